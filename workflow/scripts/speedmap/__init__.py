@@ -1,0 +1,1 @@
+"""Measure the speed and the mAP of YOLOv5 detectors before and after deployment."""

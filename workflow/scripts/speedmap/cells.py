@@ -1,0 +1,23 @@
+"""A cell of the matrix: one model in one precision and input shape on one backend."""
+
+from dataclasses import asdict, dataclass
+
+FOLDER = "results/{backend}/{model}-{precision}-{shape}"  # the one grammar of paths; rules, table and records share it
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """Names a cell; `precision` is the one that was asked for, which is not always the one that runs."""
+
+    backend: str
+    model: str
+    precision: str
+    shape: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.model}-{self.precision}-{self.shape}"
+
+    @property
+    def folder(self) -> str:
+        return FOLDER.format(**asdict(self))

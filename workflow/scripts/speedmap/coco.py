@@ -1,0 +1,130 @@
+"""Data sets in COCO format: what is in them, whether it can be used, and the mAP of detections on them."""
+
+import contextlib
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+from tqdm import tqdm
+
+from speedmap import images, records
+from speedmap.errors import UserError
+from speedmap.geometry import place
+
+METRICS = ("map", "map50", "map75", "map_small", "map_medium", "map_large")  # COCOeval's first six, fractions of 1
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+
+
+class DatasetError(UserError):
+    """A data set that cannot be used; the message names the file or config key, the cause and the remedy."""
+
+
+def inventory(name: str, folder: Path, annotations: Path, calibration: Path, limit: int | None, imgsz: int) -> dict:
+    """List a data set's images, categories, input shapes and calibration images, having read every file of it.
+
+    Raises DatasetError or ImageError for whatever would spoil a measurement later: see the checks below.
+    """
+    truth = parse(annotations)
+    chosen = sorted(truth["images"], key=lambda image: image["id"])[:limit]
+    ids = {image["id"] for image in chosen}
+    boxes = sum(annotation["image_id"] in ids for annotation in truth["annotations"])
+    if not boxes:
+        raise DatasetError(f"{annotations}: no boxes for the {len(chosen)} chosen images; raise dataset.limit, or check the file")
+    described = _describe([_inside(folder, image["file_name"], annotations) for image in chosen], "reading images")
+    _check_sizes(chosen, described, annotations)
+    listed = [{"id": image["id"], **facts} for image, facts in zip(chosen, described, strict=True)]
+    spare = _describe(calibration_files(calibration), "reading calibration images")
+    _check_disjoint(listed, spare)
+    shapes = Counter("{}x{}".format(*place(image["height"], image["width"], imgsz, True).shape) for image in listed)
+    content = [image["sha256"] for image in listed] + [records.sha256(annotations)]
+    return {
+        "name": name,
+        "annotations": str(annotations),
+        "sha256": hashlib.sha256("".join(content).encode()).hexdigest(),
+        "categories": [{"id": item["id"], "name": item["name"]} for item in truth["categories"]],
+        "boxes": boxes,
+        "shapes": dict(shapes.most_common()),
+        "images": listed,
+        "calibration": spare,
+    }
+
+
+def parse(annotations: Path) -> dict:
+    """Read COCO instances JSON and check its structure; categories come in the order of their ids."""
+    try:
+        truth = json.loads(annotations.read_text())
+        for image in truth["images"]:
+            image["id"], image["file_name"]
+        for annotation in truth["annotations"]:
+            annotation["image_id"], annotation["category_id"], annotation["bbox"]
+        truth["categories"] = sorted(truth["categories"], key=lambda category: (category["id"], category["name"]))
+    except FileNotFoundError as error:
+        raise DatasetError(f"{annotations}: no such file; check dataset.annotations in the config") from error
+    except (ValueError, KeyError, TypeError, RecursionError, OSError) as error:
+        raise DatasetError(f"{annotations}: no COCO instances JSON ({type(error).__name__}: {error}); see dataset.annotations") from error
+    ids = [image["id"] for image in truth["images"]]
+    if len(set(ids)) < len(ids):
+        raise DatasetError(f"{annotations}: image id {Counter(ids).most_common(1)[0][0]} occurs more than once; give each image its own")
+    return truth
+
+
+def calibration_files(folder: Path) -> list[Path]:
+    """List a folder's image files by name."""
+    files = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
+    if not files:
+        raise DatasetError(f"{folder}: no images in it; dataset.calibration needs a folder of images for INT8")
+    return files
+
+
+def _inside(folder: Path, name: str, annotations: Path) -> Path:
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise DatasetError(f"{annotations}: file_name {name!r} lies outside dataset.images; image names are relative to it")
+    if not path.is_file():
+        raise DatasetError(f"{path}: named in {annotations} but not there; check dataset.images, or fetch the images again")
+    return path
+
+
+def _describe(paths: list[Path], doing: str) -> list[dict]:
+    with ThreadPoolExecutor() as pool:
+        return list(tqdm(pool.map(_facts, paths), doing, len(paths), unit="image", disable=None, leave=False))
+
+
+def _facts(path: Path) -> dict:
+    height, width = images.read(path).shape[:2]
+    return {"file": str(path), "height": height, "width": width, "sha256": records.sha256(path)}
+
+
+def _check_sizes(listed: list[dict], described: list[dict], annotations: Path) -> None:
+    for image, facts in zip(listed, described, strict=True):
+        said = image.get("height", facts["height"]), image.get("width", facts["width"])
+        if said != (facts["height"], facts["width"]):
+            raise DatasetError(f"{facts['file']}: is {facts['height']}x{facts['width']} but {annotations} says {said[0]}x{said[1]}; "
+                               "its boxes would be misplaced: fix the annotations, or the file's EXIF orientation")  # fmt: skip
+
+
+def _check_disjoint(evaluated: list[dict], calibrated: list[dict]) -> None:
+    seen = {image["sha256"]: image["file"] for image in evaluated}
+    if shared := [image["file"] for image in calibrated if image["sha256"] in seen]:
+        raise DatasetError(f"{shared[0]}: calibration image equals an evaluation image ({len(shared)} such); INT8 must not see what it "
+                           "is judged on: give dataset.calibration other images")  # fmt: skip
+
+
+def evaluate(annotations: Path, found: list[dict], image_ids: Iterable[int]) -> dict:
+    """Score COCO results on the given images; returns the METRICS as fractions of 1, all 0 when nothing was found."""
+    if not found:
+        return dict.fromkeys(METRICS, 0.0)
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its progress by printing
+        truth = COCO(str(annotations))
+        evaluation = COCOeval(truth, truth.loadRes(found), "bbox")
+        evaluation.params.imgIds = sorted(image_ids)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return dict(zip(METRICS, map(float, evaluation.stats[:6]), strict=True))

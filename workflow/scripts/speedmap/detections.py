@@ -1,0 +1,79 @@
+"""From the network's raw rows to detections: confidence, non-maximum suppression, COCO results."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+CANDIDATES = 30_000  # at most these enter non-maximum suppression, best first
+BLOCK = 64  # boxes that non-maximum suppression compares at once
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What was found in one image, best first: boxes [n, 4] x1 y1 x2 y2 in pixels, scores [n], classes [n]."""
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    classes: np.ndarray
+
+
+def candidates(output: np.ndarray, conf: float) -> Detections:
+    """Take every (anchor, class) whose score exceeds `conf` from rows [anchors, 5 + classes], best first."""
+    rows = output[output[:, 4] > conf]
+    scores = rows[:, 5:] * rows[:, 4:5]
+    anchors, classes = np.nonzero(scores > conf)
+    scores = scores[anchors, classes]
+    best = np.argsort(-scores, kind="stable")[:CANDIDATES]
+    centres, halves = rows[anchors[best], :2], rows[anchors[best], 2:4] / 2
+    return Detections(np.hstack((centres - halves, centres + halves)), scores[best], classes[best])
+
+
+def suppress(found: Detections, iou: float, limit: int) -> Detections:
+    """Drop each box that overlaps a better one of its class by more than `iou`; keep the best `limit`."""
+    shift = found.classes * (np.abs(found.boxes).max(initial=0) * 2 + 1.0)  # moves each class to a place of its own
+    boxes = found.boxes + shift[:, None]
+    kept = np.empty(0, int)
+    for start in range(0, len(boxes), BLOCK):  # in blocks, since `limit` is mostly reached long before the last box
+        block = np.arange(start, min(start + BLOCK, len(boxes)))
+        block = block[(overlaps(boxes[block], boxes[kept]) <= iou).all(1)]
+        kept = np.append(kept, block[_greedy(overlaps(boxes[block], boxes[block]) > iou)])[:limit]
+        if len(kept) == limit:
+            break
+    return Detections(found.boxes[kept], found.scores[kept], found.classes[kept])
+
+
+def _greedy(conflicts: np.ndarray) -> np.ndarray:
+    """Choose from the first to the last whatever is in no conflict [n, n] with one chosen before."""
+    free = np.ones(len(conflicts), bool)
+    for index, row in enumerate(conflicts):
+        if free[index]:
+            free[index + 1 :] &= ~row[index + 1 :]
+    return free
+
+
+def detect(output: np.ndarray, conf: float, iou: float, max_det: int) -> Detections:
+    """Turn one image's raw rows [anchors, 5 + classes] into its detections in network input pixels."""
+    return suppress(candidates(output, conf), iou, max_det)
+
+
+def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Intersection over union [n, m] of boxes [n, 4] and [m, 4]."""
+    a, b = a.T[:, :, None], b.T[:, None, :]
+    width = np.minimum(a[2], b[2]) - np.maximum(a[0], b[0])
+    height = np.minimum(a[3], b[3]) - np.maximum(a[1], b[1])
+    intersection = width.clip(0) * height.clip(0)
+    return intersection / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - intersection)
+
+
+def to_coco(found: Detections, image_id: int, category_ids: list[int]) -> list[dict]:
+    """Write detections in image pixels as entries of a COCO result file (boxes x, y, width, height)."""
+    boxes = np.hstack((found.boxes[:, :2], found.boxes[:, 2:] - found.boxes[:, :2]))
+    return [
+        {
+            "image_id": image_id,
+            "category_id": category_ids[category],
+            "bbox": [round(float(side), 3) for side in box],
+            "score": round(float(score), 5),
+        }
+        for box, score, category in zip(boxes, found.scores, found.classes, strict=True)
+    ]

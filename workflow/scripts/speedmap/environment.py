@@ -1,0 +1,66 @@
+"""What a measurement ran on."""
+
+import os
+import platform as python_platform
+import re
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("torch", "onnx", "onnxruntime", "onnxslim", "openvino", "tensorrt", "tensorrt-bindings", "tensorrt-cu13", "polygraphy",
+            "cuda-bindings", "numpy", "opencv-python-headless", "pycocotools", "snakemake")  # fmt: skip
+
+
+@cache
+def cpu_name() -> str:
+    """Name the processor and its cores: two machines of one name may differ in their number."""
+    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    name = found[1].strip() if found else python_platform.processor() or python_platform.machine()
+    return f"{name} ({physical_cores()} cores)"
+
+
+def physical_cores() -> int:
+    """Count the cores that this process may use, hyper-threads of one core counted once."""
+    allowed = os.sched_getaffinity(0)
+    siblings = {_siblings(cpu) for cpu in allowed}
+    return len(siblings)
+
+
+def _siblings(cpu: int) -> str:
+    path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+    return path.read_text().strip() if path.exists() else str(cpu)
+
+
+def versions() -> dict[str, str]:
+    """Give the versions of Python and of the packages that a figure can depend on."""
+    found = {"python": python_platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def commit() -> dict:
+    """Name the commit of this clone and whether its files differ from it; empty outside of a clone."""
+    try:
+        git = ["git", "-C", str(Path(__file__).parent)]
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        changed = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    return {"commit": head, "dirty": bool(changed)}
+
+
+def capture(engine_platform: dict) -> dict:
+    """Describe the machine and the software, for a record."""
+    return {
+        "cpu": cpu_name(),
+        "system": python_platform.platform(),
+        "versions": versions(),
+        "platform": engine_platform,
+        **commit(),
+    }

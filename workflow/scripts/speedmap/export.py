@@ -1,0 +1,60 @@
+"""From torch to ONNX, checked against torch on real images."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import onnxslim
+import torch
+
+from speedmap import records
+from speedmap.errors import UserError
+from speedmap.yolov5 import YOLOv5
+
+INPUT, OUTPUT = "images", "output"
+OPSET = 17  # the last that TensorRT 8.6 parses
+WORST_BOX, WORST_SCORE = 0.5, 0.01  # pixels, probability: beyond these the graph is not the network
+
+
+class ExportError(UserError):
+    """A graph that does not compute what the network computes."""
+
+
+def export(network: YOLOv5, path: Path, imgsz: int, dynamic: bool) -> None:
+    """Write a fused network as simplified float32 ONNX: `images` [1, 3, h, w] in 0..1 to `output` [1, anchors, 5 + classes].
+
+    h = w = imgsz unless `dynamic`, which leaves both free (multiples of 32).
+    """
+    axes = {INPUT: {2: "height", 3: "width"}, OUTPUT: {1: "anchors"}} if dynamic else None
+    with records.atomic(path) as temporary, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracing exporter is deprecated, but the other one has no opset 17
+        torch.onnx.export(network, (torch.zeros(1, 3, imgsz, imgsz),), temporary, opset_version=OPSET, dynamo=False,
+                          input_names=[INPUT], output_names=[OUTPUT], dynamic_axes=axes)  # fmt: skip
+        onnx.save(onnxslim.slim(onnx.load(temporary)), temporary)
+
+
+def session(path: Path, threads: int = 0) -> onnxruntime.InferenceSession:
+    """Open an ONNX file in ONNX Runtime on the CPU; 0 threads means one a core."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def worst_difference(network: YOLOv5, path: Path, batches: list[np.ndarray]) -> dict:
+    """Compare an exported graph with its network on inputs [1, 3, h, w].
+
+    Returns the largest difference of a box side in pixels and of a score. Raises ExportError where they are no rounding.
+    """
+    graph, box, score = session(path), 0.0, 0.0
+    for batch in batches:
+        with torch.inference_mode():
+            expected = network(torch.from_numpy(batch)).numpy()
+        difference = np.abs(graph.run(None, {INPUT: batch})[0] - expected)
+        box, score = max(box, float(difference[..., :4].max())), max(score, float(difference[..., 4:].max()))
+    if not (box < WORST_BOX and score < WORST_SCORE):
+        raise ExportError(f"{path.name}: differs from torch by {box:.3g} px and {score:.3g} in scores; the export is wrong, "
+                          "report it with the versions of torch and onnx")  # fmt: skip
+    return {"box_px": box, "score": score, "images": len(batches)}

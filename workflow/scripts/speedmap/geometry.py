@@ -1,0 +1,44 @@
+"""Where an image lies in its network input, and boxes there and back."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+STRIDE = 32  # of the coarsest features: inputs are multiples of it
+
+
+@dataclass(frozen=True)
+class Placement:
+    """An image in its network input; all pairs are (height, width) in pixels.
+
+    original: of the image file. resized: of the image in the input. shape: of the input. offset: top and left padding.
+    """
+
+    original: tuple[int, int]
+    resized: tuple[int, int]
+    shape: tuple[int, int]
+
+    @property
+    def offset(self) -> tuple[int, int]:
+        return (self.shape[0] - self.resized[0]) // 2, (self.shape[1] - self.resized[1]) // 2
+
+
+def place(height: int, width: int, imgsz: int, dynamic: bool) -> Placement:
+    """Fit an image into a network input whose long side is `imgsz`.
+
+    Static: imgsz x imgsz. Dynamic: the short side is the least multiple of 32 that holds the image.
+    """
+    scale = imgsz / max(height, width)
+    resized = min(math.ceil(height * scale), imgsz), min(math.ceil(width * scale), imgsz)
+    shape = tuple(STRIDE * math.ceil(side / STRIDE) for side in resized) if dynamic else (imgsz, imgsz)
+    return Placement((height, width), resized, shape)
+
+
+def to_image(boxes: np.ndarray, placement: Placement) -> np.ndarray:
+    """Map boxes [n, 4] (x1, y1, x2, y2) from input to image pixels, cut off at the image's border."""
+    top, left = placement.offset
+    (height, width), resized = placement.original, placement.resized
+    scale = np.array((width / resized[1], height / resized[0]) * 2, np.float32)
+    mapped = (boxes - np.array((left, top) * 2, np.float32)) * scale
+    return mapped.clip(0, np.array((width, height) * 2, np.float32))

@@ -1,0 +1,42 @@
+"""Image files to network inputs."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from speedmap.errors import UserError
+from speedmap.geometry import Placement, place
+
+FILL = 114  # grey of the padding, as in training
+
+
+class ImageError(UserError):
+    """An image file that cannot be read; the message names it."""
+
+
+def read(path: Path) -> np.ndarray:
+    """Decode an image file to [h, w, 3] uint8, blue first, turned as its EXIF data says."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ImageError(f"{path}: no readable image; replace the file, or take it out of the annotations")
+    return image
+
+
+def letterbox(image: np.ndarray, placement: Placement) -> np.ndarray:
+    """Resize (area when shrinking, linear when growing) and pad an image to the network's [1, 3, h, w] in 0..1."""
+    height, width = placement.resized
+    if (height, width) != image.shape[:2]:
+        shrinks = max(height, width) < max(image.shape[:2])
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    canvas = np.full((*placement.shape, 3), FILL, np.uint8)
+    top, left = placement.offset
+    canvas[top : top + height, left : left + width] = image
+    return cv2.dnn.blobFromImage(canvas, 1 / 255, swapRB=True)
+
+
+def load(path: Path, imgsz: int, dynamic: bool) -> tuple[np.ndarray, Placement]:
+    """Read an image file into a network input and say where the image lies in it."""
+    image = read(path)
+    placement = place(*image.shape[:2], imgsz, dynamic)
+    return letterbox(image, placement), placement

@@ -1,0 +1,110 @@
+"""From the histogram of a tensor to the range that eight bits should span."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+HALF = 8192  # bins on either side of zero; the outermost value lies in the outer half of them
+FINEST = 2.0**-40  # width of the bins of a tensor that is zero throughout
+LEVELS = 255  # steps of eight bits, unsigned or signed
+CLIPS = np.linspace(0.2, 1.0, 81)  # fractions of the extremes that are tried
+ENTROPY_BINS = 2048  # what the entropy method compares; finer histograms leave its bins empty
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How often a tensor took which values: bin i of `counts` [2 * HALF] spans (i - HALF) * width and the next.
+
+    width: a power of two, so that histograms of other widths add up exactly. low, high: the true extremes.
+    """
+
+    counts: np.ndarray
+    width: float
+    low: float
+    high: float
+
+    @property
+    def centres(self) -> np.ndarray:
+        return (np.arange(-HALF, HALF) + 0.5) * self.width
+
+    def __add__(self, other: "Histogram") -> "Histogram":
+        width = max(self.width, other.width)
+        counts = widen(self.counts, self.width, width) + widen(other.counts, other.width, width)
+        return Histogram(counts, width, min(self.low, other.low), max(self.high, other.high))
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Eight-bit integers q stand for (q - zero) * step; signed ones have no zero point."""
+
+    step: float
+    zero: int
+    signed: bool
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        return (-128, 127) if self.signed else (0, 255)
+
+    def round(self, values: np.ndarray) -> np.ndarray:
+        """Give the values that quantized ones stand for."""
+        return (np.clip(np.round(values / self.step) + self.zero, *self.limits) - self.zero) * self.step
+
+
+def width_for(extreme: float) -> float:
+    """Give the least power of two of a bin's width with which +-extreme lies in a histogram."""
+    width = max(2.0 ** np.ceil(np.log2(max(extreme, FINEST) / HALF)), FINEST)
+    return float(width if extreme < HALF * width else 2 * width)
+
+
+def widen(counts: np.ndarray, width: float, wider: float) -> np.ndarray:
+    """Merge neighbouring bins until they are `wider`, a power of two times `width`."""
+    while width < wider:
+        merged = np.zeros_like(counts)
+        merged[HALF // 2 : HALF // 2 + HALF] = counts.reshape(-1, 2).sum(1)
+        counts, width = merged, 2 * width
+    return counts
+
+
+def scale(low: float, high: float, signed: bool) -> Scale:
+    """Lay eight bits over low..high, which is widened to hold zero: padding must stay exact."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    if high - low < FINEST:
+        return Scale(1.0, 0, signed)
+    if signed:
+        return Scale(max(-low / 128, high / 127), 0, signed)
+    step = (high - low) / LEVELS
+    return Scale(step, round(-low / step), signed)
+
+
+def maximum(histogram: Histogram, signed: bool) -> Scale:
+    """Span everything that was seen."""
+    return scale(histogram.low, histogram.high, signed)
+
+
+def percentile(histogram: Histogram, signed: bool, percent: float = 99.99) -> Scale:
+    """Span all but the outermost values, `percent` of them."""
+    below = np.cumsum(histogram.counts) / max(histogram.counts.sum(), 1)
+    spared = (1 - percent / 100) / 2
+    first, last = np.searchsorted(below, spared, "right"), np.searchsorted(below, 1 - spared)
+    edges = np.arange(-HALF, HALF + 1) * histogram.width
+    return scale(max(edges[first], histogram.low), min(edges[last + 1], histogram.high), signed)
+
+
+def mse(histogram: Histogram, signed: bool) -> Scale:
+    """Take the clipping that changes the values least, in the mean of squares."""
+    used = np.flatnonzero(histogram.counts)
+    counts, centres = histogram.counts[used], histogram.centres[used]
+    lows = CLIPS if not signed and histogram.low < -0.05 * histogram.high else CLIPS[-1:]
+    tried = [scale(histogram.low * low, histogram.high * high, signed) for high in CLIPS for low in lows[::10]]
+    if signed:
+        tried = [scale(histogram.low * clip, histogram.high * clip, signed) for clip in CLIPS]
+    return min(tried, key=partial(_distortion, counts, centres))
+
+
+def _distortion(counts: np.ndarray, centres: np.ndarray, tried: Scale) -> float:
+    return float(counts @ np.square(tried.round(centres) - centres))
+
+
+METHODS: dict[str, Callable[..., Scale]] = {"max": maximum, "percentile": percentile, "mse": mse}

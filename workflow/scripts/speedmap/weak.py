@@ -1,0 +1,114 @@
+"""The float32 twin of a typed ONNX file, for a TensorRT that takes types from flags and not from the file (8.6).
+
+The parser of 8.6 reads every quantization scale as float32, and its builder wants a quantized weight as Q and DQ after
+a float one; float16 casts in the file would keep it from fusing. So it gets the graph in float32, and the flags and
+the layers pinned to float32 say what the types said.
+"""
+
+import numpy as np
+import onnx
+from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+UNPINNED = {"Cast", "QuantizeLinear", "DequantizeLinear", "Constant"}
+
+
+def quantized(model: ModelProto) -> bool:
+    """Say whether a graph holds Q/DQ nodes."""
+    return any(node.op_type == "QuantizeLinear" or node.op_type == "DequantizeLinear" for node in model.graph.node)
+
+
+def float_tensors(model: ModelProto) -> set[str]:
+    """Name the tensors that nodes of a typed graph compute in float32, while others of it are float16 or int8."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    single = {info.name for info in (*graph.value_info, *graph.output)
+              if info.type.tensor_type.elem_type == TensorProto.FLOAT}  # fmt: skip
+    return {name for node in graph.node if node.op_type not in UNPINNED for name in node.output} & single
+
+
+def widen(model: ModelProto) -> ModelProto:
+    """Give a copy of a typed graph with every float16 made float32, float casts gone and weights quantized in the graph."""
+    twin = ModelProto()
+    twin.CopyFrom(model)
+    graph = twin.graph
+    kinds = _types(model)
+    for tensor in graph.initializer:
+        _widen_tensor(tensor)
+    for node in graph.node:
+        _widen_attributes(node)
+    for info in (*graph.input, *graph.output):
+        if info.type.tensor_type.elem_type == TensorProto.FLOAT16:
+            info.type.tensor_type.elem_type = TensorProto.FLOAT
+    del graph.value_info[:]
+    _drop_casts(twin, kinds)
+    _quantize_weights(twin)
+    return twin
+
+
+def _types(model: ModelProto) -> dict[str, int]:
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    known = {info.name: info.type.tensor_type.elem_type for info in (*graph.value_info, *graph.input, *graph.output)}
+    return known | {tensor.name: tensor.data_type for tensor in graph.initializer}
+
+
+def _widen_tensor(tensor: TensorProto) -> None:
+    if tensor.data_type == TensorProto.FLOAT16:
+        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float32), tensor.name))
+
+
+def _widen_attributes(node: NodeProto) -> None:
+    for attribute in node.attribute:
+        if attribute.type == AttributeProto.TENSOR:
+            _widen_tensor(attribute.t)
+        elif node.op_type == "Cast" and attribute.name == "to" and attribute.i == TensorProto.FLOAT16:
+            attribute.i = TensorProto.FLOAT
+
+
+def _drop_casts(model: ModelProto, kinds: dict[str, int]) -> None:
+    """Remove casts between float types, which have become copies; one that makes a graph output stays as identity."""
+    floats, outputs = {TensorProto.FLOAT, TensorProto.FLOAT16}, {info.name for info in model.graph.output}
+    source: dict[str, str] = {}
+    kept = []
+    for node in model.graph.node:
+        node.input[:] = [source.get(name, name) for name in node.input]
+        idle = node.op_type == "Cast" and {kinds.get(node.input[0]), _target(node)} <= floats
+        if idle and node.output[0] not in outputs:
+            source[node.output[0]] = node.input[0]
+        elif idle:
+            kept.append(helper.make_node("Identity", node.input, node.output, name=node.name))
+        else:
+            kept.append(node)
+    _replace_nodes(model, kept)
+
+
+def _target(node: NodeProto) -> int:
+    return next(attribute.i for attribute in node.attribute if attribute.name == "to")
+
+
+def _quantize_weights(model: ModelProto) -> None:
+    """Put float32 weights and a Q before every DQ that reads an int8 initializer; the Q gives the same integers back."""
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    kept = []
+    for node in model.graph.node:
+        if node.op_type == "DequantizeLinear" and node.input[0] in tensors:
+            kept.append(_quantize(model, node, tensors))
+        kept.append(node)
+    _replace_nodes(model, kept)
+
+
+def _quantize(model: ModelProto, node: NodeProto, tensors: dict[str, TensorProto]) -> NodeProto:
+    name, scale_name = node.input[0], node.input[1]
+    integers, scale = (numpy_helper.to_array(tensors[key]) for key in (name, scale_name))
+    axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 1)
+    shape = [-1 if index == axis else 1 for index in range(integers.ndim)] if scale.size > 1 else []
+    weights = integers.astype(np.float32) * scale.astype(np.float32).reshape(shape)
+    model.graph.initializer.append(numpy_helper.from_array(weights, f"{node.output[0]}_float"))
+    node.input[0] = f"{node.output[0]}_int8"
+    attributes = {"axis": axis} if scale.size > 1 else {}
+    return helper.make_node("QuantizeLinear", [f"{node.output[0]}_float", *node.input[1:]], [node.input[0]],
+                            name=f"{node.name or node.output[0]}_quantize", **attributes)  # fmt: skip
+
+
+def _replace_nodes(model: ModelProto, nodes: list[NodeProto]) -> None:
+    copies = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del model.graph.node[:]
+    model.graph.node.extend(copies)
