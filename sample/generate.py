@@ -16,8 +16,8 @@ EVALUATION = range(1, 129)
 CALIBRATION = range(1001, 1065)
 QUALITY = 66  # of the JPEGs: about 20 KB each, so that a clone stays small
 FINE = 4  # samples a pixel and axis behind a shape's soft edge
-LEAST_VISIBLE = 0.4  # share of a shape that no later shape covers
-LEAST_INSIDE = 0.35  # share of a shape's box that the image's border leaves
+LEAST_VISIBLE = 0.5  # share of a shape that no later shape covers
+LEAST_INSIDE = 0.4  # share of a shape's box that the image's border leaves
 
 # Width, height and how often: the mix of COCO, in small.
 SIZES = {(640, 480): 8, (480, 640): 4, (640, 426): 5, (426, 640): 2, (640, 360): 3, (360, 640): 1, (500, 375): 2,
@@ -133,10 +133,10 @@ def paint(rng: np.random.Generator, patch: Array, alpha: Array) -> None:
     """Blend a colour into `patch` [h, w, 3] in place; it differs from the ground's by little or by much."""
     direction = rng.normal(size=3)
     ground = patch.reshape(-1, 3).mean(0)
-    contrast = np.exp(rng.uniform(np.log(30), np.log(200)))
+    contrast = np.exp(rng.uniform(np.log(45), np.log(200)))
     colour = (ground + direction / np.linalg.norm(direction) * contrast).clip(0, 255)
     shade = 1 + rng.uniform(-0.2, 0.2) * np.linspace(-1, 1, patch.shape[1], dtype=np.float32)[None, :, None]
-    alpha = alpha[..., None] * rng.uniform(0.75, 1)
+    alpha = alpha[..., None] * rng.uniform(0.8, 1)
     patch += alpha * (colour.astype(np.float32) * shade - patch)
 
 
@@ -151,30 +151,29 @@ def finish(rng: np.random.Generator, image: Array) -> Array:
     """Return the image as a camera gives it: sometimes blurred, always a little grainy."""
     if rng.random() < 0.35:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 1.6))
-    image = image + rng.normal(0, rng.uniform(0.5, 5), image.shape[:2]).astype(np.float32)[..., None]
+    image = image + rng.normal(0, rng.uniform(0.5, 4), image.shape[:2]).astype(np.float32)[..., None]
     return image.clip(0, 255).astype(np.uint8)
 
 
 def place(rng: np.random.Generator, size: tuple[int, int]) -> tuple[int, list[Array], Array | None]:
     """Choose a shape: its class, its rings in image pixels, and its box [4], None where too little is inside."""
     kind = int(rng.integers(len(NAMES)))
-    radius = np.exp(rng.uniform(np.log(8.5), np.log(min(200, 0.45 * min(size)))))
+    radius = np.exp(rng.uniform(np.log(10.5), np.log(min(200, 0.45 * min(size)))))
     centre = rng.uniform((0, 0), size)
     rings = [ring + centre for ring in contours(rng, NAMES[kind], radius)]
     return kind, rings, clipped(rings[0].min(0), rings[0].max(0), size)
 
 
-def draw(rng: np.random.Generator) -> tuple[Array, Array, Array]:
-    """Draw one image: uint8 [h, w, 3] BGR, its boxes [n, 4] (x1, y1, x2, y2 in pixels) and classes [n].
+def draw(rng: np.random.Generator, size: tuple[int, int], shapes: int) -> tuple[Array, Array, Array]:
+    """Draw one image of (width, height): uint8 [h, w, 3] BGR, boxes [n, 4] (x1, y1, x2, y2 in pixels), classes [n].
 
     Later shapes cover earlier ones. A box is that of the whole shape as far as the image reaches; shapes that are
     mostly covered have none.
     """
-    often = np.array(list(SIZES.values()))
-    size = width, height = list(SIZES)[rng.choice(len(SIZES), p=often / often.sum())]
+    width, height = size
     image, owner = background(rng, height, width), np.full((height, width), -1)
     boxes, classes, areas = [], [], []
-    for _ in range(min(15, 1 + int(rng.exponential(7)))):
+    for _ in range(shapes):
         kind, rings, box = place(rng, size)
         if box is None:
             continue
@@ -193,7 +192,9 @@ def draw(rng: np.random.Generator) -> tuple[Array, Array, Array]:
 
 def numbered(number: int) -> tuple[bytes, Array, Array]:
     """Draw the image of a number: the bytes of its JPEG, its boxes [n, 4] and classes [n]."""
-    image, boxes, classes = draw(np.random.default_rng((SEED, number)))
+    rng, often = np.random.default_rng((SEED, number)), np.array(list(SIZES.values()))
+    size = list(SIZES)[rng.choice(len(SIZES), p=often / often.sum())]
+    image, boxes, classes = draw(rng, size, min(15, 1 + int(rng.exponential(7))))
     return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes(), boxes, classes
 
 

@@ -1,42 +1,46 @@
-"""The training loss of an anchor-based detector: which predictions answer for which boxes, and how wrong they are."""
+"""The training loss of an anchor-based detector: which predictions answer for which boxes, and how wrong they are.
+
+Every shape follows from those of the arguments and nothing is read back from the device, so that a CUDA graph can hold
+it: each label is held against every anchor and cell that may answer for it, and a weight of 0 or 1 says which do.
+"""
 
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
-from torch.nn.functional import one_hot
 
 MOST_STRETCH = 4.0  # an anchor answers for boxes up to so much longer or shorter; decoding reaches 4 times its size
 BALANCE = (4.0, 1.0, 0.4)  # weight of the objectness at strides 8, 16, 32, against their numbers of cells
-BOX, OBJECT, CLASS = 0.07, 1.0, 0.3
+BOX, OBJECT, CLASS = 0.07, 1.0, 0.6
 
 
-def assign(boxes: Tensor, anchors: Tensor, grid: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def assign(boxes: Tensor, anchors: Tensor, columns: int, rows: int) -> tuple[Tensor, Tensor]:
     """Match boxes to one level's anchors and cells.
 
-    boxes: [t, 4] center x, y, width, height, and anchors [a, 2], in units of the stride; grid: [2] columns and rows.
-    Returns the index of the box, of the anchor, and the cell (x, y), [k], [k], [k, 2], of each match, and [k, 4] boxes
-    relative to their cells. A box belongs to the cell of its center and to the two nearest beside that.
+    boxes: [n, m, 4] center x, y, width, height, and anchors [a, 2], in units of the stride. Returns the cells (x, y)
+    [n, m, 3, 2], those outside moved in, and which answer [n, m, 3, a]. A box belongs to the cell of its center and to
+    the two nearest beside that.
     """
-    ratio = boxes[:, None, 2:] / anchors
+    ratio = boxes[:, :, None, 2:] / anchors
     fits = torch.maximum(ratio, 1 / ratio).amax(-1) < MOST_STRETCH
-    target, anchor = fits.nonzero(as_tuple=True)
-    center = boxes[target, :2]
-    nearer = torch.where(center % 1 < 0.5, -1.0, 1.0)
-    cells = center.floor() + nearer * nearer.new_tensor([[[0, 0]], [[1, 0]], [[0, 1]]])
-    which, match = ((cells >= 0) & (cells < grid)).all(-1).nonzero(as_tuple=True)
-    target, anchor, cell = target[match], anchor[match], cells[which, match]
-    return target, anchor, cell.long(), torch.cat((boxes[target, :2] - cell, boxes[target, 2:]), 1)
+    center = boxes[..., :2]
+    nearer = (center % 1 >= 0.5) * 2.0 - 1
+    none = torch.zeros_like(nearer[..., 0])
+    aside = torch.stack((none, none, nearer[..., 0], none, none, nearer[..., 1]), -1).unflatten(-1, (3, 2))
+    x, y = (center.floor()[:, :, None] + aside).unbind(-1)
+    inside = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
+    cells = torch.stack((x.clamp(0, columns - 1), y.clamp(0, rows - 1)), -1)
+    return cells, inside[..., None] & fits[:, :, None]
 
 
 def complete_iou(a: Tensor, b: Tensor) -> Tensor:
-    """Return the complete IoU [k] of boxes [k, 4] (center x, y, width, height); arXiv:1911.08287."""
-    low_a, high_a = a[:, :2] - a[:, 2:] / 2, a[:, :2] + a[:, 2:] / 2
-    low_b, high_b = b[:, :2] - b[:, 2:] / 2, b[:, :2] + b[:, 2:] / 2
-    common = (torch.minimum(high_a, high_b) - torch.maximum(low_a, low_b)).clamp(min=0).prod(1)
-    iou = common / (a[:, 2:].prod(1) + b[:, 2:].prod(1) - common + 1e-7)
-    diagonal = (torch.maximum(high_a, high_b) - torch.minimum(low_a, low_b)).square().sum(1) + 1e-7
-    distance = (a[:, :2] - b[:, :2]).square().sum(1) / diagonal
-    shape = (torch.atan2(a[:, 2], a[:, 3]) - torch.atan2(b[:, 2], b[:, 3])).square() * (4 / torch.pi**2)
+    """Return the complete IoU [...] of boxes [..., 4] (center x, y, width, height); arXiv:1911.08287."""
+    low_a, high_a = a[..., :2] - a[..., 2:] / 2, a[..., :2] + a[..., 2:] / 2
+    low_b, high_b = b[..., :2] - b[..., 2:] / 2, b[..., :2] + b[..., 2:] / 2
+    common = (torch.minimum(high_a, high_b) - torch.maximum(low_a, low_b)).clamp(min=0).prod(-1)
+    iou = common / (a[..., 2:].prod(-1) + b[..., 2:].prod(-1) - common + 1e-7)
+    diagonal = (torch.maximum(high_a, high_b) - torch.minimum(low_a, low_b)).square().sum(-1) + 1e-7
+    distance = (a[..., :2] - b[..., :2]).square().sum(-1) / diagonal
+    shape = (torch.atan2(a[..., 2], a[..., 3]) - torch.atan2(b[..., 2], b[..., 3])).square() * (4 / torch.pi**2)
     with torch.no_grad():
         weight = shape / (1 - iou + shape + 1e-7)
     return iou - distance - weight * shape
@@ -45,33 +49,43 @@ def complete_iou(a: Tensor, b: Tensor) -> Tensor:
 def level_loss(raw: Tensor, anchors: Tensor, stride: int, labels: Tensor) -> Tensor:
     """Return the box, object and class losses [3] of one level.
 
-    raw: [n, a, h, w, 5 + classes] logits. labels: [t, 6] index of the image, class, center x, y, width, height in
-    pixels.
+    raw: [n, h, w, a, 5 + classes] logits. labels: [n, m, 5] class, -1 where there is none, center x, y, width, height
+    in pixels.
     """
-    grid = raw.new_tensor((raw.shape[3], raw.shape[2]))
-    target, anchor, cell, wanted = assign(labels[:, 2:] / stride, anchors, grid)
-    image, kind = labels[target, 0].long(), labels[target, 1].long()
-    found = raw[image, anchor, cell[:, 1], cell[:, 0]]
-    share = found[:, :4].sigmoid()
-    boxes = torch.cat((share[:, :2] * 2 - 0.5, (share[:, 2:] * 2) ** 2 * anchors[anchor]), 1)
-    iou = complete_iou(boxes, wanted)
-    position = ((image * raw.shape[1] + anchor) * raw.shape[2] + cell[:, 1]) * raw.shape[3] + cell[:, 0]
-    present = raw.new_zeros(raw[..., 4].numel())
-    present.scatter_reduce_(0, position, iou.detach().clamp(min=0), "amax")  # of two boxes in a cell, the better one
-    some = max(len(target), 1)
-    kinds = cross_entropy(found[:, 5:], one_hot(kind, raw.shape[4] - 5).to(raw.dtype), reduction="sum")
-    objects = cross_entropy(raw[..., 4].flatten(), present)
-    return torch.stack(((1 - iou).sum() / some, objects, kinds / some / (raw.shape[4] - 5)))
+    count, rows, columns, per_cell, values = raw.shape
+    existing = labels[..., 0] >= 0
+    wanted = torch.where(existing[..., None], labels[..., 1:] / stride, torch.ones_like(labels[..., 1:]))
+    cells, answers = assign(wanted, anchors, columns, rows)
+    weight = (answers & existing[:, :, None, None]).float()  # [n, m, 3, a]
+    some = weight.sum().clamp(min=1)
+
+    image = torch.arange(count, device=raw.device).view(-1, 1, 1)
+    cell = (image * rows + cells[..., 1].long()) * columns + cells[..., 0].long()
+    position = (cell[..., None] * per_cell + torch.arange(per_cell, device=raw.device)).flatten()
+    predictions = raw.reshape(-1, values)
+    found = predictions.gather(0, position[:, None].expand(-1, values)).unflatten(0, weight.shape)
+    share = found[..., :4].sigmoid()
+    boxes = torch.cat((share[..., :2] * 2 - 0.5, (share[..., 2:] * 2) ** 2 * anchors), -1)
+    offset = torch.cat((wanted[:, :, None, :2] - cells, wanted[:, :, None, 2:].expand(-1, -1, 3, -1)), -1)
+    iou = complete_iou(boxes, offset[..., None, :].expand_as(boxes))
+
+    best = (iou.detach().clamp(min=0) * weight).flatten()
+    present = torch.zeros_like(predictions[:, 4]).scatter_reduce_(0, position, best, "amax")  # of two, the better one
+    objects = cross_entropy(predictions[:, 4], present)
+    kind = (labels[..., :1] == torch.arange(values - 5, device=raw.device)).to(raw.dtype)
+    kinds = cross_entropy(found[..., 5:], kind[:, :, None, None].expand_as(found[..., 5:]), reduction="none").mean(-1)
+    return torch.stack((((1 - iou) * weight).sum() / some, objects, (kinds * weight).sum() / some))
 
 
 def detection_loss(heads: list[Tensor], anchors: Tensor, strides: tuple[int, ...], labels: Tensor) -> Tensor:
     """Return the weighted box, object and class losses [3] over all levels.
 
-    heads: logits [n, a * (5 + classes), h, w] a level. anchors: [levels, a, 2] in units of the stride.
+    heads: logits [n, a * (5 + classes), h, w] a level. anchors: [levels, a, 2] in units of the stride. labels: as
+    `level_loss` takes them.
     """
-    losses = []
+    box = objects = kinds = torch.zeros((), device=anchors.device)
     for raw, sizes, stride, balance in zip(heads, anchors, strides, BALANCE, strict=True):
-        cells = raw.float().unflatten(1, (len(sizes), -1)).permute(0, 1, 3, 4, 2)
-        weights = cells.new_tensor((BOX, OBJECT * balance, CLASS))
-        losses.append(level_loss(cells, sizes, stride, labels) * weights)
-    return torch.stack(losses).sum(0)
+        rows = raw.float().permute(0, 2, 3, 1).unflatten(3, (len(sizes), -1))
+        parts = level_loss(rows, sizes, stride, labels)
+        box, objects, kinds = box + parts[0] * BOX, objects + parts[1] * (OBJECT * balance), kinds + parts[2] * CLASS
+    return torch.stack((box, objects, kinds))

@@ -1,28 +1,27 @@
 """Train the sample checkpoints: YOLOv5 s, m, l, x at an eighth of their official widths, on drawn images.
 
-`python sample/train.py --all --minutes 5` draws the training images, trains the four side by side on one GPU and
+`python sample/train.py --all --minutes 6` draws the training images, trains the four side by side on one GPU and
 writes sample/yolov5{s,m,l,x}-mini.safetensors; `--evaluate` prints the mAP of those that are there.
 """
 
 import argparse
+import copy
 import json
 import math
-import os
-import pickle
 import subprocess
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
 import safetensors.torch
 import torch
-from generate import EVALUATION, NAMES, numbered
+from data import SIDE, View, augment, draw_all, load_all
+from generate import EVALUATION, NAMES
 from loss import detection_loss
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 SAMPLE = Path(__file__).resolve().parent
 sys.path.insert(0, str(SAMPLE.parent / "workflow" / "scripts"))
@@ -30,88 +29,17 @@ from speedmap import checkpoint, detections, geometry, images  # noqa: E402
 from speedmap.yolov5 import STRIDES, Layout, YOLOv5, build  # noqa: E402
 
 WIDTH = 1 / 8  # of the official number of channels
-SIDE, FIRST_SIDE = 640, 416  # pixels; the first half of the time goes to smaller and so to more images
-FIRST_NUMBER = 100_000  # of the training images, far from those of the evaluation and the calibration
-MOST_BOXES = 15
-GREY = images.FILL / 255
+FINAL = View(SIDE, (0.7, 1.3), 0.55)  # as the images of the evaluation are
+SMALL = View(416, (0.55, 1.0), 1.0)  # most of an image, smaller: more steps; less would cut shapes beyond recognition
+SMALL_SHARE = 0.5  # of the time
+TIME = {"s": 0.6, "m": 0.75, "l": 0.9, "x": 1.0}  # a larger network gets the GPU for longer
+DRAWING, AFTERWARDS = 35, 30  # seconds to draw the images; to measure and evaluate after training
+AVERAGED = 0.998  # of the averaged weights stays at each step
+NOTHING = -math.log(len(NAMES) - 1)  # the logit of a class by chance
 
 
 def log(*words: object) -> None:
     print(time.strftime("%H:%M:%S"), *words, flush=True)
-
-
-def drawn(number: int) -> tuple[bytes, np.ndarray, np.ndarray]:
-    cv2.setNumThreads(1)  # the pool has a process a core already
-    return numbered(number)
-
-
-def draw_all(cache: Path, count: int) -> Path:
-    """Draw `count` training images on all cores, once, into a file of the folder: JPEG bytes, boxes, classes."""
-    path = cache / f"{count}.pickle"
-    if not path.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        log(f"drawing {count} training images")
-        with ProcessPoolExecutor() as pool:
-            content = list(pool.map(drawn, range(FIRST_NUMBER, FIRST_NUMBER + count), chunksize=16))
-        path.with_suffix(".part").write_bytes(pickle.dumps(content))
-        path.with_suffix(".part").replace(path)
-    return path
-
-
-def fitted(item: tuple[bytes, np.ndarray, np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Decode one drawn image to its network input: uint8 [3, SIDE, SIDE] RGB, and labels [MOST_BOXES, 5].
-
-    A label is the class, -1 where there is none, and x1, y1, x2, y2 in input pixels.
-    """
-    jpeg, boxes, classes = item
-    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    placement = geometry.place(*image.shape[:2], SIDE, dynamic=False)
-    pixels = (images.letterbox(image, placement)[0] * 255).round().astype(np.uint8)
-    top, left = placement.offset
-    scale = placement.resized[1] / image.shape[1], placement.resized[0] / image.shape[0]
-    labels = np.full((MOST_BOXES, 5), -1, np.float32)
-    labels[: len(boxes), 0] = classes
-    labels[: len(boxes), 1:] = boxes * (scale * 2) + (left, top, left, top)
-    return torch.from_numpy(pixels), torch.from_numpy(labels)
-
-
-def load_all(path: Path, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Decode the drawn images into the device's memory: uint8 [n, 3, SIDE, SIDE] and labels [n, MOST_BOXES, 5]."""
-    items = pickle.loads(path.read_bytes())
-    pixels = torch.empty((len(items), 3, SIDE, SIDE), dtype=torch.uint8, device=device)
-    labels = torch.empty((len(items), MOST_BOXES, 5), device=device)
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for start in range(0, len(items), 256):  # in chunks, lest the decoded images pile up beside the device's
-            for index, (image, boxes) in enumerate(pool.map(fitted, items[start : start + 256]), start):
-                pixels[index], labels[index] = image, boxes
-    return pixels, labels
-
-
-def augment(pixels: Tensor, labels: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    """Zoom, shift, mirror, transpose and tint images; every shape keeps its class under all of these.
-
-    pixels: uint8 [n, 3, SIDE, SIDE]. labels: [n, MOST_BOXES, 5] as from `fitted`. Returns float images [n, 3, side,
-    side] in 0..1 and labels [t, 6]: index of the image, class, center x, y, width and height in pixels.
-    """
-    count, device = len(pixels), pixels.device
-    mirror = torch.randint(0, 2, (count, 2), device=device) * 2 - 1
-    zoom = torch.empty((count, 1), device=device).uniform_(math.log(0.65), math.log(1.5)).exp() * mirror
-    shift = torch.empty((count, 2), device=device).uniform_(-0.25, 0.25)
-    theta = torch.cat((torch.diag_embed(1 / zoom), shift[..., None]), 2)  # from output to input, both in -1..1
-    grid = torch.nn.functional.affine_grid(theta, [count, 3, side, side], align_corners=False)
-    tint = torch.empty((count, 3, 1, 1), device=device).uniform_(0.75, 1.25)
-    image = torch.nn.functional.grid_sample(pixels / 255 - GREY, grid, align_corners=False) * tint + GREY
-
-    corners = labels[..., 1:].unflatten(2, (2, 2)) * (2 / SIDE) - 1
-    corners = ((corners - shift[:, None, None]) * zoom[:, None, None] + 1) * (side / 2)
-    if torch.rand(()) < 0.5:
-        image, corners = image.transpose(2, 3), corners.flip(3)
-    full_low, full_high = corners.amin(2), corners.amax(2)
-    low, high = full_low.clamp(0, side), full_high.clamp(0, side)
-    inside = (high - low).prod(2) / (full_high - full_low).prod(2).clamp(min=1e-6)
-    kept = (labels[..., 0] >= 0) & (inside > 0.3) & ((high - low).amin(2) > 3)
-    where = kept.nonzero()[:, :1]
-    return image.clamp(0, 1), torch.cat((where, labels[kept][:, :1], ((low + high) / 2)[kept], (high - low)[kept]), 1)
 
 
 def save(path: Path, network: YOLOv5) -> None:
@@ -127,9 +55,19 @@ def save(path: Path, network: YOLOv5) -> None:
     part.replace(path)
 
 
-def learning_rate(share: float, peak: float) -> float:
-    """Return the rate after a share of the time: a short rise, then half a cosine to zero."""
-    return peak * min(1, share / 0.03) * (1 + math.cos(math.pi * min(share, 1))) / 2
+def create(size: str, start: Path | None) -> YOLOv5:
+    """Make the network of a size, from the weights of a file where there is one that fits."""
+    network = YOLOv5(Layout.official(size, len(NAMES), WIDTH))
+    with torch.no_grad():
+        for conv in network.model[24].m:
+            conv.bias.view(-1, 5 + len(NAMES))[:, 5:] = NOTHING
+    if start and start.is_file():
+        try:
+            network.load_state_dict(checkpoint.load(start).tensors)
+            log(f"{size}: starts from {start}")
+        except Exception as problem:
+            log(f"{size}: starts afresh, {start}: {problem}")
+    return network
 
 
 def weight_groups(network: YOLOv5) -> list[dict]:
@@ -141,39 +79,126 @@ def weight_groups(network: YOLOv5) -> list[dict]:
     ]
 
 
-def train(size: str, data: tuple[Tensor, Tensor], out: Path, minutes: float, batch: int, peak: float) -> None:
-    """Train one size for so many minutes; the file holds the averaged weights, afresh each minute and at the end."""
-    pixels, labels = data
-    device = pixels.device
-    network = YOLOv5(Layout.official(size, len(NAMES), WIDTH)).to(device, memory_format=torch.channels_last).train()
-    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True)
-    optimizer = torch.optim.AdamW(weight_groups(network), lr=peak, betas=(0.9, 0.99))
-    head, start, step, said, saved = network.model[24], time.monotonic(), 0, 0.0, 0.0
-    while (seconds := time.monotonic() - start) < minutes * 60:
-        share = seconds / (minutes * 60)
+@dataclass(frozen=True)
+class Training:
+    """What a step reads and changes, in fixed places of the device's memory."""
+
+    network: YOLOv5
+    averaged: YOLOv5
+    optimizer: torch.optim.Optimizer
+    data: tuple[Tensor, Tensor]
+    rate: Tensor  # of learning, to be filled anew between steps
+    keep: Tensor  # how much of the averaged weights stays, likewise
+
+    @classmethod
+    def of(cls, network: YOLOv5, data: tuple[Tensor, Tensor]) -> "Training":
+        network = network.to(data[0].device, memory_format=torch.channels_last).train()
+        rate, keep = torch.zeros(2, device=data[0].device).unbind()
+        fast = {"fused": True, "capturable": True} if rate.is_cuda else {}
+        optimizer = torch.optim.AdamW(weight_groups(network), lr=1e-3, betas=(0.9, 0.99), **fast)
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(share, peak)
-        chosen = torch.randint(len(pixels), (batch,), device=device)
-        image, wanted = augment(pixels[chosen], labels[chosen], FIRST_SIDE if share < 0.5 else SIDE)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            features = network.features(image.contiguous(memory_format=torch.channels_last))
+            group["lr"] = rate
+        return cls(network, copy.deepcopy(network), optimizer, data, rate, keep)
+
+    def batch(self, view: View, count: int) -> tuple[Tensor, Tensor]:
+        pixels, labels = self.data
+        chosen = torch.randint(len(pixels), (count,), device=pixels.device)
+        image, wanted = augment(pixels[chosen], labels[chosen], view)
+        return image.contiguous(memory_format=torch.channels_last), wanted
+
+    def step(self, view: View, count: int) -> Tensor:
+        """Learn from one batch; returns the box, object and class losses [3]."""
+        image, wanted = self.batch(view, count)
+        head = self.network.model[24]
+        with torch.autocast(image.device.type, torch.bfloat16, image.is_cuda, cache_enabled=False):
+            features = self.network.features(image)
             heads = [conv(feature) for conv, feature in zip(head.m, features, strict=True)]
         parts = detection_loss(heads, head.anchors, STRIDES, wanted)
-        optimizer.zero_grad()
+        self.optimizer.zero_grad(set_to_none=True)
         (parts.sum() * 10).backward()  # keeps the gradients far from AdamW's epsilon
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
-        optimizer.step()
-        averaged.update_parameters(network)
-        step += 1
-        if seconds - said > 10:
-            losses = " ".join(f"{part:.4f}" for part in parts.tolist())
-            log(f"{size}: {seconds:.0f} s, step {step}, box, object, class loss {losses}")
-            said = seconds
-        if seconds - saved > 60:
-            save(out, averaged.module)
-            saved = seconds
-    save(out, averaged.module)
-    log(f"{size}: {step} steps, {out} {out.stat().st_size} bytes")
+        parameters, averages = list(self.network.parameters()), list(self.averaged.parameters())
+        torch.nn.utils.clip_grad_norm_(parameters, 30.0)  # against a rare bad batch: the usual norm is 3 to 10
+        self.optimizer.step()
+        with torch.no_grad():
+            torch._foreach_mul_(averages, self.keep)
+            torch._foreach_add_(averages, torch._foreach_mul(parameters, 1 - self.keep))
+        return parts.detach()
+
+    @torch.no_grad()
+    def measured(self, batches: int, count: int) -> YOLOv5:
+        """Copy the averaged network with the norms' means and variances over some batches, as evaluation uses them."""
+        network = copy.deepcopy(self.averaged).train()
+        norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain average
+        for _ in range(batches):
+            network.features(self.batch(FINAL, count)[0])
+        return network.eval()
+
+
+def repeatable(step: Callable[[], Tensor], device: torch.device, eager: bool) -> Callable[[], Tensor]:
+    """Return what does the step again and again: on a GPU by one launch of a CUDA graph, else step by step."""
+    if eager or device.type != "cuda":
+        return step
+    for _ in range(4):  # steps like any others, but they also choose the kernels and make room for the workspaces
+        step()
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, stream=torch.cuda.current_stream()):
+        losses = step()
+
+    def replay() -> Tensor:
+        graph.replay()
+        return losses
+
+    return replay
+
+
+def learning_rate(share: float) -> float:
+    """Return the rate after a share of the time, of the peak: a short rise, then half a cosine to zero."""
+    return min(1, share / 0.02) * (1 + math.cos(math.pi * min(share, 1))) / 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train: seconds since the epoch at which to stop, images a step, learning rate, whether without graphs."""
+
+    stop: float
+    batch: int
+    peak: float
+    eager: bool
+
+
+def train(size: str, training: Training, plan: Plan, out: Path) -> None:
+    """Train until the time is up; the file holds the averaged weights, afresh each minute and at the end."""
+    device = training.keep.device
+    begin, steps, last, said, saved = time.time(), 0, 0, time.time(), time.time()
+    phases = ((SMALL, plan.batch, SMALL_SHARE), (FINAL, max(1, plan.batch // 2), 1.0))
+    for view, count, until in phases:
+        step = None
+        while (share := (time.time() - begin) / max(plan.stop - begin, 1e-3)) < until:
+            training.rate.fill_(learning_rate(share) * plan.peak)
+            training.keep.fill_(min(AVERAGED, (1 + steps) / (10 + steps)))
+            if step is None:
+                step = repeatable(lambda view=view, count=count: training.step(view, count), device, plan.eager)
+                log(f"{size}: {view.side} pixels, {count} images a step, prepared in {time.time() - begin:.0f} s")
+            losses = step()
+            steps += 1
+            if device.type == "cuda" and steps % 8 == 0:
+                torch.cuda.synchronize()  # lest the steps queue up past the end
+            if time.time() - said > 10:
+                parts = " ".join(f"{part:.4f}" for part in losses.tolist())
+                speed = (steps - last) / (time.time() - said)
+                log(f"{size}: {100 * share:.0f} %, step {steps}, {speed:.1f} a second, box, object, class loss {parts}")
+                if not math.isfinite(losses.sum()):
+                    raise FloatingPointError(f"{size}: the loss is no longer finite")
+                said, last = time.time(), steps
+            if time.time() - saved > 60:
+                save(out, training.measured(10, 16))
+                saved = time.time()
+    save(out, training.measured(*((100, 16) if device.type == "cuda" else (8, 8))))
+    log(f"{size}: {steps} steps, {out} {out.stat().st_size} bytes")
 
 
 @torch.inference_mode()
@@ -198,23 +223,75 @@ def report(path: Path, device: torch.device) -> None:
     log(path.name, " ".join(f"{key} {100 * value:.1f}" for key, value in metrics.items()) or "(no pycocotools, no mAP)")
 
 
-def train_all(arguments: list[str]) -> int:
-    """Train the four sizes side by side, each in a process of its own; returns the worst exit status."""
-    children = [subprocess.Popen([sys.executable, __file__, *arguments, "--size", size]) for size in "xlms"]
-    return max(abs(child.wait()) for child in children)
+def target(folder: Path, size: str) -> Path:
+    return folder / f"yolov5{size}-mini.safetensors"
+
+
+def train_one(options: argparse.Namespace) -> None:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    torch.manual_seed("smlx".index(options.size))
+    torch.backends.cudnn.benchmark = True
+    data = load_all(options.cache, device)
+    log(f"{options.size}: {len(data[0])} images on {device}")
+    training = Training.of(create(options.size, options.start and target(options.start, options.size)), data)
+    out = target(options.folder, options.size)
+    plan = Plan(options.stop or time.time() + options.minutes * 60, options.batch, options.peak, options.eager)
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+        with torch.cuda.stream(torch.cuda.Stream()):  # a graph is not captured on the default one
+            train(options.size, training, plan, out)
+            torch.cuda.synchronize()
+    else:
+        train(options.size, training, plan, out)
+    report(out, device)
+
+
+def attend(size: str, options: argparse.Namespace, stop: float) -> int:
+    """Train a size in a process of its own; if that fails, once more, plainly and with less memory."""
+    command = [sys.executable, __file__, "--size", size, "--cache", options.cache, "--folder", options.folder]
+    command += ["--peak", options.peak, "--stop", stop]
+    status, start = 1, options.start
+    for extra in (["--batch", options.batch], ["--batch", max(1, options.batch // 2), "--eager"]):
+        began = time.time()
+        words = [*command, *extra, *(["--start", start] if start else [])]
+        try:
+            status = subprocess.run([str(word) for word in words], timeout=stop + 90 - began).returncode
+        except subprocess.TimeoutExpired:
+            status = 124
+        log(f"{size}: exit status {status} after {time.time() - began:.0f} s")
+        if status == 0 or stop - time.time() < 40:
+            break
+        out = target(options.folder, size)
+        start = options.folder if out.exists() and out.stat().st_mtime > began else options.start
+    return status
+
+
+def train_all(options: argparse.Namespace) -> int:
+    """Train the four sizes side by side until `minutes` are over; returns the worst exit status."""
+    begin, seconds = time.time(), options.minutes * 60
+    after = min(AFTERWARDS, 0.2 * seconds)
+    stops = {size: begin + seconds * share - after for size, share in TIME.items()}
+    with ThreadPoolExecutor(len(stops)) as pool:
+        return max(map(abs, pool.map(lambda item: attend(item[0], options, item[1]), reversed(stops.items()))))
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=tuple("smlx"), help="train or evaluate this one")
-    parser.add_argument("--all", action="store_true", help="train all four at once")
-    parser.add_argument("--evaluate", action="store_true", help="print the mAP of the checkpoints, train nothing")
-    parser.add_argument("--minutes", type=float, default=5, help="of training (default: %(default)s)")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--all", action="store_true", help="train all four at once")
+    what.add_argument("--evaluate", action="store_true", help="print the mAP of the checkpoints, train nothing")
+    parser.add_argument("--minutes", type=float, default=6, help="of training (default: %(default)s)")
     parser.add_argument("--images", type=int, default=6144, help="to train on (default: %(default)s)")
-    parser.add_argument("--batch", type=int, default=32, help="images a step (default: %(default)s)")
+    parser.add_argument("--batch", type=int, default=64, help="images a step at first (default: %(default)s)")
     parser.add_argument("--peak", type=float, default=3e-3, help="learning rate (default: %(default)s)")
     parser.add_argument("--cache", type=Path, default=Path("/tmp/speedmap-sample"), help="folder for the drawn images")
     parser.add_argument("--folder", type=Path, default=SAMPLE, help="of the checkpoints (default: %(default)s)")
+    parser.add_argument("--start", type=Path, help="folder of checkpoints to start from")
+    parser.add_argument("--eager", action="store_true", help="without CUDA graphs")
+    parser.add_argument("--stop", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if not (options.all or options.size or options.evaluate):
         parser.error("say --size, --all or --evaluate")
@@ -223,21 +300,16 @@ def parse() -> argparse.Namespace:
 
 def main() -> int:
     options = parse()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if options.evaluate:
         for size in options.size or "smlx":
-            report(options.folder / f"yolov5{size}-mini.safetensors", device)
+            report(target(options.folder, size), torch.device("cuda" if torch.cuda.is_available() else "cpu"))
         return 0
-    cache = draw_all(options.cache, options.images)
+    if not options.stop:
+        log(f"drawing up to {options.images} training images")
+        draw_all(options.cache, options.images, DRAWING)
     if options.all:
-        return train_all([argument for argument in sys.argv[1:] if argument != "--all"])
-    torch.manual_seed(0)
-    torch.backends.cudnn.benchmark = True
-    out = options.folder / f"yolov5{options.size}-mini.safetensors"
-    data = load_all(cache, device)
-    log(f"{options.size}: {len(data[0])} images on {device}")
-    train(options.size, data, out, options.minutes, options.batch, options.peak)
-    report(out, device)
+        return train_all(options)
+    train_one(options)
     return 0
 
 

@@ -16,7 +16,9 @@ def multiply_adds(path: Path, imgsz: int) -> dict[str, int]:
     shapes = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in graph.value_info}
     shapes |= {tensor.name: list(tensor.dims) for tensor in graph.initializer}
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
-    return {node.name: int(np.prod(shapes[node.output[0]]) * np.prod(shapes[node.input[1]][1:])) for node in convolutions}
+    return {
+        node.name: int(np.prod(shapes[node.output[0]]) * np.prod(shapes[node.input[1]][1:])) for node in convolutions
+    }
 
 
 def shares(work: dict[str, int], precisions: dict[str, str]) -> dict[str, float]:

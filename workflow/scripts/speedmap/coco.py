@@ -35,7 +35,9 @@ def inventory(name: str, folder: Path, annotations: Path, calibration: Path, lim
     ids = {image["id"] for image in chosen}
     boxes = sum(annotation["image_id"] in ids for annotation in truth["annotations"])
     if not boxes:
-        raise DatasetError(f"{annotations}: no boxes for the {len(chosen)} chosen images; raise dataset.limit, or check the file")
+        raise DatasetError(
+            f"{annotations}: no boxes for the {len(chosen)} chosen images; raise dataset.limit, or check the file"
+        )
     described = _describe([_inside(folder, image["file_name"], annotations) for image in chosen], "reading images")
     _check_sizes(chosen, described, annotations)
     listed = [{"id": image["id"], **facts} for image, facts in zip(chosen, described, strict=True)]
@@ -67,10 +69,14 @@ def parse(annotations: Path) -> dict:
     except FileNotFoundError as error:
         raise DatasetError(f"{annotations}: no such file; check dataset.annotations in the config") from error
     except (ValueError, KeyError, TypeError, RecursionError, OSError) as error:
-        raise DatasetError(f"{annotations}: no COCO instances JSON ({type(error).__name__}: {error}); see dataset.annotations") from error
+        raise DatasetError(
+            f"{annotations}: no COCO instances JSON ({type(error).__name__}: {error}); see dataset.annotations"
+        ) from error
     ids = [image["id"] for image in truth["images"]]
     if len(set(ids)) < len(ids):
-        raise DatasetError(f"{annotations}: image id {Counter(ids).most_common(1)[0][0]} occurs more than once; give each image its own")
+        raise DatasetError(
+            f"{annotations}: image id {Counter(ids).most_common(1)[0][0]} occurs twice; give each image its own"
+        )
     return truth
 
 
@@ -85,9 +91,13 @@ def calibration_files(folder: Path) -> list[Path]:
 def _inside(folder: Path, name: str, annotations: Path) -> Path:
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise DatasetError(f"{annotations}: file_name {name!r} lies outside dataset.images; image names are relative to it")
+        raise DatasetError(
+            f"{annotations}: file_name {name!r} lies outside dataset.images; image names are relative to it"
+        )
     if not path.is_file():
-        raise DatasetError(f"{path}: named in {annotations} but not there; check dataset.images, or fetch the images again")
+        raise DatasetError(
+            f"{path}: named in {annotations} but not there; check dataset.images, or fetch the images again"
+        )
     return path
 
 
@@ -105,15 +115,19 @@ def _check_sizes(listed: list[dict], described: list[dict], annotations: Path) -
     for image, facts in zip(listed, described, strict=True):
         said = image.get("height", facts["height"]), image.get("width", facts["width"])
         if said != (facts["height"], facts["width"]):
-            raise DatasetError(f"{facts['file']}: is {facts['height']}x{facts['width']} but {annotations} says {said[0]}x{said[1]}; "
-                               "its boxes would be misplaced: fix the annotations, or the file's EXIF orientation")  # fmt: skip
+            raise DatasetError(
+                f"{facts['file']}: is {facts['height']}x{facts['width']} but {annotations} says {said[0]}x{said[1]}, which "
+                "would misplace its boxes; fix the annotations, or the file's EXIF orientation"
+            )
 
 
 def _check_disjoint(evaluated: list[dict], calibrated: list[dict]) -> None:
     seen = {image["sha256"]: image["file"] for image in evaluated}
     if shared := [image["file"] for image in calibrated if image["sha256"] in seen]:
-        raise DatasetError(f"{shared[0]}: calibration image equals an evaluation image ({len(shared)} such); INT8 must not see what it "
-                           "is judged on: give dataset.calibration other images")  # fmt: skip
+        raise DatasetError(
+            f"{shared[0]}: calibration image equals an evaluation image ({len(shared)} such), but INT8 must not see what it "
+            "is judged on; give dataset.calibration other images"
+        )
 
 
 def evaluate(annotations: Path, found: list[dict], image_ids: Iterable[int]) -> dict:

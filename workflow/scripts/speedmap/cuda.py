@@ -1,5 +1,6 @@
 """The part of the CUDA driver API that an engine session needs, every call checked and every resource given back."""
 
+import ctypes
 import logging
 import os
 import time
@@ -53,7 +54,7 @@ class Stream:
         context = self.call("cuDevicePrimaryCtxRetain", device)
         self._later("cuDevicePrimaryCtxRelease", device)
         self.call("cuCtxSetCurrent", context)
-        self.handle = self.call("cuStreamCreate", self.driver.CUstream_flags.CU_STREAM_NON_BLOCKING)
+        self.handle = self.call("cuStreamCreate", self.driver.CUstream_flags.CU_STREAM_NON_BLOCKING.value)
         self._later("cuStreamDestroy", self.handle)
         self._start, self._stop = self._event(), self._event()
 
@@ -62,7 +63,10 @@ class Stream:
 
     def call(self, name: str, *args: Any) -> Any:
         """Call a driver function and give its result; CudaError when its code is not success."""
-        code, *result = getattr(self.driver, name)(*args)
+        try:
+            code, *result = getattr(self.driver, name)(*args)
+        except RuntimeError as error:  # the bindings' word for a driver that is not there or lacks the function
+            raise CudaError(f"{name}: {error}; install or update the NVIDIA driver") from error
         if int(code) != 0:
             raise CudaError(_explain(name, code))
         return result[0] if result else None
@@ -140,13 +144,11 @@ class Stream:
 
 
 def _array(address: int, count: int) -> np.ndarray:
-    import ctypes
-
     return np.ctypeslib.as_array((ctypes.c_float * count).from_address(address))
 
 
 REMEDIES = {
-    "CUDA_ERROR_OUT_OF_MEMORY": "the GPU's memory is too small or taken by another process; free it, or use a smaller model",
+    "CUDA_ERROR_OUT_OF_MEMORY": "the GPU's memory is too small or taken by others; free it, or use a smaller model",
     "CUDA_ERROR_NO_DEVICE": "no GPU is visible; check nvidia-smi and CUDA_VISIBLE_DEVICES",
     "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH": "the driver's parts differ in version; reboot after a driver update",
     "CUDA_ERROR_ILLEGAL_ADDRESS": "the engine wrote out of bounds; rebuild it, and report it if that does not help",

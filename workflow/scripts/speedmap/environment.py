@@ -8,8 +8,10 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("torch", "onnx", "onnxruntime", "onnxslim", "openvino", "tensorrt", "tensorrt-bindings", "tensorrt-cu13", "polygraphy",
-            "cuda-bindings", "numpy", "opencv-python-headless", "pycocotools", "snakemake")  # fmt: skip
+PACKAGES = (
+    "torch onnx onnxruntime onnxslim openvino tensorrt tensorrt-bindings tensorrt-cu13 polygraphy cuda-bindings numpy "
+    "opencv-python-headless pycocotools snakemake"
+).split()
 
 
 @cache
@@ -49,7 +51,9 @@ def commit() -> dict:
     try:
         git = ["git", "-C", str(Path(__file__).parent)]
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changed = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True).stdout
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True
+        ).stdout
     except (OSError, subprocess.CalledProcessError):
         return {}
     return {"commit": head, "dirty": bool(changed)}

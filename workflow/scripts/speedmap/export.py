@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import onnxslim
 import torch
 
 from speedmap import records
 from speedmap.errors import UserError
+from speedmap.interface import INPUT, OUTPUT
+from speedmap.reference import session
 from speedmap.yolov5 import YOLOv5
 
-INPUT, OUTPUT = "images", "output"
 OPSET = 17  # the last that TensorRT 8.6 parses
 WORST_BOX, WORST_SCORE = 0.5, 0.01  # pixels, probability: beyond these the graph is not the network
 
@@ -33,14 +33,6 @@ def export(network: YOLOv5, path: Path, imgsz: int, dynamic: bool) -> None:
         torch.onnx.export(network, (torch.zeros(1, 3, imgsz, imgsz),), temporary, opset_version=OPSET, dynamo=False,
                           input_names=[INPUT], output_names=[OUTPUT], dynamic_axes=axes)  # fmt: skip
         onnx.save(onnxslim.slim(onnx.load(temporary)), temporary)
-
-
-def session(path: Path, threads: int = 0) -> onnxruntime.InferenceSession:
-    """Open an ONNX file in ONNX Runtime on the CPU; 0 threads means one a core."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def worst_difference(network: YOLOv5, path: Path, batches: list[np.ndarray]) -> dict:

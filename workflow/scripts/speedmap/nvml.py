@@ -30,9 +30,14 @@ class Gpu:
         raise NoGpu(f"no GPU: CUDA_VISIBLE_DEVICES is {visible!r}; unset it, or name a GPU in it")
 
     def ask(self, name: str, *args: Any) -> Any:
-        """Call nvmlDeviceGet`name` on the GPU; None where this GPU, driver or virtual machine does not tell."""
+        """Call nvmlDeviceGet`name` on the GPU; None where this GPU, driver or virtual machine does not tell.
+
+        Raises NVMLError_GpuIsLost when the GPU has fallen off the bus.
+        """
         try:
             value = getattr(self.library, f"nvmlDeviceGet{name}")(self.handle, *args)
+        except self.library.NVMLError_GpuIsLost:
+            raise
         except (self.library.NVMLError, AttributeError):
             return None
         return value.decode() if isinstance(value, bytes) else value

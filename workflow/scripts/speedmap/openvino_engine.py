@@ -12,7 +12,7 @@ from speedmap import audit as work
 from speedmap import environment, records
 from speedmap.cells import Cell
 from speedmap.errors import UserError
-from speedmap.export import INPUT
+from speedmap.interface import INPUT
 
 NAMES = {"f32": "fp32", "f16": "fp16", "bf16": "bf16", "i8": "int8", "u8": "int8"}
 CONVOLUTIONS = {"Convolution", "Deconvolution", "FullyConnected", "MatMul"}
@@ -34,7 +34,12 @@ def platform() -> dict:
 
 def properties(threads: int) -> dict:
     """Configure one request at a time for the least latency, on `threads` threads that stay on their cores."""
-    return {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": True}
+    return {
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": threads,
+        "ENABLE_CPU_PINNING": True,
+    }
 
 
 def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: bool, options: dict) -> dict:
@@ -92,7 +97,9 @@ def _open(engine: Path, threads: int) -> CompiledModel:
     try:
         return Core().import_model(engine.read_bytes(), "CPU", properties(threads))
     except RuntimeError as error:
-        raise EngineError(f"{engine}: no engine of OpenVINO {version('openvino')} for this CPU; delete it and build it again") from error
+        raise EngineError(
+            f"{engine}: no engine of OpenVINO {version('openvino')} for this CPU; delete it and build it again"
+        ) from error
 
 
 def audit(engine: Path, onnx: Path, imgsz: int) -> dict:
@@ -107,4 +114,7 @@ def audit(engine: Path, onnx: Path, imgsz: int) -> dict:
             precision = NAMES.get(facts["runtimePrecision"].astype(str), "unknown")
             layers |= dict.fromkeys(facts["originalLayersNames"].astype(str).split(","), precision)
     operations = work.multiply_adds(onnx, imgsz)
-    return {"shares": work.shares(operations, layers), "layers": {name: layers.get(name, "unknown") for name in operations}}
+    return {
+        "shares": work.shares(operations, layers),
+        "layers": {name: layers.get(name, "unknown") for name in operations},
+    }

@@ -17,6 +17,12 @@ def quantized(model: ModelProto) -> bool:
     return any(node.op_type == "QuantizeLinear" or node.op_type == "DequantizeLinear" for node in model.graph.node)
 
 
+def halved(model: ModelProto) -> bool:
+    """Say whether anything in a graph is typed float16."""
+    casts = (_target(node) for node in model.graph.node if node.op_type == "Cast")
+    return TensorProto.FLOAT16 in {tensor.data_type for tensor in model.graph.initializer} | set(casts)
+
+
 def float_tensors(model: ModelProto) -> set[str]:
     """Name the tensors that nodes of a typed graph compute in float32, while others of it are float16 or int8."""
     graph = onnx.shape_inference.infer_shapes(model).graph
@@ -26,7 +32,7 @@ def float_tensors(model: ModelProto) -> set[str]:
 
 
 def widen(model: ModelProto) -> ModelProto:
-    """Give a copy of a typed graph with every float16 made float32, float casts gone and weights quantized in the graph."""
+    """Copy a typed graph with every float16 made float32, float casts gone and weights quantized in the graph."""
     twin = ModelProto()
     twin.CopyFrom(model)
     graph = twin.graph
@@ -85,7 +91,7 @@ def _target(node: NodeProto) -> int:
 
 
 def _quantize_weights(model: ModelProto) -> None:
-    """Put float32 weights and a Q before every DQ that reads an int8 initializer; the Q gives the same integers back."""
+    """Put float32 weights and a Q before every DQ of an int8 initializer; the Q gives the same integers back."""
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     kept = []
     for node in model.graph.node:
@@ -93,6 +99,9 @@ def _quantize_weights(model: ModelProto) -> None:
             kept.append(_quantize(model, node, tensors))
         kept.append(node)
     _replace_nodes(model, kept)
+    used = {name for node in kept for name in node.input}
+    for name in tensors.keys() - used:
+        model.graph.initializer.remove(tensors[name])
 
 
 def _quantize(model: ModelProto, node: NodeProto, tensors: dict[str, TensorProto]) -> NodeProto:

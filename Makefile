@@ -1,0 +1,37 @@
+# make table: set everything up, measure what config.yaml names, end with results/table.md
+# make test:  set everything up, run the linters and the tests
+PYTHON ?= python3
+ENV ?= $(shell nvidia-smi -L > /dev/null 2>&1 && echo gpu || echo cpu)
+CORES ?= all
+VENV := .venv
+RUN := $(VENV)/$(ENV).ready
+DEV := $(VENV)/dev.ready
+
+.PHONY: table test lint
+.DELETE_ON_ERROR:
+
+table: $(RUN)
+	$(VENV)/bin/snakemake --cores $(CORES) results/table.md
+	@cat results/table.md
+
+test: $(RUN) $(DEV) lint
+	$(VENV)/bin/python -m pytest
+
+lint: $(RUN) $(DEV)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/snakefmt --check Snakefile workflow
+	$(VENV)/bin/snakemake --lint
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "speedmap needs Python 3.11 or newer: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN): envs/$(ENV).txt envs/common.txt | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(DEV): envs/dev.txt | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+

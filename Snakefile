@@ -1,0 +1,23 @@
+# results/{backend}/{model}-{precision}-{shape}/: model.onnx -> engine -> speed.json, accuracy.json; all of them -> table
+from snakemake.utils import min_version, validate
+
+min_version("9.25")
+
+
+configfile: "config.yaml"
+
+
+validate(config, "workflow/schemas/config.schema.yaml")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/fetch.smk"
+include: "workflow/rules/build.smk"
+include: "workflow/rules/measure.smk"
+include: "workflow/rules/publish.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "results/table.md",

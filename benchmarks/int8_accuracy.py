@@ -1,0 +1,141 @@
+"""Measure what INT8 costs in mAP: exports a checkpoint, calibrates, chooses, quantizes and evaluates both precisions.
+
+    python benchmarks/int8_accuracy.py --weights ../shared/weights/yolov5n-v7.0.pt --dialect tensorrt --shape dynamic
+
+The TensorRT dialect is evaluated by ONNX Runtime, OpenVINO's by OpenVINO. `--work` keeps what was made for the next run.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import openvino
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+from tqdm import tqdm
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "workflow/scripts"))
+
+from speedmap import calibrate, checkpoint, coco, detections, export, geometry, images, quantize, records, sensitivity, yolov5  # noqa: E402, I001
+
+SHARED = ROOT.parent / "shared"
+GROUPS = 25  # of images, left out in turn for the standard error
+
+
+def main(settings: argparse.Namespace) -> None:
+    options = quantize.DEFAULTS | json.loads(settings.options)
+    graph = exported(settings.weights, settings.work, settings.shape)
+    pictures = coco.calibration_files(settings.calibration)
+    statistics = calibrated(exported(settings.weights, settings.work, settings.calibrate_on), pictures, settings, options)
+    chosen = selected(graph, statistics, pictures, settings, options)
+    model = quantize.quantize(onnx.load(graph), statistics, chosen["float"], settings.dialect, options)
+    onnx.save(model, settings.work / f"{graph.stem}-{settings.dialect}.onnx")
+    truth = coco.parse(settings.data / "instances.json")
+    runs = {"FP32": sensitivity.opened(onnx.load(graph)), "INT8": ENGINES[settings.dialect](model)}
+    results = {name: found(run, truth, settings) for name, run in runs.items()}
+    report(results, truth, settings, chosen)
+
+
+def exported(weights: Path, work: Path, shape: str) -> Path:
+    """Export a checkpoint, once."""
+    path = work / f"{weights.stem}-{shape}.onnx"
+    if not path.exists():
+        export.export(yolov5.build(checkpoint.load(weights).tensors), path, 640, shape == "dynamic")
+    return path
+
+
+def calibrated(graph: Path, pictures: list[Path], settings: argparse.Namespace, options: dict) -> calibrate.Statistics:
+    """Collect a graph's statistics, once."""
+    path = settings.work / f"{graph.stem}-{options['images']}.npz"
+    if not path.exists():
+        start = time.perf_counter()
+        calibrate.collect(graph, pictures, 640, options).save(path)
+        print(f"calibrated in {time.perf_counter() - start:.0f} s")
+    return calibrate.Statistics.load(path)
+
+
+def selected(
+    graph: Path, statistics: calibrate.Statistics, pictures: list[Path], settings: argparse.Namespace, options: dict
+) -> dict:
+    """Choose the convolutions that stay in float, anew each time, unless only the head should."""
+    if settings.head_only:
+        return {"float": []}
+    start = time.perf_counter()
+    record = sensitivity.choose(graph, statistics, pictures, 640, settings.dialect, options)
+    print(f"chose in {time.perf_counter() - start:.0f} s")
+    records.write(settings.work / f"{graph.stem}-{settings.dialect}.json", record)
+    return record
+
+
+def in_openvino(model: onnx.ModelProto) -> Callable[[np.ndarray], np.ndarray]:
+    """Compile a graph as speedmap does."""
+    core = openvino.Core()
+    compiled = core.compile_model(core.read_model(model.SerializeToString()), "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+    request = compiled.create_infer_request()
+    return lambda batch: request.infer({export.INPUT: batch})[compiled.output(0)].copy()
+
+
+ENGINES = {"tensorrt": sensitivity.opened, "openvino": in_openvino}
+
+
+def found(run: Callable[[np.ndarray], np.ndarray], truth: dict, settings: argparse.Namespace) -> list[dict]:
+    """Detect at the thresholds of mAP in every image."""
+    categories, results = [category["id"] for category in truth["categories"]], []
+    for image in tqdm(truth["images"], disable=None, leave=False):
+        batch, placement = images.load(settings.data / "images" / image["file_name"], 640, settings.shape == "dynamic")
+        raw = detections.detect(run(batch)[0], 0.001, 0.65, 300)
+        placed = detections.Detections(geometry.to_image(raw.boxes, placement), raw.scores, raw.classes)
+        results += detections.to_coco(placed, image["id"], categories)
+    return results
+
+
+def averages(results: list[dict], settings: argparse.Namespace) -> np.ndarray:
+    """Give the mAP in points, over all images and with each group of them left out in turn."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(settings.data / "instances.json"))
+        evaluation = COCOeval(truth, truth.loadRes(results), "bbox")
+        evaluation.params.areaRng, evaluation.params.areaRngLbl = evaluation.params.areaRng[:1], ["all"]
+        evaluation.evaluate()
+        whole = np.array(evaluation.evalImgs, object).reshape(-1, len(evaluation.params.imgIds))
+        group = np.arange(whole.shape[1]) % GROUPS
+        return np.array([average(evaluation, np.where(group == left, None, whole)) for left in range(-1, GROUPS)])
+
+
+def average(evaluation: COCOeval, matches: np.ndarray) -> float:
+    """Give the mAP of matches [categories, images]; None stands for an image left out."""
+    evaluation.evalImgs = matches.ravel().tolist()
+    evaluation.accumulate()
+    precision = evaluation.eval["precision"][..., 0, -1]
+    return float(100 * precision[precision > -1].mean())
+
+
+def report(results: dict[str, list[dict]], truth: dict, settings: argparse.Namespace, chosen: dict) -> None:
+    """Print both mAPs, the drop, and its standard error by a jackknife over groups of images."""
+    scores = {name: averages(found, settings) for name, found in results.items()}
+    drops = scores["FP32"] - scores["INT8"]
+    error = np.sqrt((GROUPS - 1) * np.var(drops[1:]))
+    said = {"reached": chosen.get("reached"), "int8_share": chosen.get("int8_share"), "float": len(chosen["float"])}
+    print(f"{settings.weights.stem} {settings.shape} {settings.dialect}: FP32 {scores['FP32'][0]:.2f} INT8 "
+          f"{scores['INT8'][0]:.2f} drop {drops[0]:.2f} +- {error:.2f} on {len(truth['images'])} images {said}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--dialect", choices=sorted(ENGINES), required=True)
+    parser.add_argument("--shape", choices=("static", "dynamic"), required=True)
+    parser.add_argument("--calibrate-on", choices=("static", "dynamic"), default="dynamic")
+    parser.add_argument("--data", type=Path, default=SHARED / "coco/dev", help="folder with images/ and instances.json")
+    parser.add_argument("--calibration", type=Path, default=SHARED / "coco/calibration/images")
+    parser.add_argument("--options", default="{}", help="of the config's section int8, as JSON")
+    parser.add_argument("--head-only", action="store_true", help="leave no convolution but the head's in float")
+    parser.add_argument("--work", type=Path, default=Path("/tmp/int8"))
+    main(parser.parse_args())

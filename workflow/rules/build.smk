@@ -1,0 +1,161 @@
+"""From checkpoint and images to a verified engine."""
+
+
+rule check_dataset:
+    input:
+        images=config["dataset"]["images"],
+        annotations=config["dataset"]["annotations"],
+        calibration=config["dataset"]["calibration"],
+    output:
+        "results/dataset.json",
+    log:
+        "logs/check_dataset.log",
+    params:
+        name=config["dataset"]["name"],
+        limit=config["dataset"]["limit"],
+        imgsz=config["imgsz"],
+        code=fingerprint("check_dataset"),
+    script:
+        "../scripts/check_dataset.py"
+
+
+rule read_weights:
+    input:
+        weights=weights_of,
+        dataset="results/dataset.json",
+    output:
+        weights="results/weights/{model}.safetensors",
+        record="results/weights/{model}.json",
+    log:
+        "logs/read_weights/{model}.log",
+    params:
+        source=source_of_weights,
+        code=fingerprint("read_weights"),
+    script:
+        "../scripts/read_weights.py"
+
+
+rule export_onnx:
+    input:
+        weights="results/weights/{model}.safetensors",
+        dataset="results/dataset.json",
+    output:
+        onnx="results/onnx/{model}-{shape}.onnx",
+        record="results/onnx/{model}-{shape}.json",
+    log:
+        "logs/export_onnx/{model}-{shape}.log",
+    params:
+        imgsz=config["imgsz"],
+        code=fingerprint("export_onnx"),
+    script:
+        "../scripts/export_onnx.py"
+
+
+rule calibrate:
+    input:
+        onnx="results/onnx/{model}-static.onnx",
+        dataset="results/dataset.json",
+    output:
+        statistics="results/calibration/{model}.npz",
+    log:
+        "logs/calibrate/{model}.log",
+    benchmark:
+        "logs/calibrate/{model}.jsonl"
+    threads: workflow.cores
+    params:
+        imgsz=config["imgsz"],
+        options=config["int8"],
+        code=fingerprint("calibrate"),
+    script:
+        "../scripts/calibrate.py"
+
+
+rule choose_float:
+    input:
+        onnx="results/onnx/{model}-static.onnx",
+        statistics="results/calibration/{model}.npz",
+        dataset="results/dataset.json",
+    output:
+        f"results/calibration/{{model}}-{BACKEND}.json",
+    log:
+        f"logs/choose_float/{{model}}-{BACKEND}.log",
+    threads: workflow.cores
+    params:
+        dialect=BACKEND,
+        imgsz=config["imgsz"],
+        options=config["int8"],
+        code=fingerprint("choose_float"),
+    script:
+        "../scripts/choose_float.py"
+
+
+rule type_fp16:
+    input:
+        "results/onnx/{model}-{shape}.onnx",
+    output:
+        f"results/{BACKEND}/{{model}}-fp16-{{shape}}/model.onnx",
+    log:
+        f"logs/{BACKEND}/{{model}}-fp16-{{shape}}/type_fp16.log",
+    params:
+        code=fingerprint("type_fp16"),
+    script:
+        "../scripts/type_fp16.py"
+
+
+rule type_int8:
+    input:
+        onnx="results/onnx/{model}-{shape}.onnx",
+        statistics="results/calibration/{model}.npz",
+        layers=f"results/calibration/{{model}}-{BACKEND}.json",
+    output:
+        f"results/{BACKEND}/{{model}}-int8-{{shape}}/model.onnx",
+    log:
+        f"logs/{BACKEND}/{{model}}-int8-{{shape}}/type_int8.log",
+    params:
+        dialect=BACKEND,
+        options=config["int8"],
+        code=fingerprint("type_int8"),
+    script:
+        "../scripts/type_int8.py"
+
+
+rule build_engine:
+    input:
+        onnx=f"results/{BACKEND}/{CELL}/model.onnx",
+        dataset="results/dataset.json",
+    output:
+        engine=f"results/{BACKEND}/{CELL}/engine",
+        record=f"results/{BACKEND}/{CELL}/engine.json",
+    log:
+        f"logs/{BACKEND}/{CELL}/build_engine.log",
+    benchmark:
+        f"logs/{BACKEND}/{CELL}/build_engine.jsonl"
+    params:
+        backend=BACKEND,
+        platform=PLATFORM,
+        imgsz=config["imgsz"],
+        options=config.get(BACKEND, {}),
+        code=fingerprint("build_engine", f"{BACKEND}_engine"),
+    script:
+        "../scripts/build_engine.py"
+
+
+rule verify_engine:
+    input:
+        engine=f"results/{BACKEND}/{CELL}/engine",
+        record=f"results/{BACKEND}/{CELL}/engine.json",
+        onnx=f"results/{BACKEND}/{CELL}/model.onnx",
+        reference="results/onnx/{model}-{shape}.onnx",
+        dataset="results/dataset.json",
+    output:
+        f"results/{BACKEND}/{CELL}/verify.json",
+    log:
+        f"logs/{BACKEND}/{CELL}/verify_engine.log",
+    resources:
+        gpu=1,
+    params:
+        backend=BACKEND,
+        imgsz=config["imgsz"],
+        code=fingerprint("verify_engine", f"{BACKEND}_engine"),
+    script:
+        "../scripts/verify_engine.py"

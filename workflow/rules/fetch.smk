@@ -1,0 +1,76 @@
+"""Downloads: whatever the config names a source for, below resources/ and nowhere else.
+
+A failed attempt leaves a .part beside the target, which is no output of the rule, so that a retry goes on from it.
+A file that was put at the target's path by hand is taken as it is. Archives may be deleted once they are unpacked.
+"""
+
+from speedmap import sources
+
+DOWNLOADS = sources.downloads(config)  # path below resources/ -> how to get it, in all of these
+IMAGES = sources.unpacked(config, "images")
+ANNOTATIONS = sources.unpacked(config, "annotations")
+CALIBRATION = sources.calibration(config)
+SOURCES = DOWNLOADS | IMAGES | ANNOTATIONS | CALIBRATION
+
+
+def source_of(wildcards):
+    return SOURCES[wildcards.path]
+
+
+def archive_of(wildcards):
+    return SOURCES[wildcards.path]["archive"]
+
+
+rule fetch:
+    output:
+        "resources/{path}",
+    log:
+        "logs/fetch/{path}.log",
+    wildcard_constraints:
+        path=sources.pattern(DOWNLOADS),
+    retries: 3
+    localrule: True
+    params:
+        source=source_of,
+    script:
+        "../scripts/fetch.py"
+
+
+rule unpack_annotations:
+    input:
+        archive_of,
+    output:
+        "resources/{path}",
+    log:
+        "logs/unpack/{path}.log",
+    wildcard_constraints:
+        path=sources.pattern(ANNOTATIONS),
+    localrule: True
+    params:
+        source=source_of,
+    script:
+        "../scripts/unpack.py"
+
+
+use rule unpack_annotations as unpack_images with:
+    output:
+        directory("resources/{path}"),
+    wildcard_constraints:
+        path=sources.pattern(IMAGES),
+
+
+rule fetch_calibration:
+    input:
+        archive_of,
+    output:
+        directory("resources/{path}"),
+    log:
+        "logs/fetch_calibration/{path}.log",
+    wildcard_constraints:
+        path=sources.pattern(CALIBRATION),
+    retries: 3
+    localrule: True
+    params:
+        source=source_of,
+    script:
+        "../scripts/fetch_calibration.py"

@@ -1,0 +1,78 @@
+"""Speed and mAP of one engine file: separate jobs, because their thresholds differ."""
+
+
+rule measure_speed:
+    input:
+        engine=f"results/{BACKEND}/{CELL}/engine",
+        record=f"results/{BACKEND}/{CELL}/engine.json",
+        verify=f"results/{BACKEND}/{CELL}/verify.json",
+        dataset="results/dataset.json",
+    output:
+        f"results/{BACKEND}/{CELL}/speed.json",
+    log:
+        f"logs/{BACKEND}/{CELL}/measure_speed.log",
+    threads: workflow.cores
+    resources:
+        gpu=1,
+    params:
+        backend=BACKEND,
+        imgsz=config["imgsz"],
+        protocol=config["speed"],
+        code=fingerprint("measure_speed", f"{BACKEND}_engine"),
+    script:
+        "../scripts/measure_speed.py"
+
+
+rule measure_accuracy:
+    input:
+        engine=f"results/{BACKEND}/{CELL}/engine",
+        record=f"results/{BACKEND}/{CELL}/engine.json",
+        dataset="results/dataset.json",
+    output:
+        record=f"results/{BACKEND}/{CELL}/accuracy.json",
+        detections=f"results/{BACKEND}/{CELL}/detections.json",
+    log:
+        f"logs/{BACKEND}/{CELL}/measure_accuracy.log",
+    threads: workflow.cores
+    resources:
+        gpu=1,
+    params:
+        backend=BACKEND,
+        imgsz=config["imgsz"],
+        protocol=config["accuracy"],
+        code=fingerprint("measure_accuracy", f"{BACKEND}_engine"),
+    script:
+        "../scripts/measure_accuracy.py"
+
+
+use rule measure_speed as measure_torch_speed with:
+    input:
+        engine="results/weights/{model}.safetensors",
+        record="results/weights/{model}.json",
+        dataset="results/dataset.json",
+    output:
+        f"results/torch/{CELL}/speed.json",
+    log:
+        f"logs/torch/{CELL}/measure_speed.log",
+    params:
+        backend="torch",
+        imgsz=config["imgsz"],
+        protocol=config["speed"],
+        code=fingerprint("measure_speed", "torch_engine"),
+
+
+use rule measure_accuracy as measure_torch_accuracy with:
+    input:
+        engine="results/weights/{model}.safetensors",
+        record="results/weights/{model}.json",
+        dataset="results/dataset.json",
+    output:
+        record=f"results/torch/{CELL}/accuracy.json",
+        detections=f"results/torch/{CELL}/detections.json",
+    log:
+        f"logs/torch/{CELL}/measure_accuracy.log",
+    params:
+        backend="torch",
+        imgsz=config["imgsz"],
+        protocol=config["accuracy"],
+        code=fingerprint("measure_accuracy", "torch_engine"),

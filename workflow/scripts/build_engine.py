@@ -1,0 +1,34 @@
+"""Build an engine from a typed ONNX file."""
+
+from pathlib import Path
+
+from speedmap import backends, records
+from speedmap.diagnose import job
+
+
+def main(
+    backend: str, onnx: str, dataset: str, imgsz: int, dynamic: bool, options: dict, out: str, record: str
+) -> None:
+    """Build an engine; the record beside it says what it was built from, on what and how."""
+    height, width = map(int, next(iter(records.read(Path(dataset))["shapes"])).split("x"))  # the most frequent shape
+    module, engine = backends.engine(backend), Path(out)
+    facts = module.build(Path(onnx), engine, (height, width), imgsz, dynamic, options)
+    identity = {"engine_sha256": records.sha256(engine), "onnx_sha256": records.sha256(Path(onnx))}
+    records.write(
+        Path(record),
+        {**identity, "platform": module.platform(), "bytes": engine.stat().st_size, "options": options, "build": facts},
+    )
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        main(
+            snakemake.params.backend,
+            snakemake.input.onnx,
+            snakemake.input.dataset,
+            snakemake.params.imgsz,
+            snakemake.wildcards.shape == "dynamic",
+            snakemake.params.options,
+            snakemake.output.engine,
+            snakemake.output.record,
+        )

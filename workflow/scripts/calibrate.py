@@ -1,0 +1,23 @@
+"""Collect a model's activation statistics on the calibration images, once."""
+
+from pathlib import Path
+
+from speedmap import calibrate, records
+from speedmap.diagnose import job
+
+
+def main(onnx: str, dataset: str, imgsz: int, options: dict, out: str) -> None:
+    """Write the statistics of the float32 graph's tensors."""
+    files = [Path(image["file"]) for image in records.read(Path(dataset))["calibration"]]
+    calibrate.collect(Path(onnx), files, imgsz, options).save(Path(out))
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        main(
+            snakemake.input.onnx,
+            snakemake.input.dataset,
+            snakemake.params.imgsz,
+            snakemake.params.options,
+            snakemake.output.statistics,
+        )

@@ -1,0 +1,29 @@
+"""Write the network as float32 ONNX, and check it against torch."""
+
+from pathlib import Path
+
+from speedmap import export, images, records, weights
+from speedmap.diagnose import job
+
+CHECKED = 3  # calibration images that the graph is compared with torch on
+
+
+def main(network: str, dataset: str, imgsz: int, dynamic: bool, out: str, record: str) -> None:
+    """Export a network; the record holds the worst differences from torch."""
+    model, path = weights.network(Path(network)), Path(out)
+    files = [image["file"] for image in records.read(Path(dataset))["calibration"][:CHECKED]]
+    export.export(model, path, imgsz, dynamic)
+    difference = export.worst_difference(model, path, [images.load(Path(file), imgsz, dynamic)[0] for file in files])
+    records.write(Path(record), {"onnx_sha256": records.sha256(path), "opset": export.OPSET, "difference": difference})
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        main(
+            snakemake.input.weights,
+            snakemake.input.dataset,
+            snakemake.params.imgsz,
+            snakemake.wildcards.shape == "dynamic",
+            snakemake.output.onnx,
+            snakemake.output.record,
+        )

@@ -1,0 +1,15 @@
+"""Fetch the calibration images, one by one, from a data set too large to fetch whole."""
+
+from pathlib import Path
+
+from speedmap.calibration_set import fetch_images
+from speedmap.diagnose import job
+
+
+def main(archive: Path, target: Path, source: dict) -> None:
+    fetch_images(archive, source["member"], source["url"], source["count"], target)
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        main(Path(snakemake.input[0]), Path(snakemake.output[0]), snakemake.params.source)

@@ -1,0 +1,41 @@
+"""Time an engine."""
+
+from pathlib import Path
+
+from speedmap import backends, measurement, records
+from speedmap.cells import Cell
+from speedmap.diagnose import job
+
+
+def main(
+    cell: Cell,
+    engine: str,
+    built: str,
+    verified: str | None,
+    dataset: str,
+    imgsz: int,
+    protocol: dict,
+    code: str,
+    out: str,
+) -> None:
+    """Write the speed record of a cell."""
+    audit = records.read(Path(verified)) if verified else None
+    data = records.read(Path(dataset))
+    module = backends.engine(cell.backend)
+    record = measurement.speed(module, cell, Path(engine), data, imgsz, protocol, audit)
+    records.write(Path(out), measurement.complete(record, cell, module, records.read(Path(built)), protocol, code))
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        main(
+            Cell(snakemake.params.backend, **dict(snakemake.wildcards)),
+            snakemake.input.engine,
+            snakemake.input.record,
+            snakemake.input.get("verify"),
+            snakemake.input.dataset,
+            snakemake.params.imgsz,
+            snakemake.params.protocol,
+            snakemake.params.code,
+            snakemake.output[0],
+        )

@@ -1,0 +1,24 @@
+"""Bring a model's weights into one form; the only step that opens a file from strangers."""
+
+from pathlib import Path
+
+from speedmap import records, weights
+from speedmap.diagnose import job
+
+
+def main(model: str, source: str, dataset: str, out: str, record: str) -> None:
+    """Write a model's fused network as safetensors, and beside it where it came from."""
+    classes = [category["name"] for category in records.read(Path(dataset))["categories"]]
+    facts = weights.normalise(model, source, classes, Path(out))
+    records.write(Path(record), {"model": model, **facts, "engine_sha256": records.sha256(Path(out))})
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        main(
+            snakemake.wildcards.model,
+            snakemake.params.source,
+            snakemake.input.dataset,
+            snakemake.output.weights,
+            snakemake.output.record,
+        )

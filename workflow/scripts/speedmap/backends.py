@@ -1,0 +1,37 @@
+"""The backends by name, and the choice between them."""
+
+import importlib
+import sys
+from types import ModuleType
+
+from speedmap.errors import UserError
+
+ORDER = ("tensorrt", "openvino")  # what `auto` tries
+
+
+class BackendError(UserError):
+    """A backend that was asked for but cannot run here."""
+
+
+def engine(backend: str) -> ModuleType:
+    """Import a backend's module: build, Session, audit, usable, platform."""
+    return importlib.import_module(f"speedmap.{backend}_engine")
+
+
+def choose(wanted: str) -> str:
+    """Resolve `auto` to the first backend that can run here, and say on stderr why not an earlier one.
+
+    Raises BackendError when the wanted backend cannot run.
+    """
+    for backend in ORDER if wanted == "auto" else (wanted,):
+        why_not = engine(backend).usable()
+        if why_not is None:
+            return backend
+        if wanted == "auto":
+            print(f"{backend} is not used: {why_not}", file=sys.stderr)
+    raise BackendError(f"backend: {wanted} cannot run here: {why_not}")
+
+
+def platform(backend: str) -> dict:
+    """Say what an engine of the backend depends on besides its graph: a change of it means to build anew."""
+    return engine(backend).platform()

@@ -1,0 +1,167 @@
+"""Activation statistics of a model, collected once from its float32 graph over the calibration images."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import onnx as onnxlib
+import onnxruntime
+from tqdm import tqdm
+
+from speedmap import images as imagery
+from speedmap import records
+from speedmap.errors import UserError
+from speedmap.graph import Graph
+from speedmap.ranges import HALF, Histogram, width_for
+
+ALGORITHM = (
+    "histograms of 16384 bins around zero, their width doubled as values grow; channel means; one image at a time"
+)
+PREPROCESSING = "letterbox to imgsz, padded with 114 (static: to a square), RGB in 0..1"
+
+
+class CalibrationError(UserError):
+    """Images or a graph from which no ranges can be learnt; the message names the cause and the remedy."""
+
+
+class Observer:
+    """Counts the values of one tensor, image by image, in memory that does not grow."""
+
+    def __init__(self) -> None:
+        self.histogram = Histogram(np.zeros(2 * HALF, np.int64), width_for(0), np.inf, -np.inf)
+        self.sums, self.size, self.shape = 0.0, 0, ()
+
+    def add(self, value: np.ndarray) -> None:
+        """Count a tensor [1, channels, h, w]; ValueError when it holds an inf or NaN."""
+        low, high = float(value.min()), float(value.max())
+        if not np.isfinite(high - low):
+            raise ValueError("inf or NaN")
+        width = max(width_for(max(-low, high)), self.histogram.width)
+        bins = (value.ravel() * np.float32(1 / width) + np.float32(HALF)).astype(np.intp)
+        counts = np.bincount(bins.clip(0, 2 * HALF - 1, bins), minlength=2 * HALF)
+        self.histogram += Histogram(counts, width, low, high)
+        self.sums = self.sums + value.sum((0, 2, 3), np.float64)
+        self.size += value.size // value.shape[1]
+        self.shape = value.shape
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What calibration saw of each tensor that a convolution reads or that could carry a scale for one.
+
+    histograms and means (of each channel): by tensor name, equal in the static and the dynamic graph of a model.
+    shapes: of the last image. record: how it came about, JSON.
+    """
+
+    histograms: dict[str, Histogram]
+    means: dict[str, np.ndarray]
+    shapes: dict[str, tuple[int, ...]]
+    record: dict
+
+    def save(self, npz: Path) -> None:
+        """Write everything into one .npz, and the record, too, as JSON beside it."""
+        columns = {"counts": [], "width": [], "low": [], "high": []}
+        for histogram in self.histograms.values():
+            for name, column in columns.items():
+                column.append(getattr(histogram, name))
+        names, record = np.array(list(self.histograms)), np.array(json.dumps(self.record))
+        means, shapes = np.concatenate([self.means[name] for name in names]), [self.shapes[name] for name in names]
+        with records.atomic(npz) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, names=names, means=means, shapes=shapes, record=record, **columns)
+        records.write(npz.with_suffix(".json"), self.record)
+
+    @classmethod
+    def load(cls, npz: Path) -> "Statistics":
+        """Read what `save` wrote; CalibrationError when it is something else."""
+        try:
+            with np.load(npz) as file:
+                data = dict(file)
+            names, shapes = data["names"].tolist(), [tuple(shape) for shape in data["shapes"].tolist()]
+            rows = zip(data["counts"], *(data[key].tolist() for key in ("width", "low", "high")), strict=True)
+            means = np.split(data["means"], np.cumsum([shape[1] for shape in shapes])[:-1])
+            record = json.loads(str(data["record"]))
+        except (OSError, KeyError, ValueError) as error:
+            raise CalibrationError(f"{npz}: no calibration statistics ({error}); delete it and run again") from error
+        histograms = (Histogram(*row) for row in rows)
+        return cls(*(dict(zip(names, column, strict=True)) for column in (histograms, means, shapes)), record)
+
+
+def collect(onnx: Path, images: list[Path], imgsz: int, options: dict) -> Statistics:
+    """Run a float32 graph over the first `options["images"]` images and keep what its tensors looked like.
+
+    Memory is that of one image's tensors. A dynamic graph sees the images unpadded. Raises CalibrationError for too few
+    or useless images and for tensors that are not finite.
+    """
+    images = chosen(images, options["images"])
+    graph = Graph(onnxlib.load(onnx))
+    observers = {name: Observer() for name in graph.read}
+    run = tapped(onnx, list(observers))
+    for path in tqdm(images, "calibrating", unit="image", disable=None, leave=False):
+        batch, _ = imagery.load(path, imgsz, graph.dynamic)
+        for (name, observer), value in zip(observers.items(), run(batch), strict=True):
+            _observe(observer, value, f"{onnx.name}: tensor {name} on {path}")
+    _check_spread(observers[graph.image].histogram, images)
+    return _statistics(observers, _provenance(onnx, images, imgsz, graph.dynamic))
+
+
+def chosen(images: list[Path], count: int) -> list[Path]:
+    """Take the first `count` images; CalibrationError when there are fewer, or when all are the same."""
+    if len(images) < count:
+        raise CalibrationError(f"int8.images asks for {count} calibration images, but there are {len(images)}; add some to "
+                               "dataset.calibration, or lower int8.images")  # fmt: skip
+    if count > 1 and len({records.sha256(path) for path in images[:count]}) == 1:
+        raise CalibrationError(
+            f"{images[0].parent}: the {count} calibration images are all alike; ranges need varied ones"
+        )
+    return images[:count]
+
+
+def tapped(onnx: Path, tensors: list[str]) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """Open a graph as a function from its input to the named tensors of it."""
+    model = onnxlib.load(onnx)
+    image, present = model.graph.input[0].name, {value.name for value in model.graph.output}
+    inside = [name for name in tensors if name != image and name not in present]
+    model.graph.output.extend(onnxlib.ValueInfoProto(name=name) for name in inside)
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = 3
+    settings.enable_cpu_mem_arena = False  # an arena keeps the most that any shape of image ever needed
+    session = onnxruntime.InferenceSession(model.SerializeToString(), settings, providers=["CPUExecutionProvider"])
+
+    def run(batch: np.ndarray) -> list[np.ndarray]:
+        values = dict(zip(inside, session.run(inside, {image: batch}), strict=True)) | {image: batch}
+        return [values[name] for name in tensors]
+
+    return run
+
+
+def _observe(observer: Observer, value: np.ndarray, where: str) -> None:
+    try:
+        observer.add(value)
+    except ValueError as error:
+        raise CalibrationError(
+            f"{where}: holds {error}; the checkpoint is broken or the image is, INT8 needs finite ones"
+        ) from error
+
+
+def _check_spread(histogram: Histogram, images: list[Path]) -> None:
+    if np.count_nonzero(histogram.counts) < 8:  # black or grey images and their padding
+        raise CalibrationError(f"{images[0].parent}: the calibration images are of one colour; ranges need real ones")
+
+
+def _statistics(observers: dict[str, Observer], record: dict) -> Statistics:
+    histograms = {name: observer.histogram for name, observer in observers.items()}
+    means = {name: observer.sums / observer.size for name, observer in observers.items()}
+    return Statistics(histograms, means, {name: observer.shape for name, observer in observers.items()}, record)
+
+
+def _provenance(onnx: Path, images: list[Path], imgsz: int, dynamic: bool) -> dict:
+    return {
+        "algorithm": ALGORITHM,
+        "preprocessing": {"imgsz": imgsz, "shape": "dynamic" if dynamic else "static", "steps": PREPROCESSING},
+        "versions": {name: version(name) for name in ("numpy", "onnx", "onnxruntime", "opencv-python-headless")},
+        "onnx": {"file": onnx.name, "sha256": records.sha256(onnx)},
+        "images": [{"file": path.name, "sha256": records.sha256(path)} for path in images],
+    }

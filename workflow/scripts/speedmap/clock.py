@@ -1,0 +1,44 @@
+"""The protocol of a timed measurement: what runs when, and for how long."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import cycle
+
+Run = Callable[[str], float]  # runs one input, gives milliseconds
+Clock = Callable[[], float]  # seconds
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How long to measure: warm up for `warmup_s`, then at least `min_s` seconds and `min_samples` calls."""
+
+    warmup_s: float
+    min_s: float
+    min_samples: int
+
+
+def warm_up(run: Run, inputs: Iterable[str], protocol: Protocol, clock: Clock = time.perf_counter) -> None:
+    """Call `run` on the inputs, round and round, for the time of the warm-up, at least once."""
+    rounds = cycle(inputs)
+    for _ in _until(protocol.warmup_s, 1, clock):
+        run(next(rounds))
+
+
+def collect(
+    run: Run, inputs: Iterable[str], protocol: Protocol, clock: Clock = time.perf_counter
+) -> list[tuple[str, float]]:
+    """Call `run` on the inputs, round and round; returns (input, what it gave) in the order of the calls."""
+    rounds, samples = cycle(inputs), []
+    for _ in _until(protocol.min_s, protocol.min_samples, clock):
+        item = next(rounds)
+        samples.append((item, run(item)))
+    return samples
+
+
+def _until(seconds: float, count: int, clock: Clock) -> Iterator[None]:
+    """Yield until both the seconds have passed and the count is reached."""
+    start, done = clock(), 0
+    while done < count or clock() - start < seconds:
+        yield
+        done += 1

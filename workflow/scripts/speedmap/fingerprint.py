@@ -1,0 +1,31 @@
+"""A hash of the code behind a rule, so that an edit of the library reruns what depends on it and nothing else."""
+
+import ast
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+PACKAGE = "speedmap"
+
+
+def fingerprint_of(scripts: Path, script: str, *modules: str) -> str:
+    """Hash an adapter, the named modules of the library, and every module of the library that these import."""
+    found, waiting = set(), [scripts / f"{script}.py", *(scripts / PACKAGE / f"{name}.py" for name in modules)]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += [scripts / PACKAGE / f"{name}.py" for name in _imports(path)]
+    return sha256(b"".join(path.read_bytes() for path in sorted(found))).hexdigest()[:12]
+
+
+@cache
+def _imports(path: Path) -> tuple[str, ...]:
+    """Name the modules of the library that a file imports, as `from speedmap import x` or `from speedmap.x import y`."""
+    names = []
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.module == PACKAGE:
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{PACKAGE}."):
+            names.append(node.module.removeprefix(f"{PACKAGE}."))
+    return tuple(name for name in names if (path.parent / f"{name}.py").exists() or path.parent.name != PACKAGE)

@@ -1,0 +1,133 @@
+"""Questions about the ONNX graph of a detector: its convolutions, its head, and where tensors come from."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import cached_property
+
+import numpy as np
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
+
+from speedmap.errors import UserError
+
+COMMUTING = ("Concat", "MaxPool", "Resize")  # ops that only move or select values, so eight bits pass through unchanged
+
+
+class GraphError(UserError):
+    """A graph that is no detector of the kind expected; the message names the cause and the remedy."""
+
+
+class Graph:
+    """An ONNX graph with its edges looked up by name; reads the graph once, so do not change it meanwhile."""
+
+    def __init__(self, model: ModelProto) -> None:
+        self.proto: GraphProto = model.graph
+        self.producers = {name: node for node in self.proto.node for name in node.output}
+        self.consumers: Mapping[str, list[NodeProto]] = defaultdict(list)
+        for node in self.proto.node:
+            for name in dict.fromkeys(node.input):
+                self.consumers[name].append(node)
+
+    @property
+    def image(self) -> str:
+        """Name the graph's input."""
+        return self.proto.input[0].name
+
+    @property
+    def dynamic(self) -> bool:
+        """Tell whether the input's height and width are free."""
+        return not self.proto.input[0].type.tensor_type.shape.dim[2].dim_value
+
+    @cached_property
+    def convs(self) -> dict[str, NodeProto]:
+        """All convolutions by name, in the order in which they run."""
+        return {node.name: node for node in self.proto.node if node.op_type == "Conv"}
+
+    @cached_property
+    def head(self) -> list[str]:
+        """Name the convolutions that speak last, one a stride; GraphError when there are none, or nothing before them."""
+        last = [name for name, conv in self.convs.items() if not self._reaches_conv(conv)]
+        if not last or len(last) == len(self.convs):
+            raise GraphError(f"{self.proto.name or 'the graph'}: no detection head (convolutions after which no other comes) in its "
+                             f"{len(self.convs)} convolutions; INT8 needs a YOLOv5 detector's ONNX with weights in it")  # fmt: skip
+        return last
+
+    def _reaches_conv(self, node: NodeProto) -> bool:
+        stack, seen = [node], set()
+        while stack:
+            for reader in (reader for name in stack.pop().output for reader in self.consumers[name]):
+                if reader.op_type == "Conv":
+                    return True
+                if reader.name not in seen:
+                    seen.add(reader.name)
+                    stack.append(reader)
+        return False
+
+    @cached_property
+    def body(self) -> list[str]:
+        """Name the convolutions before the head."""
+        return [name for name in self.convs if name not in self.head]
+
+    @cached_property
+    def _initializers(self) -> dict[str, TensorProto]:
+        return {tensor.name: tensor for tensor in self.proto.initializer}
+
+    def constant(self, name: str) -> np.ndarray:
+        """Give an initializer's values; GraphError when there is none of the name."""
+        try:
+            return numpy_helper.to_array(self._initializers[name])
+        except KeyError as error:
+            raise GraphError(f"{name}: no initializer; export the ONNX with constant weights and biases") from error
+
+    def weight(self, conv: str) -> np.ndarray:
+        """Give a convolution's weights [out, in, h, w]."""
+        return self.constant(self.convs[conv].input[1])
+
+    def replace(self, name: str, value: np.ndarray) -> None:
+        """Give an initializer other values."""
+        self._initializers[name].CopyFrom(numpy_helper.from_array(value, name))
+
+    def add(self, name: str, value: np.ndarray) -> None:
+        """Add an initializer."""
+        self.proto.initializer.append(numpy_helper.from_array(value, name))
+
+    def commutes(self, node: NodeProto | None) -> bool:
+        """Tell whether a node only moves or selects values."""
+        return node is not None and node.op_type in COMMUTING
+
+    def parts(self, tensor: str) -> list[str]:
+        """Name what a tensor is joined, pooled or upsampled from in one step; nothing when it is computed."""
+        node = self.producers.get(tensor)
+        if not self.commutes(node):
+            return []
+        return list(node.input) if node.op_type == "Concat" else [node.input[0]]
+
+    def sources(self, tensor: str) -> list[str]:
+        """Name the computed tensors that a tensor is joined, pooled or upsampled from; itself when it is one."""
+        parts = self.parts(tensor)
+        return list(dict.fromkeys(name for part in parts for name in self.sources(part))) if parts else [tensor]
+
+    def between(self, tensor: str) -> list[str]:
+        """Name the tensors on the way from a tensor, itself included, to its sources, these excluded."""
+        parts = self.parts(tensor)
+        return list(dict.fromkeys([tensor, *(name for part in parts for name in self.between(part))])) if parts else []
+
+    @cached_property
+    def read(self) -> list[str]:
+        """Name the tensors that convolutions read, and the sources of those."""
+        inputs = [conv.input[0] for conv in self.convs.values()]
+        return list(dict.fromkeys(name for tensor in inputs for name in (tensor, *self.sources(tensor))))
+
+    def multiply_adds(self, conv: str, shape: tuple[int, ...]) -> int:
+        """Count a convolution's multiply-adds on an input [n, c, h, w]."""
+        node, weight = self.convs[conv], self.weight(conv)
+        settings = {attribute.name: list(attribute.ints) for attribute in node.attribute}
+        strides, pads = settings.get("strides", [1, 1]), settings.get("pads", [0] * 4)
+        sides = (shape[2 + axis] + pads[axis] + pads[2 + axis] - weight.shape[2 + axis] for axis in (0, 1))
+        return int(weight.size * np.prod([side // stride + 1 for side, stride in zip(sides, strides, strict=True)]))
+
+
+def shares(graph: Graph, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, float]:
+    """Give each convolution's share of the multiply-adds, with the shapes of what they read."""
+    counts = {name: graph.multiply_adds(name, shapes[conv.input[0]]) for name, conv in graph.convs.items()}
+    total = sum(counts.values())
+    return {name: count / total for name, count in counts.items()}

@@ -1,0 +1,74 @@
+"""One measurement of one cell: open the engine, measure, and gather what its record must say."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from types import ModuleType
+
+from speedmap import accuracy, coco, environment, records, stats
+from speedmap.cells import Cell
+from speedmap.clock import Protocol
+from speedmap.speed import sequence, time_engine, time_phases
+from speedmap.watch import watch
+
+UNSTABLE = "unstable: the halves of the run differ by {:.1%} in the median"
+
+
+def speed(
+    module: ModuleType, cell: Cell, engine: Path, data: dict, imgsz: int, protocol: dict, audit: dict | None
+) -> dict:
+    """Time an engine over the data set's mix of shapes, and the phases around it, the machine watched meanwhile.
+
+    audit: of the engine; None for torch, which runs what it says. Returns the measured part of a speed record.
+    """
+    dynamic = cell.shape == "dynamic"
+    order = sequence(data["images"], imgsz, dynamic)
+    timing = Protocol(protocol["warmup_s"], protocol["min_s"], protocol["min_samples"])
+    with module.Session(engine, cell) as session:
+        watched = watch()
+        measured = time_engine(session, order, imgsz, dynamic, timing, watched)
+        files = [file for _, file in order]
+        phases = time_phases(session, files, imgsz, dynamic, protocol["conf"], protocol["iou"])
+        facts = session.facts
+    drift = measured["summary"]["drift"]
+    return {
+        **measured,
+        "phases": phases,
+        "session": facts,
+        "audit": audit or {"precision": facts["precision"], "shares": {facts["precision"]: 1.0}, "invalid": []},
+        "watch": watched.result,
+        "warnings": ([UNSTABLE.format(drift)] if drift > stats.DRIFT else []) + watched.result["warnings"],
+    }
+
+
+def score(
+    module: ModuleType, cell: Cell, engine: Path, data: dict, imgsz: int, protocol: dict
+) -> tuple[dict, list[dict]]:
+    """Detect in every image of the data set and score it; returns the accuracy record's part, and the COCO results."""
+    categories = [category["id"] for category in data["categories"]]
+    with module.Session(engine, cell) as session:
+        found = accuracy.find(session, data["images"], imgsz, cell.shape == "dynamic", protocol, categories)
+        facts = session.facts
+    metrics = coco.evaluate(Path(data["annotations"]), found, [image["id"] for image in data["images"]])
+    return {
+        "metrics": metrics,
+        "dataset": {"name": data["name"], "images": len(data["images"]), "sha256": data["sha256"]},
+        "session": facts,
+        "warnings": [] if found else ["no detections at all"],
+    }, found
+
+
+def complete(measured: dict, cell: Cell, module: ModuleType, built: dict, protocol: dict, code: str) -> dict:
+    """Add to what was measured the cell, the protocol, the environment and the artefact it was measured on.
+
+    built: the record beside the engine. code: fingerprint of the code that measured.
+    """
+    artefact = {key: built[key] for key in ("engine_sha256", "onnx_sha256", "weights_sha256") if built.get(key)}
+    identity = {"cell": asdict(cell), "protocol": protocol, "artefact": artefact}
+    return {**identity, "environment": {**environment.capture(module.platform()), "code": code}, **measured}
+
+
+def write_detections(path: Path, found: list[dict]) -> None:
+    """Write a COCO result file."""
+    with records.atomic(path) as temporary:
+        temporary.write_text(json.dumps(found))

@@ -1,0 +1,145 @@
+"""Eight bits written into a float32 graph: QuantizeLinear and DequantizeLinear before its convolutions."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import onnx
+from onnx import NodeProto, helper
+
+from speedmap import ranges
+from speedmap.calibrate import Statistics
+from speedmap.graph import Graph
+from speedmap.sites import DIALECTS, Site, plan
+
+OPTIONS = {  # the config's section `int8`, as properties of its JSON schema
+    "images": {"type": "integer", "minimum": 1, "default": 128,
+               "description": "calibration images; the first so many of dataset.calibration, by name"},
+    "range": {"enum": list(ranges.METHODS), "default": "power",
+              "description": "how a tensor's range is chosen: least mean change to the power 2.5 or 2 (mse), max, "
+                             "percentile (99.99), entropy"},
+    "bias_correction": {"type": "boolean", "default": True,
+                        "description": "let biases absorb the mean error of the rounded weights"},
+    "target": {"type": "number", "minimum": 0, "default": 0.002,
+               "description": "most that INT8 may change the output on calibration images, as relative squared error; "
+                              "0 asks for the least that least_share allows"},
+    "least_share": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.9,
+                    "description": "share of the multiply-adds that stays in INT8 even if the target is not met"},
+    "scan": {"type": "integer", "minimum": 1, "default": 8,
+             "description": "calibration images on which the sensitivity of each convolution is measured"},
+}  # fmt: skip
+DEFAULTS = {name: option["default"] for name, option in OPTIONS.items()}
+
+
+def quantize(
+    model: onnx.ModelProto, statistics: Statistics, keep_float: Iterable[str], dialect: str, options: dict
+) -> onnx.ModelProto:
+    """Give a copy of a float32 detector in which all convolutions but `keep_float` compute in eight bits.
+
+    dialect: "tensorrt" or "openvino". options: those of OPTIONS; absent ones have their defaults. Raises SiteError when
+    the statistics are another model's.
+    """
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    graph, options, kept = Graph(result), DEFAULTS | options, set(keep_float)
+    convs = [name for name in graph.convs if name not in kept]
+    sites = plan(graph, statistics, convs, DIALECTS[dialect], ranges.METHODS[options["range"]])
+    nodes = [node for name in convs for node in _weight(graph, name, statistics.means, options["bias_correction"])]
+    for site in sites:
+        nodes += _activations(graph, site, DIALECTS[dialect].bracketed)
+        _redirect(graph, site, DIALECTS[dialect].bracketed)
+    _insert(result, nodes)
+    return result
+
+
+def _weight(graph: Graph, conv: str, means: Mapping[str, np.ndarray], correct: bool) -> list[NodeProto]:
+    """Round a convolution's weights per output channel and let its bias absorb what that changes on average."""
+    node, weight = graph.convs[conv], graph.weight(conv)
+    steps = ranges.weight_steps(weight)
+    value = ranges.round_weight(weight, steps).astype(np.float32)
+    graph.replace(node.input[1], value)
+    if correct:
+        _add_bias(graph, conv, (weight - value).sum((2, 3)) @ means[node.input[0]])
+    name = node.input[1]
+    node.input[1] = rounded(name)
+    return _pair(graph, name, steps, np.zeros(len(steps), np.int8))
+
+
+def _add_bias(graph: Graph, conv: str, shift: np.ndarray) -> None:
+    name = graph.convs[conv].input[2]
+    graph.replace(name, (graph.constant(name) + shift).astype(np.float32))
+
+
+def _activations(graph: Graph, site: Site, bracketed: bool) -> list[NodeProto]:
+    """Make the nodes that round a site's tensors."""
+    step, middle = np.array(site.scale.step, np.float32), site.scale.middle
+    zero = np.array(site.scale.zero, np.int8 if site.scale.signed else np.uint8)
+    nodes: list[NodeProto] = []
+    if site.shifted:
+        zero = np.array(0, np.int8)
+        for conv in site.convs:
+            weight = graph.constant(graph.convs[conv].input[1].removesuffix("/rounded"))
+            _add_bias(graph, conv, weight.sum((1, 2, 3)) * middle)
+        for source in site.sources:
+            graph.add(f"{source}/middle", np.array(middle, np.float32))
+            nodes.append(helper.make_node("Sub", [source, f"{source}/middle"], [f"{source}/shifted"], f"{source}/Sub"))
+    carriers = [carrier(site, source) for source in site.sources] + list(site.between if bracketed else ())
+    return nodes + [node for tensor in carriers for node in _pair(graph, tensor, step, zero)]
+
+
+def carrier(site: Site, source: str) -> str:
+    """Name the tensor whose values are rounded in place of a source."""
+    return f"{source}/shifted" if site.shifted else source
+
+
+def rounded(tensor: str) -> str:
+    """Name the tensor that holds a tensor's values after rounding to eight bits."""
+    return f"{tensor}/rounded"
+
+
+def _pair(graph: Graph, tensor: str, scale: np.ndarray, zero: np.ndarray) -> list[NodeProto]:
+    """Make the two nodes from a tensor to its rounded values, per channel when the scale is an array."""
+    parameters, axis = [f"{tensor}/scale", f"{tensor}/zero"], {"axis": 0} if scale.ndim else {}
+    for name, value in zip(parameters, (scale, zero), strict=True):
+        graph.add(name, value)
+    return [
+        helper.make_node(kind, [before, *parameters], [after], f"{tensor}/{kind}", **axis)
+        for kind, before, after in (
+            ("QuantizeLinear", tensor, f"{tensor}/int8"),
+            ("DequantizeLinear", f"{tensor}/int8", rounded(tensor)),
+        )
+    ]
+
+
+def _redirect(graph: Graph, site: Site, bracketed: bool) -> None:
+    """Let a site's convolutions, what joins their inputs, and residual additions read the rounded tensors."""
+    names = {source: rounded(carrier(site, source)) for source in site.sources}
+    additions = [] if site.shifted else [node for name in site.sources for node in graph.consumers[name]]
+    readers = [graph.convs[name] for name in site.convs] + [graph.producers[name] for name in site.between]
+    readers += [node for node in additions if node.op_type == "Add"]
+    if bracketed:
+        names |= {name: rounded(name) for name in site.between}
+    for node in readers:
+        for index, name in enumerate(node.input):
+            node.input[index] = names.get(name, name)
+
+
+def _insert(model: onnx.ModelProto, new: list[NodeProto]) -> None:
+    """Add nodes, each right after what makes its input."""
+    waiting: dict[str, list[NodeProto]] = {}
+    for node in new:
+        waiting.setdefault(node.input[0], []).append(node)
+    old = [onnx.NodeProto.FromString(node.SerializeToString()) for node in model.graph.node]
+    del model.graph.node[:]
+    for name in [*(tensor.name for tensor in model.graph.initializer), model.graph.input[0].name]:
+        _release(model, waiting, name)
+    for node in old:
+        model.graph.node.append(node)
+        for name in node.output:
+            _release(model, waiting, name)
+
+
+def _release(model: onnx.ModelProto, waiting: dict[str, list[NodeProto]], name: str) -> None:
+    for node in waiting.pop(name, []):
+        model.graph.node.append(node)
+        for output in node.output:
+            _release(model, waiting, output)

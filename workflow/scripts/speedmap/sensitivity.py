@@ -1,0 +1,110 @@
+"""Which convolutions eight bits hurt most, and the fewest to leave in float, judged on calibration images alone."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import onnx as onnxlib
+import onnxruntime
+from tqdm import tqdm
+
+from speedmap import images as imagery
+from speedmap.calibrate import Statistics, chosen
+from speedmap.graph import Graph, shares
+from speedmap.quantize import DEFAULTS, quantize
+
+SEEN = 0.05  # confidence from which a row of the output counts as something seen
+
+Run = Callable[[np.ndarray], np.ndarray]
+
+
+def choose(onnx: Path, statistics: Statistics, images: list[Path], imgsz: int, dialect: str, options: dict) -> dict:
+    """Find the fewest convolutions of a float32 graph to leave in float so that INT8 meets `options["target"]`.
+
+    The target is the relative error of the output, see `error`. Returns {float: [names], table: [{conv, share, error,
+    float}], target, reached, met, int8_share}. An unreachable target is recorded by `met`, not raised.
+    """
+    options = DEFAULTS | options
+    model = onnxlib.load(onnx)
+    graph = Graph(model)
+    share = shares(graph, statistics.shapes)
+    batches = [
+        imagery.load(path, imgsz, graph.dynamic)[0]
+        for path in spread(chosen(images, options["images"]), options["scan"])
+    ]
+    expected = [run(batch) for run in [opened(model)] for batch in batches]
+
+    def judge(convs: Iterable[str]) -> float:
+        keep = set(graph.convs) - set(convs)
+        run = opened(quantize(model, statistics, keep, dialect, options))
+        return error([run(batch) for batch in batches], expected)
+
+    single = {name: judge([name]) for name in tqdm(graph.convs, "scanning", unit="conv", disable=None, leave=False)}
+    ranked = affordable(single, share, 1 - options["least_share"])
+    count, reached = fewest(lambda count: judge(set(graph.convs) - set(ranked[:count])), len(ranked), options["target"])
+    kept = set(ranked[:count])
+    return {
+        "float": [name for name in graph.convs if name in kept],
+        "table": [
+            {"conv": name, "share": share[name], "error": single[name], "float": name in kept} for name in share
+        ],
+        "target": options["target"],
+        "reached": reached,
+        "met": reached <= options["target"],
+        "int8_share": 1 - sum(share[name] for name in kept),
+    }
+
+
+def spread(items: list, count: int) -> list:
+    """Take `count` items at equal distances."""
+    return items[:: max(len(items) // count, 1)][:count]
+
+
+def affordable(errors: dict[str, float], share: dict[str, float], budget: float) -> list[str]:
+    """List convolutions that together take no more than `budget` of the multiply-adds, the most error a share first."""
+    kept = []
+    for name in sorted(errors, key=lambda name: errors[name] / share[name], reverse=True):
+        if share[name] <= budget:
+            kept.append(name)
+            budget -= share[name]
+    return kept
+
+
+def fewest(judge: Callable[[int], float], most: int, target: float) -> tuple[int, float]:
+    """Find the least count in 0..most whose error meets the target, by bisection; `most` when none does."""
+    low, high = 0, most
+    known = {high: judge(high)}
+    while low < high and known[most] <= target:
+        middle = (low + high) // 2
+        known[middle] = judge(middle)
+        low, high = (low, middle) if known[middle] <= target else (middle + 1, high)
+    return high, known[high]
+
+
+def error(outputs: list[np.ndarray], expected: list[np.ndarray]) -> float:
+    """Compare outputs [1, anchors, 5 + classes]: mean square of the changes in boxes, of their size, and in scores.
+
+    Counts the rows that the expected output is confident of, each by its score; 0 where it sees nothing.
+    """
+    parts = [_parts(output[0], wanted[0]) for output, wanted in zip(outputs, expected, strict=True)]
+    boxes, weight, change, energy = np.sum(parts, 0)
+    return float(boxes / weight + change / energy) if weight else 0.0
+
+
+def _parts(output: np.ndarray, expected: np.ndarray) -> tuple[float, float, float, float]:
+    """Sum the weighted changes in boxes, the weights, the changes in scores, and the scores' squares of one image."""
+    scores = (expected[:, 5:] * expected[:, 4:5]).max(1)
+    rows = np.flatnonzero(scores > SEEN)
+    a, b, weight = output[rows], expected[rows], scores[rows]
+    boxes = np.square((a[:, :4] - b[:, :4]) / np.tile(b[:, 2:4], 2)).sum(1).clip(max=1)  # beyond that, just another box
+    change = np.square(a[:, 5:] * a[:, 4:5] - b[:, 5:] * b[:, 4:5]).sum(1)
+    return (weight * boxes).sum(), weight.sum(), change.sum(), np.square(weight).sum()
+
+
+def opened(model: onnxlib.ModelProto) -> Run:
+    """Open a graph in ONNX Runtime as a function from its input to its output."""
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model.SerializeToString(), settings, providers=["CPUExecutionProvider"])
+    image = session.get_inputs()[0].name
+    return lambda batch: session.run(None, {image: batch})[0]

@@ -1,0 +1,84 @@
+"""What a config means beyond its schema: cells, and mistakes that a schema cannot see."""
+
+import re
+from itertools import product
+from pathlib import Path
+
+import yaml
+
+from speedmap.errors import UserError
+
+
+class ConfigError(UserError):
+    """A mistake in the config; the message names the key, the cause and the remedy."""
+
+
+def check(config: dict, files: list[str]) -> None:
+    """Look for mistakes before anything runs: doubled keys in the files, unknown cells, weights that are not there."""
+    for file in files:
+        _check_doubles(file, yaml.compose(Path(file).read_text()))
+    known = {f"{model}-{precision}-{shape}" for model, precision, shape in _matrix(config)}
+    if unknown := [name for name in config["skip"] if name not in known]:
+        raise ConfigError(f"skip: {unknown[0]!r} is no cell of the matrix; a name is like {min(known)}")
+    if known <= set(config["skip"]) and not config["torch"]:
+        raise ConfigError("skip: leaves no cell to measure; take some names out")
+    for name, model in config["models"].items():
+        _check_weights(name, model)
+
+
+def _check_doubles(file: str, node: yaml.Node | None) -> None:
+    """Refuse a key that a mapping has twice: YAML would silently keep the last."""
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if key.value in seen:
+                raise ConfigError(
+                    f"{file}: {key.value!r} is named twice (line {key.start_mark.line + 1}); rename or delete one"
+                )
+            seen.add(key.value)
+            _check_doubles(file, value)
+
+
+def _check_weights(name: str, model: dict) -> None:
+    weights = model["weights"]
+    if "url" in model and not weights.startswith("resources/"):
+        raise ConfigError(f"models.{name}.weights: {weights} has a url, so must lie under resources/; move it there")
+    if weights != "random" and "url" not in model and not Path(weights).is_file():
+        raise ConfigError(
+            f"models.{name}.weights: {weights} is not there; correct the path, or give a url and its sha256"
+        )
+
+
+def _matrix(config: dict) -> list[tuple[str, str, str]]:
+    return list(product(config["models"], config["precisions"], config["shapes"]))
+
+
+def cells(config: dict) -> list[str]:
+    """Name the cells of the backend, `model-precision-shape`, without those to skip."""
+    names = ["-".join(cell) for cell in _matrix(config)]
+    return [name for name in names if name not in config["skip"]]
+
+
+def trained(config: dict) -> list[str]:
+    """Name the models whose weights mean something, so that there is a mAP to measure."""
+    return [name for name, model in config["models"].items() if model["weights"] != "random"]
+
+
+def with_accuracy(config: dict) -> list[str]:
+    """Name the cells that have a mAP."""
+    meaningful = set(trained(config))
+    return [
+        "-".join(cell) for cell in _matrix(config) if cell[0] in meaningful and "-".join(cell) not in config["skip"]
+    ]
+
+
+def pattern(names: list[str]) -> str:
+    """Write the wildcard constraint that only these names meet."""
+    return "|".join(map(re.escape, names))
+
+
+def experiment(config: dict) -> dict:
+    """Take from a config what the table is made from: rows, columns, and what its foot says."""
+    return {
+        key: config[key] for key in ("models", "precisions", "shapes", "torch", "skip", "imgsz", "accuracy", "speed")
+    }

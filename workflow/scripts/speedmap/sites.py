@@ -1,0 +1,112 @@
+"""Where a graph's activations are rounded to eight bits, and on which scale: the plan, before anything is written."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from speedmap.calibrate import Statistics
+from speedmap.errors import UserError
+from speedmap.graph import Graph
+from speedmap.ranges import Histogram, Scale
+
+Method = Callable[[Histogram, bool], Scale]
+
+
+class SiteError(UserError):
+    """Statistics that do not fit a graph; the message names the cause and the remedy."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What an engine wants of eight bits.
+
+    signed: activations have no zero point. shifted: so 1x1 convolutions, which have no padding that must stay zero, read
+    activations less their middle, for which the bias makes up; a symmetric range would leave half its levels to the
+    -0.278 below zero of SiLU. bracketed: every op between two eight-bit tensors has its own pair of nodes.
+    """
+
+    signed: bool
+    shifted: bool
+    bracketed: bool
+
+
+DIALECTS = {
+    "tensorrt": Dialect(signed=True, shifted=True, bracketed=True),
+    # On AVX-512 VNNI OpenVINO 2026.4 computes rubbish from signed activations (mAP 28.9 -> 6.0).
+    "openvino": Dialect(signed=False, shifted=False, bracketed=False),
+}
+
+
+@dataclass(frozen=True)
+class Site:
+    """Tensors that share a scale because what they are joined to is read by the same convolutions.
+
+    sources: where the rounding happens. between: made of those by joining, pooling or upsampling. convs: the readers.
+    shifted: whether the sources are rounded less the scale's middle.
+    """
+
+    sources: tuple[str, ...]
+    between: tuple[str, ...]
+    convs: tuple[str, ...]
+    scale: Scale
+    shifted: bool
+
+
+def plan(graph: Graph, statistics: Statistics, convs: list[str], dialect: Dialect, method: Method) -> list[Site]:
+    """Choose the sites at which the inputs of `convs` are rounded; SiteError when the statistics are another graph's."""
+    shiftable = [name for name in convs if dialect.shifted and graph.weight(name).shape[2:] == (1, 1)]
+    rest = [name for name in convs if name not in shiftable]
+    return [
+        _site(graph, statistics, members, dialect.signed and not shifted, shifted, method)
+        for shifted, group in ((False, rest), (True, shiftable))
+        for members in joined(graph, group)
+    ]
+
+
+def joined(graph: Graph, convs: list[str]) -> list[list[str]]:
+    """Group convolutions whose inputs come, through joining, pooling and upsampling, from a tensor in common."""
+    groups: list[tuple[set[str], list[str]]] = []
+    for name in convs:
+        sources, members = set(rounded_at(graph, name, convs)), [name]
+        for group in [group for group in groups if group[0] & sources]:
+            groups.remove(group)
+            sources, members = group[0] | sources, group[1] + members
+        groups.append((sources, members))
+    return [members for _, members in groups]
+
+
+def rounded_at(graph: Graph, conv: str, convs: list[str]) -> list[str]:
+    """Name the tensors to round so that a convolution reads eight bits.
+
+    Its input's sources, unless what lies between is read by others than `convs`, too: then the input itself.
+    """
+    tensor = graph.convs[conv].input[0]
+    private = all(_only_for(graph, name, set(convs)) for name in graph.between(tensor))
+    return graph.sources(tensor) if private else [tensor]
+
+
+def _only_for(graph: Graph, tensor: str, convs: set[str]) -> bool:
+    return all(
+        reader.name in convs or (graph.commutes(reader) and _only_for(graph, reader.output[0], convs))
+        for reader in graph.consumers[tensor]
+    )
+
+
+def _site(
+    graph: Graph, statistics: Statistics, convs: list[str], signed: bool, shifted: bool, method: Method
+) -> Site:
+    # Only what is rounded at its sources has something between: see rounded_at.
+    found = {name: rounded_at(graph, name, convs) for name in convs}
+    sources = tuple(dict.fromkeys(source for names in found.values() for source in names))
+    inputs = dict.fromkeys(graph.convs[name].input[0] for name in convs)
+    between = (name for tensor in inputs if tensor not in sources for name in graph.between(tensor))
+    scale = method(sum_of(statistics, sources), signed)
+    return Site(sources, tuple(dict.fromkeys(between)), tuple(convs), scale, shifted)
+
+
+def sum_of(statistics: Statistics, tensors: tuple[str, ...]) -> Histogram:
+    """Add up the histograms of tensors."""
+    if missing := [name for name in tensors if name not in statistics.histograms]:
+        raise SiteError(f"calibration did not see tensor {missing[0]}; its statistics are another model's: delete them and "
+                        "run again")  # fmt: skip
+    first, *others = (statistics.histograms[name] for name in tensors)
+    return sum(others, first)

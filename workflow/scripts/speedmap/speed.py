@@ -1,0 +1,104 @@
+"""Time one image at a time through an engine, over the data set's own mix of input shapes."""
+
+import random
+import time
+from collections import defaultdict
+from contextlib import AbstractContextManager
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from speedmap import detections, geometry, images, stats
+from speedmap.clock import Protocol, collect, warm_up
+from speedmap.interface import Session
+
+PHASE_IMAGES = 50  # images that go through the whole way from pixels to boxes
+SEED = 0  # of the order in which shapes follow one another
+
+
+def sequence(listed: list[dict], imgsz: int, dynamic: bool) -> list[tuple[str, str]]:
+    """Order a data set's images at random, but always the same: (input shape like `480x640`, image file)."""
+    shuffled = random.Random(SEED).sample(listed, len(listed))
+    return [("{}x{}".format(*geometry.place(image["height"], image["width"], imgsz, dynamic).shape), image["file"])
+            for image in shuffled]  # fmt: skip
+
+
+def time_engine(
+    session: Session,
+    order: list[tuple[str, str]],
+    imgsz: int,
+    dynamic: bool,
+    protocol: Protocol,
+    watched: AbstractContextManager,
+) -> dict:
+    """Time the engine alone, one image of each shape as input, the shapes as often as in the data set.
+
+    watched: entered for the timed part. Returns `samples_ms` in time order, `shapes` beside it, and `summary` and
+    `per_shape` of them, in milliseconds.
+    """
+    batches = {shape: images.load(Path(file), imgsz, dynamic)[0] for shape, file in dict(order).items()}
+    loaded = ""
+
+    def run(shape: str) -> float:
+        nonlocal loaded
+        if shape != loaded:
+            session.load(batches[shape])
+            loaded = shape
+        return session.run()
+
+    for shape in batches:  # the first run of a shape may compile, tune or capture
+        run(shape)
+    warm_up(run, batches, protocol)
+    with watched:
+        samples = collect(run, [shape for shape, _ in order], protocol)
+    by_shape = defaultdict(list)
+    for shape, value in samples:
+        by_shape[shape].append(value)
+    return {
+        "samples_ms": [round(value, 5) for _, value in samples],
+        "shapes": [shape for shape, _ in samples],
+        "summary": {**stats.summary([value for _, value in samples]), "drift": _drift(samples)},
+        "per_shape": {shape: {"count": len(values), "median_ms": median(values)} for shape, values in by_shape.items()},
+    }
+
+
+def _drift(samples: list[tuple[str, float]]) -> float:
+    """Compare the halves of a run by each sample's ratio to its shape's median, so that the mix does not count."""
+    by_shape = defaultdict(list)
+    for shape, value in samples:
+        by_shape[shape].append(value)
+    middle = {shape: median(values) for shape, values in by_shape.items()}
+    return stats.drift([value / middle[shape] for shape, value in samples])
+
+
+def time_phases(session: Session, files: list[str], imgsz: int, dynamic: bool, conf: float, iou: float) -> dict:
+    """Time the way from decoded image to boxes, phase by phase on the host's clock, and end to end.
+
+    Returns the medians in milliseconds: letterbox, load, run, fetch, nms, end_to_end; and under `device` those that
+    the engine itself measured.
+    """
+    phases, device = defaultdict(list), defaultdict(list)
+    for file in files[:PHASE_IMAGES]:
+        image = images.read(Path(file))
+        placement = geometry.place(*image.shape[:2], imgsz, dynamic)
+        marks = [time.perf_counter()]
+        batch = images.letterbox(image, placement)
+        marks.append(time.perf_counter())
+        session.load(batch)
+        marks.append(time.perf_counter())
+        session.run()
+        marks.append(time.perf_counter())
+        output = session.fetch()
+        marks.append(time.perf_counter())
+        detections.detect(output[0], conf, iou, 300)
+        marks.append(time.perf_counter())
+        for phase, seconds in zip(("letterbox", "load", "run", "fetch", "nms"), np.diff(marks), strict=True):
+            phases[phase].append(seconds * 1e3)
+        phases["end_to_end"].append((marks[-1] - marks[0]) * 1e3)
+        for phase, value in session.last.items():
+            device[phase].append(value)
+    return {
+        **{phase: median(values) for phase, values in phases.items()},
+        "device": {phase: median(values) for phase, values in device.items()},
+    }

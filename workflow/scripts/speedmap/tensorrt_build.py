@@ -1,0 +1,115 @@
+"""From typed ONNX to a TensorRT engine, with no precision branch beyond what the installed TensorRT needs."""
+
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import onnx
+from onnx import ModelProto
+
+from speedmap import records, weak
+from speedmap.tensorrt_config import Shapes, cache_of, configure, flags_for, merge_timings, save_timings
+from speedmap.tensorrt_runtime import EngineError, explain, load, logger, platform
+
+SMALLEST = 32  # pixels: the least input side, one cell of the coarsest features
+
+
+def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: bool, options: dict) -> dict:
+    """Build an engine file from typed ONNX, whole or not at all; gives the facts of the build.
+
+    opt: (height, width) to optimise a dynamic engine for. options: builder_level 0 to 5, workspace_gib (None: all),
+    timing_cache (a file, by default one a platform under resources/). Raises EngineError.
+    """
+    here, shapes = platform(), profile(opt, imgsz, dynamic)
+    cache = Path(options.get("timing_cache") or cache_of(here))
+    started = time.perf_counter()
+    plan, facts = serialize(onnx, shapes, options, cache)
+    seconds = time.perf_counter() - started
+    with records.atomic(engine) as temporary:
+        temporary.write_bytes(plan)
+    return {
+        "build_s": round(seconds, 2),
+        "engine_mb": round(engine.stat().st_size / 1e6, 3),
+        "peak_process_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "profile": dict(zip(("min", "opt", "max"), map(list, shapes), strict=True)),
+        "tensorrt": here["tensorrt"],
+        **facts,
+    }
+
+
+def profile(opt: tuple[int, int], imgsz: int, dynamic: bool) -> Shapes:
+    """Give the least, the likeliest and the largest input [1, 3, h, w]; static ones are equal.
+
+    Both orientations of a rectangle lie between the least and the largest, since its long side is `imgsz`.
+    """
+    largest = (1, 3, imgsz, imgsz)
+    return ((1, 3, SMALLEST, SMALLEST), (1, 3, *opt), largest) if dynamic else (largest, largest, largest)
+
+
+def serialize(path: Path, shapes: Shapes, options: dict, cache: Path | None = None) -> tuple[Any, dict]:
+    """Parse typed ONNX and build it; gives the plan (a buffer) and what was decided. Raises EngineError."""
+    trt, log = load(), logger()
+    log.errors.clear()
+    log.peak.clear()
+    model = _read(path)
+    flags = trt.NetworkDefinitionCreationFlag.__members__
+    strong = "STRONGLY_TYPED" in flags  # since TensorRT 9: the types in the file are binding
+    builder = _made(trt.Builder, log)
+    network = builder.create_network(1 << int(flags["STRONGLY_TYPED" if strong else "EXPLICIT_BATCH"]))
+    # the parser's weights are not copied: it and the text must live until the engine is built
+    parser, text = trt.OnnxParser(network, log), (model if strong else weak.widen(model)).SerializeToString()
+    if not parser.parse(text):
+        raise explain(parser_errors(parser, model), f"{path.name} with TensorRT {trt.__version__}")
+    pinned = 0 if strong else _pin(network, weak.float_tensors(model) if weak.halved(model) else set())
+    config = configure(builder, network, shapes, options, {} if strong else flags_for(model, pinned))
+    if cache:
+        merge_timings(config, cache)
+    plan = builder.build_serialized_network(network, config)
+    if plan is None:
+        raise explain(log.errors, f"{path.name} with TensorRT {trt.__version__}")
+    if cache:
+        save_timings(config, cache)
+    facts = {"builder_level": config.builder_optimization_level, "types": "strong" if strong else "weak"}
+    return plan, {**facts, "pinned_float32": pinned, "workspace_gib": options.get("workspace_gib"), **log.peak}
+
+
+def _read(path: Path) -> ModelProto:
+    try:
+        return onnx.load(path)
+    except Exception as error:  # protobuf's DecodeError is no part of a stable interface
+        raise EngineError(f"{path}: no ONNX file ({error}); delete it and let snakemake export it again") from error
+
+
+def _made(kind: Any, *args: Any) -> Any:
+    try:
+        return kind(*args)
+    except TypeError as error:  # what pybind11 makes of a factory that gave nothing
+        raise EngineError("TensorRT cannot start its builder: no GPU, or a driver too old; check nvidia-smi") from error
+
+
+def parser_errors(parser: Any, model: ModelProto) -> list[str]:
+    """Describe what the parser refused, with the node's name and operator."""
+    return [_parser_error(parser.get_error(index), model) for index in range(parser.num_errors)]
+
+
+def _parser_error(error: Any, model: ModelProto) -> str:
+    nodes, index = model.graph.node, error.node()
+    name, operator = (nodes[index].name, nodes[index].op_type) if 0 <= index < len(nodes) else ("?", "?")
+    if hasattr(error, "node_name"):  # TensorRT 10
+        name, operator = error.node_name() or name, error.node_operator() or operator
+    return f"node {name} ({operator}): {error.desc()}"
+
+
+def _pin(network: Any, tensors: set[str]) -> int:
+    """Ask a weakly typed TensorRT to compute the named tensors in float32; gives the number of layers pinned."""
+    single, count = load().DataType.FLOAT, 0
+    for index in range(network.num_layers):
+        layer = network.get_layer(index)
+        outputs = [layer.get_output(position) for position in range(layer.num_outputs)]
+        if any(tensor.name in tensors and tensor.dtype == single and not tensor.is_shape_tensor for tensor in outputs):
+            layer.precision = single
+            for position in range(layer.num_outputs):
+                layer.set_output_type(position, single)
+            count += 1
+    return count

@@ -1,0 +1,68 @@
+"""What the samples of a watched run say against its figures."""
+
+from statistics import median
+
+CHANGE = 0.05  # of the median clock: roboflow's and NVIDIA's tools, too, doubt a run beyond this
+BUSY = 0.05  # of all CPUs, taken by other processes
+
+THROTTLES = {"sw power cap", "hw slowdown", "sw thermal slowdown", "hw thermal slowdown", "hw power brake"}
+
+
+def verdict(samples: list[dict], alive: bool, error: str | None, own: int) -> list[str]:
+    """Name what may have disturbed a run, [] for nothing.
+
+    samples: in time order, with any of sm_mhz, memory_mhz, cpu_mhz, reasons, pids, others_share, None where untold.
+    alive, error: whether the watch lasted to the end, and why not. own: the process that was timed.
+    """
+    warnings = [] if alive else [f"watcher died: {error}" if error else "watcher took no samples"]
+    warnings += [f"throttled: {reason}" for reason in sorted(_reasons(samples) & THROTTLES)]
+    warnings += [_changed(samples, key) for key in ("sm_mhz", "memory_mhz")]
+    warnings += [f"foreign process on the GPU: {pid}" for pid in foreign(samples, own)]
+    warnings += [_crowded(samples), *_blind(samples)]
+    return [warning for warning in warnings if warning]
+
+
+def _reasons(samples: list[dict]) -> set[str]:
+    return {reason for sample in samples for reason in sample.get("reasons") or ()}
+
+
+def _changed(samples: list[dict], key: str) -> str:
+    """Say that a clock left its median by more than CHANGE while the GPU had work; idle moments do not count."""
+    busy = [sample for sample in samples if "gpu idle" not in (sample.get("reasons") or ())] or samples
+    clocks = [sample[key] for sample in busy if sample.get(key)]
+    if not clocks:
+        return ""
+    middle = median(clocks)
+    if max(abs(clock - middle) for clock in clocks) <= CHANGE * middle:
+        return ""
+    return f"{key.removesuffix('_mhz')} clock changed by more than {CHANGE:.0%}: {min(clocks)} to {max(clocks)} MHz"
+
+
+def foreign(samples: list[dict], own: int) -> list[int]:
+    """Give the processes on the GPU that are not the one that was timed.
+
+    In a container NVML numbers processes as the host does, so that the own one cannot be told by its number: one
+    single process that was there in every sample is then taken for it.
+    """
+    lists = [sample["pids"] for sample in samples if sample.get("pids") is not None]
+    seen = {pid for pids in lists for pid in pids}
+    if own in seen:
+        return sorted(seen - {own})
+    always = set(lists[0]).intersection(*lists) if lists else set()
+    return sorted(seen - always) if len(always) == 1 else sorted(seen)
+
+
+def _crowded(samples: list[dict]) -> str:
+    shares = [sample["others_share"] for sample in samples if sample.get("others_share") is not None]
+    mean = sum(shares) / len(shares) if shares else 0.0
+    return f"other processes used {mean:.0%} of the CPU" if mean > BUSY else ""
+
+
+def _blind(samples: list[dict]) -> list[str]:
+    """Name the counters without which a throttle or a second process would go unseen."""
+    needed = {"sm_mhz": "SM clock", "reasons": "throttle reasons", "pids": "processes"}
+    watched = {key for sample in samples for key in sample}
+    blind = [key for key in needed if key in watched and all(sample.get(key) is None for sample in samples)]
+    if "pids" in watched and "pids" not in blind and not any(sample.get("pids") for sample in samples):
+        blind.append("pids")  # the timed process itself is one, so an empty list shows nothing
+    return [f"not watched: {needed[key]} (this GPU or virtual machine does not tell)" for key in blind]

@@ -1,0 +1,40 @@
+"""The processors as /proc shows them, for machines without a GPU."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+PROC = Path("/proc")
+CPUFREQ = Path("/sys/devices/system/cpu")
+
+
+class CpuSource:
+    """Samples the clock of the processors and the share of them that other processes took since the sample before."""
+
+    def __init__(self, proc: Path = PROC, cpufreq: Path = CPUFREQ) -> None:
+        self._proc, self._cpufreq = proc, cpufreq
+        self._before = self._ticks()
+
+    def setting(self) -> dict[str, Any]:
+        """Give the governor of the clocks and the number of processors, None where the machine does not tell."""
+        governor = self._cpufreq / "cpu0/cpufreq/scaling_governor"
+        return {"governor": governor.read_text().strip() if governor.is_file() else None, "cpus": os.cpu_count()}
+
+    def sample(self) -> dict[str, Any]:
+        """Read the fastest processor's clock in MHz, and the share 0..1 of all processors that others used."""
+        now = self._ticks()
+        total, busy, own = (after - before for after, before in zip(now, self._before, strict=True))
+        self._before = now
+        return {"cpu_mhz": self._clock(), "others_share": max(0.0, (busy - own) / total) if total > 0 else None}
+
+    def _ticks(self) -> tuple[int, int, int]:
+        """Read the ticks since boot: of all processors, of these not idle, of the own process."""
+        first = (self._proc / "stat").read_text().split("\n", 1)[0]
+        fields = [int(field) for field in first.split()[1:9]]  # user nice system idle iowait irq softirq steal
+        own = (self._proc / "self/stat").read_text().rsplit(")", 1)[1].split()
+        return sum(fields), sum(fields) - fields[3] - fields[4], int(own[11]) + int(own[12])
+
+    def _clock(self) -> float | None:
+        found = re.findall(r"^cpu MHz\s*:\s*([\d.]+)", (self._proc / "cpuinfo").read_text(), re.MULTILINE)
+        return max(map(float, found)) if found else None

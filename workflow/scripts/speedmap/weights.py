@@ -1,0 +1,65 @@
+"""The weights of a model in one form, whatever file they came in."""
+
+import re
+from pathlib import Path
+
+import safetensors.torch
+
+from speedmap import checkpoint, records, yolov5
+from speedmap.errors import UserError
+
+
+class WeightsError(UserError):
+    """Weights that do not fit the network or the data set; the message names the file, the cause and the remedy."""
+
+
+def normalise(model: str, source: str, classes: list[str], path: Path) -> dict:
+    """Read weights from any supported file, or make random ones, and write the fused network as safetensors.
+
+    classes: names of the data set's categories, as many as the model must tell apart. Returns facts on the weights.
+    """
+    if source == "random":
+        network, names, digest = yolov5.random(_size(model), len(classes)), None, None
+    else:
+        file = Path(source)
+        content = checkpoint.load(file)
+        network, names, digest = _build(file, content), content.names, records.sha256(file)
+        found = network.model[24].values - 5
+        if found != len(classes):
+            raise WeightsError(f"{file}: has {found} classes but dataset.annotations has {len(classes)} categories; "
+                               "give weights that were trained on this data set's classes")  # fmt: skip
+    with records.atomic(path) as temporary:
+        safetensors.torch.save_file(_plain(network), temporary)
+    parameters = sum(tensor.numel() for tensor in network.parameters())
+    return {
+        "source": source,
+        "weights_sha256": digest,
+        "parameters": parameters,
+        "names": names,
+        "random": digest is None,
+    }
+
+
+def _build(file: Path, content: checkpoint.Checkpoint) -> yolov5.YOLOv5:
+    try:
+        return yolov5.build(content.tensors)
+    except (KeyError, RuntimeError) as error:
+        cause = " ".join(str(error).split())[:200]
+        raise WeightsError(
+            f"{file}: is no standard YOLOv5 v5.0 to v7.0 ({cause}); other networks are not supported"
+        ) from error
+
+
+def _size(model: str) -> str:
+    if found := re.search("yolov5([nsmlx])", model):
+        return found[1]
+    raise WeightsError(f"{model}: random weights need a model name with yolov5n, s, m, l or x in it, to know the size")
+
+
+def _plain(network: yolov5.YOLOv5) -> dict:
+    return {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+
+
+def network(path: Path) -> yolov5.YOLOv5:
+    """Load what `normalise` wrote, fused and in evaluation mode."""
+    return yolov5.build(safetensors.torch.load_file(path))

@@ -1,0 +1,41 @@
+"""Check an engine before its figures are believed."""
+
+from pathlib import Path
+
+from speedmap import backends, records, reference, verify
+from speedmap.cells import Cell
+from speedmap.diagnose import job
+
+
+def main(cell: Cell, engine: str, onnx: str, float_onnx: str, dataset: str, imgsz: int, out: str) -> None:
+    """Write which precision an engine runs, how it agrees with the float32 graph, and why it is invalid if it is."""
+    module = backends.engine(cell.backend)
+    files = [image["file"] for image in records.read(Path(dataset))["calibration"]]
+    audit = module.audit(Path(engine), Path(onnx), imgsz)
+    with module.Session(Path(engine), cell) as session:
+        agreed = verify.agreement(session, reference.session(Path(float_onnx)), files, imgsz, cell.shape == "dynamic")
+    shares = audit["shares"]
+    records.write(
+        Path(out),
+        {
+            "engine_sha256": records.sha256(Path(engine)),
+            "precision": verify.ran(shares),
+            "shares": shares,
+            "others": [name for name, precision in audit["layers"].items() if precision != verify.ran(shares)],
+            "agreement": agreed,
+            "invalid": verify.reasons(cell.precision, shares, agreed),
+        },
+    )
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        main(
+            Cell(snakemake.params.backend, **dict(snakemake.wildcards)),
+            snakemake.input.engine,
+            snakemake.input.onnx,
+            snakemake.input.reference,
+            snakemake.input.dataset,
+            snakemake.params.imgsz,
+            snakemake.output[0],
+        )
