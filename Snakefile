@@ -1,12 +1,18 @@
 # results/{backend}/{model}-{precision}-{shape}/: model.onnx -> engine -> speed.json, accuracy.json; all of them -> table
+from copy import deepcopy
+
 from snakemake.utils import min_version, validate
 
 min_version("9.25")
 
 
+given = deepcopy(config)  # by --configfile and --config
+
+
 configfile: "config.yaml"
 
 
+config |= {key: given[key] for key in ("models", "dataset") if key in given}  # replaced as a whole, never mixed
 validate(config, "workflow/schemas/config.schema.yaml")
 
 

@@ -10,9 +10,10 @@ rule check_dataset:
         "results/dataset.json",
     log:
         "logs/check_dataset.log",
+    conda:
+        ENVIRONMENT
     params:
-        name=config["dataset"]["name"],
-        limit=config["dataset"]["limit"],
+        dataset={key: config["dataset"][key] for key in ("name", "limit")},
         imgsz=config["imgsz"],
         code=fingerprint("check_dataset"),
     script:
@@ -28,6 +29,8 @@ rule read_weights:
         record="results/weights/{model}.json",
     log:
         "logs/read_weights/{model}.log",
+    conda:
+        ENVIRONMENT
     params:
         source=source_of_weights,
         code=fingerprint("read_weights"),
@@ -44,6 +47,8 @@ rule export_onnx:
         record="results/onnx/{model}-{shape}.json",
     log:
         "logs/export_onnx/{model}-{shape}.log",
+    conda:
+        ENVIRONMENT
     params:
         imgsz=config["imgsz"],
         code=fingerprint("export_onnx"),
@@ -61,6 +66,8 @@ rule calibrate:
         "logs/calibrate/{model}.log",
     benchmark:
         "logs/calibrate/{model}.jsonl"
+    conda:
+        ENVIRONMENT
     threads: workflow.cores
     params:
         imgsz=config["imgsz"],
@@ -79,6 +86,8 @@ rule choose_float:
         f"results/calibration/{{model}}-{BACKEND}.json",
     log:
         f"logs/choose_float/{{model}}-{BACKEND}.log",
+    conda:
+        ENVIRONMENT
     threads: workflow.cores
     params:
         dialect=BACKEND,
@@ -96,6 +105,8 @@ rule type_fp16:
         f"results/{BACKEND}/{{model}}-fp16-{{shape}}/model.onnx",
     log:
         f"logs/{BACKEND}/{{model}}-fp16-{{shape}}/type_fp16.log",
+    conda:
+        ENVIRONMENT
     params:
         code=fingerprint("type_fp16"),
     script:
@@ -111,6 +122,8 @@ rule type_int8:
         f"results/{BACKEND}/{{model}}-int8-{{shape}}/model.onnx",
     log:
         f"logs/{BACKEND}/{{model}}-int8-{{shape}}/type_int8.log",
+    conda:
+        ENVIRONMENT
     params:
         dialect=BACKEND,
         options=config["int8"],
@@ -130,6 +143,8 @@ rule build_engine:
         f"logs/{BACKEND}/{CELL}/build_engine.log",
     benchmark:
         f"logs/{BACKEND}/{CELL}/build_engine.jsonl"
+    conda:
+        ENVIRONMENT
     params:
         backend=BACKEND,
         platform=PLATFORM,
@@ -151,6 +166,8 @@ rule verify_engine:
         f"results/{BACKEND}/{CELL}/verify.json",
     log:
         f"logs/{BACKEND}/{CELL}/verify_engine.log",
+    conda:
+        ENVIRONMENT
     resources:
         gpu=1,
     params:

@@ -1,4 +1,4 @@
-"""What every rule shares: the backend, the cells, and the parameters that make reruns exactly right."""
+"""The backend, the cells, and the parameters that make reruns exactly right."""
 
 import sys
 from pathlib import Path
@@ -18,6 +18,7 @@ try:
 except UserError as error:
     raise WorkflowError(str(error))
 
+ENVIRONMENT = str(Path(workflow.basedir, "envs", "gpu.yaml" if BACKEND == "tensorrt" else "cpu.yaml"))
 PLATFORM = backends.platform(BACKEND)
 CELL = "{model}-{precision}-{shape}"
 CELLS = settings.cells(config)
@@ -43,3 +44,11 @@ def weights_of(wildcards):
 
 def source_of_weights(wildcards):
     return config["models"][wildcards.model]["weights"]
+
+
+def download_of(wildcards):
+    return SOURCES[wildcards.path]
+
+
+def archive_of(wildcards):
+    return SOURCES[wildcards.path]["archive"]

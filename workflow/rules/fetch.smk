@@ -13,14 +13,6 @@ CALIBRATION = sources.calibration(config)
 SOURCES = DOWNLOADS | IMAGES | ANNOTATIONS | CALIBRATION
 
 
-def source_of(wildcards):
-    return SOURCES[wildcards.path]
-
-
-def archive_of(wildcards):
-    return SOURCES[wildcards.path]["archive"]
-
-
 rule fetch:
     output:
         "resources/{path}",
@@ -30,8 +22,10 @@ rule fetch:
         path=sources.pattern(DOWNLOADS),
     retries: 3
     localrule: True
+    conda:
+        ENVIRONMENT
     params:
-        source=source_of,
+        source=download_of,
     script:
         "../scripts/fetch.py"
 
@@ -46,8 +40,10 @@ rule unpack_annotations:
     wildcard_constraints:
         path=sources.pattern(ANNOTATIONS),
     localrule: True
+    conda:
+        ENVIRONMENT
     params:
-        source=source_of,
+        source=download_of,
     script:
         "../scripts/unpack.py"
 
@@ -70,7 +66,9 @@ rule fetch_calibration:
         path=sources.pattern(CALIBRATION),
     retries: 3
     localrule: True
+    conda:
+        ENVIRONMENT
     params:
-        source=source_of,
+        source=download_of,
     script:
         "../scripts/fetch_calibration.py"

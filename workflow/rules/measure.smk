@@ -11,6 +11,8 @@ rule measure_speed:
         f"results/{BACKEND}/{CELL}/speed.json",
     log:
         f"logs/{BACKEND}/{CELL}/measure_speed.log",
+    conda:
+        ENVIRONMENT
     threads: workflow.cores
     resources:
         gpu=1,
@@ -33,6 +35,8 @@ rule measure_accuracy:
         detections=f"results/{BACKEND}/{CELL}/detections.json",
     log:
         f"logs/{BACKEND}/{CELL}/measure_accuracy.log",
+    conda:
+        ENVIRONMENT
     threads: workflow.cores
     resources:
         gpu=1,

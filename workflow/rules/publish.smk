@@ -19,6 +19,8 @@ rule render_table:
     log:
         "logs/render_table.log",
     localrule: True
+    conda:
+        ENVIRONMENT
     params:
         backend=BACKEND,
         config=CONFIG,

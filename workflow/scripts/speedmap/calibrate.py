@@ -18,7 +18,7 @@ from speedmap.graph import Graph
 from speedmap.ranges import HALF, Histogram, width_for
 
 ALGORITHM = (
-    "histograms of 16384 bins around zero, their width doubled as values grow; channel means; one image at a time"
+    "histograms of 16384 bins around zero, their width doubled as values grow; channels' means, covariances; one image at a time"
 )
 PREPROCESSING = "letterbox to imgsz, padded with 114 (static: to a square), RGB in 0..1"
 
@@ -32,7 +32,7 @@ class Observer:
 
     def __init__(self) -> None:
         self.histogram = Histogram(np.zeros(2 * HALF, np.int64), width_for(0), np.inf, -np.inf)
-        self.sums, self.size, self.shape = 0.0, 0, ()
+        self.sums, self.products, self.size, self.shape = 0.0, 0.0, 0, ()
 
     def add(self, value: np.ndarray) -> None:
         """Count a tensor [1, channels, h, w]; ValueError when it holds an inf or NaN."""
@@ -43,21 +43,30 @@ class Observer:
         bins = (value.ravel() * np.float32(1 / width) + np.float32(HALF)).astype(np.intp)
         counts = np.bincount(bins.clip(0, 2 * HALF - 1, bins), minlength=2 * HALF)
         self.histogram += Histogram(counts, width, low, high)
-        self.sums = self.sums + value.sum((0, 2, 3), np.float64)
-        self.size += value.size // value.shape[1]
+        rows = value[0].reshape(value.shape[1], -1)
+        self.sums = self.sums + rows.sum(1, np.float64)
+        self.products = self.products + (rows @ rows.T)
+        self.size += rows.shape[1]
         self.shape = value.shape
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """The covariance [channels, channels] of the channels."""
+        mean = self.sums / self.size
+        return (self.products / self.size - np.outer(mean, mean)).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class Statistics:
     """What calibration saw of each tensor that a convolution reads or that could carry a scale for one.
 
-    histograms and means (of each channel): by tensor name, equal in the static and the dynamic graph of a model.
+    histograms, means and covariances (of the channels): by tensor name, equal in a model's static and dynamic graph.
     shapes: of the last image. record: how it came about, JSON.
     """
 
     histograms: dict[str, Histogram]
     means: dict[str, np.ndarray]
+    covariances: dict[str, np.ndarray]
     shapes: dict[str, tuple[int, ...]]
     record: dict
 
@@ -69,8 +78,9 @@ class Statistics:
                 column.append(getattr(histogram, name))
         names, record = np.array(list(self.histograms)), np.array(json.dumps(self.record))
         means, shapes = np.concatenate([self.means[name] for name in names]), [self.shapes[name] for name in names]
+        covariances = np.concatenate([self.covariances[name].ravel() for name in names])
         with records.atomic(npz) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, names=names, means=means, shapes=shapes, record=record, **columns)
+            np.savez(file, names=names, means=means, covariances=covariances, shapes=shapes, record=record, **columns)
         records.write(npz.with_suffix(".json"), self.record)
 
     @classmethod
@@ -81,12 +91,15 @@ class Statistics:
                 data = dict(file)
             names, shapes = data["names"].tolist(), [tuple(shape) for shape in data["shapes"].tolist()]
             rows = zip(data["counts"], *(data[key].tolist() for key in ("width", "low", "high")), strict=True)
-            means = np.split(data["means"], np.cumsum([shape[1] for shape in shapes])[:-1])
+            channels = np.array([shape[1] for shape in shapes])
+            means = np.split(data["means"], np.cumsum(channels)[:-1])
+            covariances = np.split(data["covariances"], np.cumsum(channels**2)[:-1])
+            covariances = [flat.reshape(count, count) for flat, count in zip(covariances, channels, strict=True)]
             record = json.loads(str(data["record"]))
         except (OSError, KeyError, ValueError) as error:
             raise CalibrationError(f"{npz}: no calibration statistics ({error}); delete it and run again") from error
         histograms = (Histogram(*row) for row in rows)
-        return cls(*(dict(zip(names, column, strict=True)) for column in (histograms, means, shapes)), record)
+        return cls(*(dict(zip(names, column, strict=True)) for column in (histograms, means, covariances, shapes)), record)
 
 
 def collect(onnx: Path, images: list[Path], imgsz: int, options: dict) -> Statistics:
@@ -154,7 +167,8 @@ def _check_spread(histogram: Histogram, images: list[Path]) -> None:
 def _statistics(observers: dict[str, Observer], record: dict) -> Statistics:
     histograms = {name: observer.histogram for name, observer in observers.items()}
     means = {name: observer.sums / observer.size for name, observer in observers.items()}
-    return Statistics(histograms, means, {name: observer.shape for name, observer in observers.items()}, record)
+    covariances = {name: observer.covariance for name, observer in observers.items()}
+    return Statistics(histograms, means, covariances, {name: observer.shape for name, observer in observers.items()}, record)
 
 
 def _provenance(onnx: Path, images: list[Path], imgsz: int, dynamic: bool) -> dict:

@@ -25,7 +25,7 @@ class DatasetError(UserError):
     """A data set that cannot be used; the message names the file or config key, the cause and the remedy."""
 
 
-def inventory(name: str, folder: Path, annotations: Path, calibration: Path, limit: int | None, imgsz: int) -> dict:
+def inventory(folder: Path, annotations: Path, calibration: Path, name: str, limit: int | None, imgsz: int) -> dict:
     """List a data set's images, categories, input shapes and calibration images, having read every file of it.
 
     Raises DatasetError or ImageError for whatever would spoil a measurement later: see the checks below.
@@ -132,13 +132,21 @@ def _check_disjoint(evaluated: list[dict], calibrated: list[dict]) -> None:
 
 def evaluate(annotations: Path, found: list[dict], image_ids: Iterable[int]) -> dict:
     """Score COCO results on the given images; returns the METRICS as fractions of 1, all 0 when nothing was found."""
-    if not found:
-        return dict.fromkeys(METRICS, 0.0)
+    return metrics(evaluation(annotations, found, image_ids)) if found else dict.fromkeys(METRICS, 0.0)
+
+
+def evaluation(annotations: Path, found: list[dict], image_ids: Iterable[int]) -> COCOeval:
+    """Let pycocotools match at least one COCO result with the objects of the given images, and sum up."""
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its progress by printing
         truth = COCO(str(annotations))
-        evaluation = COCOeval(truth, truth.loadRes(found), "bbox")
-        evaluation.params.imgIds = sorted(image_ids)
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return dict(zip(METRICS, map(float, evaluation.stats[:6]), strict=True))
+        done = COCOeval(truth, truth.loadRes(found), "bbox")
+        done.params.imgIds = sorted(image_ids)
+        done.evaluate()
+        done.accumulate()
+        done.summarize()
+    return done
+
+
+def metrics(done: COCOeval) -> dict:
+    """Name the METRICS of an evaluation, fractions of 1."""
+    return dict(zip(METRICS, map(float, done.stats[:6]), strict=True))

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 
-from speedmap import accuracy, coco, environment, records, stats
+from speedmap import accuracy, coco, environment, map_error, records, stats
 from speedmap.cells import Cell
 from speedmap.clock import Protocol
 from speedmap.speed import sequence, time_engine, time_phases
@@ -49,13 +49,25 @@ def score(
     with module.Session(engine, cell) as session:
         found = accuracy.find(session, data["images"], imgsz, cell.shape == "dynamic", protocol, categories)
         facts = session.facts
-    metrics = coco.evaluate(Path(data["annotations"]), found, [image["id"] for image in data["images"]])
     return {
-        "metrics": metrics,
+        **judge(Path(data["annotations"]), found, [image["id"] for image in data["images"]]),
         "dataset": {"name": data["name"], "images": len(data["images"]), "sha256": data["sha256"]},
         "session": facts,
         "warnings": [] if found else ["no detections at all"],
     }, found
+
+
+def judge(annotations: Path, found: list[dict], image_ids: list[int]) -> dict:
+    """Score COCO results; returns the metrics, `map_se` among them, and the jackknife's influences behind that.
+
+    map_se: the standard error of map over other images like these, None when nothing was found.
+    """
+    if not found:
+        return {"metrics": {**dict.fromkeys(coco.METRICS, 0.0), "map_se": None}, "jackknife": {}}
+    evaluation = coco.evaluation(annotations, found, image_ids)
+    influences = map_error.influences(evaluation)
+    error = map_error.standard_error(influences["map"])
+    return {"metrics": {**coco.metrics(evaluation), "map_se": error}, "jackknife": influences}
 
 
 def complete(measured: dict, cell: Cell, module: ModuleType, built: dict, protocol: dict, code: str) -> dict:

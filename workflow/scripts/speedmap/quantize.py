@@ -1,12 +1,12 @@
 """Eight bits written into a float32 graph: QuantizeLinear and DequantizeLinear before its convolutions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 import onnx
 from onnx import NodeProto, helper
 
-from speedmap import ranges
+from speedmap import ranges, rounding
 from speedmap.calibrate import Statistics
 from speedmap.graph import Graph
 from speedmap.sites import DIALECTS, Site, plan
@@ -19,6 +19,8 @@ OPTIONS = {  # the config's section `int8`, as properties of its JSON schema
                              "percentile (99.99), entropy"},
     "bias_correction": {"type": "boolean", "default": True,
                         "description": "let biases absorb the mean error of the rounded weights"},
+    "compensate": {"type": "boolean", "default": True,
+                   "description": "round the weights of 1x1 convolutions so that their errors cancel (GPTQ)"},
     "target": {"type": "number", "minimum": 0, "default": 0.002,
                "description": "most that INT8 may change the output on calibration images, as relative squared error; "
                               "0 asks for the least that least_share allows"},
@@ -43,7 +45,7 @@ def quantize(
     graph, options, kept = Graph(result), DEFAULTS | options, set(keep_float)
     convs = [name for name in graph.convs if name not in kept]
     sites = plan(graph, statistics, convs, DIALECTS[dialect], ranges.METHODS[options["range"]])
-    nodes = [node for name in convs for node in _weight(graph, name, statistics.means, options["bias_correction"])]
+    nodes = [node for name in convs for node in _weight(graph, name, statistics, options)]
     for site in sites:
         nodes += _activations(graph, site, DIALECTS[dialect].bracketed)
         _redirect(graph, site, DIALECTS[dialect].bracketed)
@@ -51,16 +53,17 @@ def quantize(
     return result
 
 
-def _weight(graph: Graph, conv: str, means: Mapping[str, np.ndarray], correct: bool) -> list[NodeProto]:
+def _weight(graph: Graph, conv: str, statistics: Statistics, options: dict) -> list[NodeProto]:
     """Round a convolution's weights per output channel and let its bias absorb what that changes on average."""
-    node, weight = graph.convs[conv], graph.weight(conv)
-    steps = ranges.weight_steps(weight)
-    value = ranges.round_weight(weight, steps).astype(np.float32)
-    graph.replace(node.input[1], value)
-    if correct:
-        _add_bias(graph, conv, (weight - value).sum((2, 3)) @ means[node.input[0]])
-    name = node.input[1]
-    node.input[1] = rounded(name)
+    (tensor, name, _), weight = graph.convs[conv].input, graph.weight(conv)
+    steps = rounding.steps(weight)
+    value = rounding.nearest(weight, steps).astype(np.float32)
+    if options["compensate"] and weight.shape[2:] == (1, 1):
+        value[..., 0, 0] = rounding.compensated(weight[..., 0, 0], steps, statistics.covariances[tensor])
+    graph.replace(name, value)
+    if options["bias_correction"]:
+        _add_bias(graph, conv, (weight - value).sum((2, 3)) @ statistics.means[tensor])
+    graph.convs[conv].input[1] = rounded(name)
     return _pair(graph, name, steps, np.zeros(len(steps), np.int8))
 
 

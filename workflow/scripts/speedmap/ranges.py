@@ -12,8 +12,6 @@ FINEST = 2.0**-40  # width of the bins of a tensor that is zero throughout
 LEVELS = 255  # steps of eight bits, unsigned or signed
 CLIPS = np.linspace(0.2, 1.0, 81)  # fractions of the upper extreme that are tried
 LOW_CLIPS = (0.25, 0.5, 0.75, 1.0)  # of the lower one: after SiLU nothing lies below -0.278
-WEIGHT_CLIPS = np.linspace(0.6, 1.0, 41)  # fractions of a channel's largest weight that are tried
-FINEST_WEIGHT = 1e-8  # largest weight of a channel that is zero throughout
 ENTROPY_BINS = 2048  # what the entropy method compares; finer histograms leave its bins empty
 
 
@@ -139,21 +137,6 @@ def _divergence(bins: np.ndarray, kept: int) -> float:
         return np.inf
     p, q = clipped[present] / clipped.sum(), coarse[present] / max(coarse.sum(), 1)
     return float((p * np.log(p / q)).sum())
-
-
-def weight_steps(weight: np.ndarray) -> np.ndarray:
-    """Choose each output channel's step [out] for weights [out, ...]: what clips the largest ones with least squares."""
-    rows = weight.reshape(len(weight), -1)
-    extreme = np.maximum(np.abs(rows).max(1), FINEST_WEIGHT)
-    tried = np.stack([extreme * clip / 127 for clip in WEIGHT_CLIPS])
-    errors = np.stack([np.square(round_weight(rows, steps) - rows).sum(1) for steps in tried])
-    return np.take_along_axis(tried, errors.argmin(0)[None], 0)[0].astype(np.float32)
-
-
-def round_weight(weight: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Give the values that weights [out, ...] have on -127..127 steps [out]."""
-    steps = steps.reshape(-1, *[1] * (weight.ndim - 1))
-    return np.clip(np.round(weight / steps), -127, 127) * steps
 
 
 METHODS: dict[str, Callable[[Histogram, bool], Scale]] = {

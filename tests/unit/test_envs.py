@@ -1,0 +1,25 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+ENVS = Path("envs")
+
+
+def pins(name):
+    lines = (ENVS / name).read_text().splitlines()
+    below = [pin for line in lines if line.startswith("-r ") for pin in pins(line.removeprefix("-r "))]
+    return below + [line for line in lines if line and not line.startswith(("#", "-r "))]
+
+
+@pytest.mark.parametrize("name", ["cpu", "gpu"])
+def test_conda_and_pip_have_the_same_pins(name):
+    dependencies = yaml.safe_load((ENVS / f"{name}.yaml").read_text())["dependencies"]
+    assert dependencies[-1]["pip"] == pins(f"{name}.txt")
+
+
+@pytest.mark.parametrize("path", sorted(ENVS.glob("*.txt")), ids=lambda path: path.stem)
+def test_every_package_is_pinned_once(path):
+    names = [pin.split("==")[0] for pin in pins(path.name)]
+    assert all("==" in pin for pin in pins(path.name))
+    assert len(set(names)) == len(names)

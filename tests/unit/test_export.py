@@ -1,0 +1,64 @@
+import numpy as np
+import onnx
+import pytest
+from speedmap import audit, export, precision, reference
+from speedmap.interface import INPUT
+from test_yolov5 import tiny
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["static", "dynamic"])
+def exported(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("onnx") / "graph.onnx"
+    network = tiny().fuse()
+    export.export(network, path, 64, request.param)
+    return network, path, request.param
+
+
+def test_the_graph_computes_what_the_network_computes(exported):
+    network, path, dynamic = exported
+    shapes = [(64, 96), (96, 32)] if dynamic else [(64, 64)]
+    batches = [np.random.default_rng(0).random((1, 3, *shape), np.float32) for shape in shapes]
+    assert export.worst_difference(network, path, batches)["box_px"] < 0.01
+
+
+def test_a_wrong_graph_is_refused(exported):
+    _, path, _ = exported
+    with pytest.raises(export.ExportError, match="differs from torch"):
+        export.worst_difference(tiny(seed=1).fuse(), path, [np.ones((1, 3, 64, 64), np.float32)])
+
+
+def test_opset_is_the_last_of_tensorrt_8(exported):
+    assert [entry.version for entry in onnx.load(exported[1]).opset_import] == [17]
+
+
+def test_half_keeps_inputs_outputs_and_the_decoding_in_float32(exported):
+    _, path, _ = exported
+    typed = precision.half(onnx.load(path))
+    onnx.checker.check_model(typed, full_check=True)
+    kinds = {tensor.name: tensor.data_type for tensor in typed.graph.initializer}
+    convolutions = [node for node in typed.graph.node if node.op_type == "Conv"]
+    assert {kinds[name] for node in convolutions for name in node.input[1:]} == {onnx.TensorProto.FLOAT16}
+    decoding = [node for node in typed.graph.node if node.op_type in ("Pow", "Sub")]
+    assert decoding
+    assert onnx.TensorProto.FLOAT16 not in {kinds[name] for node in decoding for name in node.input if name in kinds}
+    for value in (*typed.graph.input, *typed.graph.output):
+        assert value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+
+
+def test_half_computes_about_the_same(exported, tmp_path):
+    _, path, _ = exported
+    onnx.save(precision.half(onnx.load(path)), tmp_path / "half.onnx")
+    image = np.random.default_rng(0).random((1, 3, 64, 64), np.float32)
+    full, half = (reference.session(file).run(None, {INPUT: image})[0] for file in (path, tmp_path / "half.onnx"))
+    assert half.dtype == np.float32
+    assert np.abs(full - half).max() < 0.5
+    assert np.abs(full - half).max() > 0  # else nothing was typed
+
+
+def test_multiply_adds_of_a_known_layer(exported):
+    network, path, _ = exported
+    work = audit.multiply_adds(path, 64)
+    stem = network.model[0].conv
+    assert work["/model.0/conv/Conv"] == stem.weight.numel() * 32 * 32
+    assert len(work) == 60
+    assert audit.shares(work, dict.fromkeys(work, "int8")) == {"int8": 1.0}

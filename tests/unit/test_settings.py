@@ -1,0 +1,41 @@
+import pytest
+from speedmap import settings
+from speedmap.settings import ConfigError
+
+
+def config(tmp_path, **more):
+    weights = tmp_path / "a.pt"
+    weights.touch()
+    return {"models": {"a": {"weights": str(weights)}, "b": {"weights": "random"}}, "precisions": ["fp16", "int8"],
+            "shapes": ["static"], "skip": [], "torch": True, **more}  # fmt: skip
+
+
+def test_cells_are_the_product_without_those_to_skip(tmp_path):
+    chosen = config(tmp_path, skip=["b-int8-static"])
+    settings.check(chosen, [])
+    assert settings.cells(chosen) == ["a-fp16-static", "a-int8-static", "b-fp16-static"]
+    assert settings.with_accuracy(chosen) == ["a-fp16-static", "a-int8-static"]
+
+
+def test_a_cell_to_skip_that_does_not_exist(tmp_path):
+    with pytest.raises(ConfigError, match="skip: 'a-int8-statik' is no cell"):
+        settings.check(config(tmp_path, skip=["a-int8-statik"]), [])
+
+
+def test_a_model_named_twice(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text("models:\n  a: {weights: x}\n  a: {weights: y}\n")
+    with pytest.raises(ConfigError, match=r"config\.yaml: 'a' is named twice \(line 3\)"):
+        settings.check(config(tmp_path), [str(file)])
+
+
+def test_weights_that_are_not_there(tmp_path):
+    chosen = config(tmp_path, models={"a": {"weights": "nowhere.pt"}})
+    with pytest.raises(ConfigError, match=r"models\.a\.weights: nowhere\.pt is not there"):
+        settings.check(chosen, [])
+
+
+def test_downloads_lie_under_resources(tmp_path):
+    chosen = config(tmp_path, models={"a": {"weights": "elsewhere/a.pt", "url": "https://example.org/a.pt"}})
+    with pytest.raises(ConfigError, match="must lie under resources/"):
+        settings.check(chosen, [])

@@ -1,0 +1,81 @@
+"""What Snakemake plans; nothing is measured here."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.workflow
+
+
+@pytest.fixture
+def plan(tmp_path):
+    """Plan a run in an empty folder with the sample beside it and some keys changed; returns (exit code, output)."""
+    for name in ("sample", "config.yaml"):
+        (tmp_path / name).symlink_to(ROOT / name)
+
+    def run(*arguments, **changes):
+        (tmp_path / "overlay.yaml").write_text(yaml.safe_dump({"backend": "openvino", **changes}))
+        command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", tmp_path,
+                   "--cores", "2", "--dry-run", *arguments, "--configfile", tmp_path / "overlay.yaml"]  # fmt: skip
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def jobs(output, rule):
+    line = next((line for line in output.splitlines() if line.startswith(f"{rule} ")), f"{rule} 0")
+    return int(line.split()[1])
+
+
+def test_the_default_plans_all_cells(plan):
+    code, output = plan()
+    assert code == 0, output
+    assert jobs(output, "measure_speed") == jobs(output, "measure_accuracy") == 16
+    assert jobs(output, "measure_torch_speed") == jobs(output, "calibrate") == 4
+
+
+def test_a_skipped_cell_is_not_planned(plan):
+    assert jobs(plan(skip=["yolov5x-mini-int8-dynamic"])[1], "measure_speed") == 15
+
+
+def test_random_weights_have_no_accuracy_job(plan):
+    _, output = plan(models={"yolov5x": {"weights": "random"}})
+    assert jobs(output, "measure_speed") == 4
+    assert jobs(output, "measure_accuracy") == 0
+
+
+def test_models_of_an_overlay_replace_those_of_the_default(plan):
+    _, output = plan(models={"yolov5s": {"weights": "sample/yolov5s-mini.safetensors"}})
+    assert jobs(output, "measure_speed") == 4
+    assert "mini-fp16" not in output
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"precisons": ["fp16"]}, "precisons"),
+        ({"imgsz": 100}, "100 is not a multiple of 32"),
+        ({"imgsz": "640"}, "'640' is not of type 'integer'"),
+        ({"backend": "tensorflow"}, "'tensorflow' is not one of"),
+        ({"speed": {"samples": 3}}, "samples"),
+        ({"models": {"a": {"weights": "nowhere.pt"}}}, "models.a.weights: nowhere.pt is not there"),
+        ({"models": {"a; rm -rf": {"weights": "random"}}}, "a; rm -rf"),
+        ({"skip": ["yolov5s-mini-int8"]}, "skip: 'yolov5s-mini-int8' is no cell"),
+    ],
+)
+def test_a_mistake_in_the_config_is_named_before_anything_runs(plan, changes, message):
+    code, output = plan(**changes)
+    assert code != 0
+    assert message in output
+
+
+def test_torch_is_a_target_in_every_precision_and_shape(plan):
+    code, output = plan("results/torch/yolov5s-mini-fp32-static/accuracy.json")
+    assert code == 0, output
+    assert jobs(output, "measure_torch_accuracy") == 1
+    assert "build_engine" not in output
