@@ -24,7 +24,19 @@ from tqdm import tqdm
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
-from speedmap import calibrate, checkpoint, coco, detections, export, geometry, images, quantize, records, sensitivity, yolov5  # noqa: E402, I001
+from speedmap import (
+    calibrate,
+    checkpoint,
+    coco,
+    detections,
+    export,
+    geometry,
+    images,
+    quantize,
+    records,
+    sensitivity,
+    yolov5,
+)  # noqa: E402, I001
 
 SHARED = ROOT.parent / "shared"
 GROUPS = 25  # of images, left out in turn for the standard error
@@ -34,7 +46,9 @@ def main(settings: argparse.Namespace) -> None:
     options = quantize.DEFAULTS | json.loads(settings.options)
     graph = exported(settings.weights, settings.work, settings.shape)
     pictures = coco.calibration_files(settings.calibration)
-    statistics = calibrated(exported(settings.weights, settings.work, settings.calibrate_on), pictures, settings, options)
+    statistics = calibrated(
+        exported(settings.weights, settings.work, settings.calibrate_on), pictures, settings, options
+    )
     chosen = selected(graph, statistics, pictures, settings, options)
     model = quantize.quantize(onnx.load(graph), statistics, chosen["float"], settings.dialect, options)
     onnx.save(model, settings.work / f"{graph.stem}-{settings.dialect}.onnx")

@@ -14,7 +14,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
-from speedmap import coco, map_error
+from speedmap import coco, differences, map_error
 
 REPLICATIONS = 1000
 
@@ -28,7 +28,7 @@ def bootstrap(evaluation: object, seed: int = 0) -> dict[str, np.ndarray]:
 
 def compare(name: str, influence: np.ndarray, resampled: np.ndarray) -> None:
     """Print both standard errors in points."""
-    jackknife, boot = 100 * map_error.standard_error(influence), 100 * resampled.std(ddof=1)
+    jackknife, boot = 100 * differences.standard_error(influence), 100 * resampled.std(ddof=1)
     print(f"{name:40} jackknife {jackknife:.3f}  bootstrap {boot:.3f}  ratio {jackknife / boot:.2f}")
 
 

@@ -4,6 +4,7 @@ import shutil
 import cv2
 import numpy as np
 import pytest
+
 from speedmap import coco
 from speedmap.coco import DatasetError
 from speedmap.images import ImageError
@@ -122,7 +123,8 @@ def test_annotations_that_are_not_json(dataset):
 def test_perfect_detections_score_one_and_none_zero(dataset):
     folder, truth = dataset
     inventory(dataset)
-    found = [{"image_id": a["image_id"], "category_id": 9, "bbox": a["bbox"], "score": 0.9} for a in truth["annotations"]]
+    found = [{**{key: box[key] for key in ("image_id", "category_id", "bbox")}, "score": 0.9}
+             for box in truth["annotations"]]  # fmt: skip
     assert coco.evaluate(folder / "truth.json", found, [0, 1])["map"] == pytest.approx(1)
     assert coco.evaluate(folder / "truth.json", found[:1], [0, 1])["map"] == pytest.approx(0.5, abs=0.01)
     assert coco.evaluate(folder / "truth.json", [], [0, 1])["map"] == 0

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+
 from speedmap import calibration_set, fetch, sources, unpack
 
 DATA = random.Random(0).randbytes(300_000)

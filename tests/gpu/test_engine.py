@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+
 from speedmap import precision, records, tensorrt_engine
 from speedmap.cells import Cell
 from speedmap.tensorrt_runtime import EngineError

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from speedmap.detections import Detections, candidates, detect, overlaps, suppress, to_coco
 
 

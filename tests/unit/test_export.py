@@ -1,6 +1,7 @@
 import numpy as np
 import onnx
 import pytest
+
 from speedmap import audit, export, precision, reference
 from speedmap.interface import INPUT
 from test_yolov5 import tiny

@@ -1,11 +1,18 @@
 import numpy as np
 import pytest
+
 from speedmap.geometry import place, to_image
 
 
 @pytest.mark.parametrize(
     ("height", "width", "shape"),
-    [(480, 640, (480, 640)), (427, 640, (448, 640)), (640, 428, (640, 448)), (100, 640, (128, 640)), (375, 500, (480, 640))],
+    [
+        (480, 640, (480, 640)),
+        (427, 640, (448, 640)),
+        (640, 428, (640, 448)),
+        (100, 640, (128, 640)),
+        (375, 500, (480, 640)),
+    ],
 )
 def test_dynamic_input_is_the_least_multiple_of_32_that_holds_the_image(height, width, shape):
     placement = place(height, width, 640, dynamic=True)

@@ -1,6 +1,7 @@
 import cv2
 import numpy as np
 import pytest
+
 from speedmap import images
 from speedmap.geometry import place
 

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+
 from speedmap import calibrate, checkpoint, export, precision, quantize, yolov5
 
 pytestmark = pytest.mark.skipif(

@@ -1,4 +1,5 @@
 import pytest
+
 from speedmap import settings
 from speedmap.settings import ConfigError
 

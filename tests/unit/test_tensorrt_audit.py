@@ -1,6 +1,7 @@
 import json
 
 import pytest
+
 from speedmap import tensorrt_audit
 
 # As TensorRT 8.6 prints them: raw separators (0x1f) between the fused ONNX layers, layout sentences for types.

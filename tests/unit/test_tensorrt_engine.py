@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+
 from speedmap import tensorrt_build, tensorrt_engine, tensorrt_open, tensorrt_runtime, weak
 from speedmap.cells import Cell
 from speedmap.cuda import CudaError, Stream

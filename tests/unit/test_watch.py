@@ -2,6 +2,7 @@ import threading
 import time
 
 import pytest
+
 from speedmap import watch as watching
 from speedmap.nvml import Gpu, NoGpu
 from speedmap.verdict import verdict

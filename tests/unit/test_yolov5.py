@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from speedmap import yolov5
 from speedmap.yolov5 import Layout, YOLOv5
 

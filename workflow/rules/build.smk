@@ -59,6 +59,7 @@ rule export_onnx:
 rule calibrate:
     input:
         onnx="results/onnx/{model}-static.onnx",
+        weights="results/weights/{model}.json",
         dataset="results/dataset.json",
     output:
         statistics="results/calibration/{model}.npz",
@@ -68,7 +69,7 @@ rule calibrate:
         "logs/calibrate/{model}.jsonl"
     conda:
         ENVIRONMENT
-    threads: workflow.cores
+    threads: 4
     params:
         imgsz=config["imgsz"],
         options=config["int8"],
@@ -81,6 +82,7 @@ rule choose_float:
     input:
         onnx="results/onnx/{model}-static.onnx",
         statistics="results/calibration/{model}.npz",
+        weights="results/weights/{model}.json",
         dataset="results/dataset.json",
     output:
         f"results/calibration/{{model}}-{BACKEND}.json",
@@ -88,7 +90,7 @@ rule choose_float:
         f"logs/choose_float/{{model}}-{BACKEND}.log",
     conda:
         ENVIRONMENT
-    threads: workflow.cores
+    threads: 4
     params:
         dialect=BACKEND,
         imgsz=config["imgsz"],

@@ -52,3 +52,16 @@ def download_of(wildcards):
 
 def archive_of(wildcards):
     return SOURCES[wildcards.path]["archive"]
+
+
+def number_of_attempt(wildcards, attempt):
+    """Tell a job whether it is a retry: an unstable measurement is taken once more, a second time it is kept."""
+    return attempt
+
+
+def tabulate_what_there_is():
+    import render_table
+
+    cells = settings.planned(config, BACKEND)
+    if Path("results/dataset.json").exists() and any(Path(cell.folder, "speed.json").exists() for cell in cells):
+        render_table.partial(cells, "results/dataset.json", CONFIG, BACKEND, "results/table.md")

@@ -11,10 +11,12 @@ rule measure_speed:
         f"results/{BACKEND}/{CELL}/speed.json",
     log:
         f"logs/{BACKEND}/{CELL}/measure_speed.log",
+    retries: 1
     conda:
         ENVIRONMENT
     threads: workflow.cores
     resources:
+        attempt=number_of_attempt,
         gpu=1,
     params:
         backend=BACKEND,

@@ -27,3 +27,8 @@ rule render_table:
         code=fingerprint("render_table"),
     script:
         "../scripts/render_table.py"
+
+
+onerror:
+    # With --keep-going what could be measured is tabulated all the same, and the cells that failed show why.
+    tabulate_what_there_is()

@@ -5,9 +5,12 @@ from pathlib import Path
 from speedmap import calibrate, records
 from speedmap.diagnose import job
 
+RANDOM = {"images": 8}  # random weights need some ranges, not good ones
 
-def main(onnx: str, dataset: str, imgsz: int, options: dict, out: str) -> None:
+
+def main(onnx: str, weights: str, dataset: str, imgsz: int, options: dict, out: str) -> None:
     """Write the statistics of the float32 graph's tensors."""
+    options = options | RANDOM if records.read(Path(weights))["random"] else options
     files = [Path(image["file"]) for image in records.read(Path(dataset))["calibration"]]
     calibrate.collect(Path(onnx), files, imgsz, options).save(Path(out))
 
@@ -16,6 +19,7 @@ if __name__ == "__main__":
     with job(snakemake.log[0]):
         main(
             snakemake.input.onnx,
+            snakemake.input.weights,
             snakemake.input.dataset,
             snakemake.params.imgsz,
             snakemake.params.options,

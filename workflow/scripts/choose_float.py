@@ -2,13 +2,21 @@
 
 from pathlib import Path
 
+from onnx import load
+
 from speedmap import records, sensitivity
 from speedmap.calibrate import Statistics
 from speedmap.diagnose import job
+from speedmap.graph import Graph
 
 
-def main(onnx: str, statistics: str, dataset: str, imgsz: int, dialect: str, options: dict, out: str) -> None:
-    """Write the scan of all convolutions and the choice that follows from it."""
+def main(
+    onnx: str, statistics: str, weights: str, dataset: str, imgsz: int, dialect: str, options: dict, out: str
+) -> None:
+    """Write the scan of all convolutions and the choice that follows from it; random weights are not worth one."""
+    if records.read(Path(weights))["random"]:
+        records.write(Path(out), {"float": Graph(load(onnx)).head, "table": []})
+        return
     files = [Path(image["file"]) for image in records.read(Path(dataset))["calibration"]]
     choice = sensitivity.choose(Path(onnx), Statistics.load(Path(statistics)), files, imgsz, dialect, options)
     records.write(Path(out), choice)
@@ -19,6 +27,7 @@ if __name__ == "__main__":
         main(
             snakemake.input.onnx,
             snakemake.input.statistics,
+            snakemake.input.weights,
             snakemake.input.dataset,
             snakemake.params.imgsz,
             snakemake.params.dialect,

@@ -16,6 +16,7 @@ def main(
     imgsz: int,
     protocol: dict,
     code: str,
+    attempt: int,
     out: str,
 ) -> None:
     """Write the speed record of a cell."""
@@ -23,6 +24,7 @@ def main(
     data = records.read(Path(dataset))
     module = backends.engine(cell.backend)
     record = measurement.speed(module, cell, Path(engine), data, imgsz, protocol, audit)
+    measurement.demand_stable(record, attempt)
     records.write(Path(out), measurement.complete(record, cell, module, records.read(Path(built)), protocol, code))
 
 
@@ -37,5 +39,6 @@ if __name__ == "__main__":
             snakemake.params.imgsz,
             snakemake.params.protocol,
             snakemake.params.code,
+            snakemake.resources.attempt,
             snakemake.output[0],
         )

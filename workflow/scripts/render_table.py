@@ -1,24 +1,14 @@
 """Make the tables from the records."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from speedmap import records, table
+from speedmap import failures, records, table
 from speedmap.cells import Cell
 from speedmap.diagnose import job
+from speedmap.gather import gather
 
-
-def gather(paths: list[str]) -> list[table.Row]:
-    """Join the records of each cell, in the order in which the cells come."""
-    found: dict[Cell, dict[str, dict]] = {}
-    for path in map(Path, paths):
-        record = records.read(path)
-        found.setdefault(Cell(**record["cell"]), {})[path.stem] = record
-    for cell, joined in found.items():
-        beside = Path(cell.folder, "engine.json")
-        joined["engine"] = records.read(beside) if beside.exists() else None
-    return [
-        table.Row(cell, joined.get("speed"), joined.get("accuracy"), joined["engine"]) for cell, joined in found.items()
-    ]
+KINDS = ("speed", "accuracy")
 
 
 def main(paths: list[str], dataset: str, config: dict, backend: str, out: str, csv: str) -> None:
@@ -29,6 +19,15 @@ def main(paths: list[str], dataset: str, config: dict, backend: str, out: str, c
         table.details(rows).to_csv(temporary, index=False)
     with records.atomic(Path(out)) as temporary:
         temporary.write_text(text)
+
+
+def partial(cells: list[Cell], dataset: str, config: dict, backend: str, out: str) -> None:
+    """Write table.md from whatever was measured of some cells; what was not shows the reason."""
+    paths = [str(path) for cell in cells for path in Path(cell.folder).glob("*.json") if path.stem in KINDS]
+    rows = {row.cell: row for row in gather(paths)}
+    rows = [replace(rows.get(cell, table.Row(cell, None, None, None)), failed=failures.of(cell)) for cell in cells]
+    with records.atomic(Path(out)) as temporary:
+        temporary.write_text(table.render(rows, config, records.read(Path(dataset)), backend))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,10 @@ class BackendError(UserError):
 
 def engine(backend: str) -> ModuleType:
     """Import a backend's module: build, Session, audit, usable, platform."""
-    return importlib.import_module(f"speedmap.{backend}_engine")
+    try:
+        return importlib.import_module(f"speedmap.{backend}_engine")
+    except ModuleNotFoundError as error:
+        raise BackendError(f"{backend} needs the package {error.name}, which is not installed; see envs/") from error
 
 
 def choose(wanted: str) -> str:
@@ -24,12 +27,20 @@ def choose(wanted: str) -> str:
     Raises BackendError when the wanted backend cannot run.
     """
     for backend in ORDER if wanted == "auto" else (wanted,):
-        why_not = engine(backend).usable()
+        why_not = obstacle(backend)
         if why_not is None:
             return backend
         if wanted == "auto":
             print(f"{backend} is not used: {why_not}", file=sys.stderr)
     raise BackendError(f"backend: {wanted} cannot run here: {why_not}")
+
+
+def obstacle(backend: str) -> str | None:
+    """Say why a backend cannot run here; None when it can."""
+    try:
+        return engine(backend).usable()
+    except BackendError as error:
+        return str(error)
 
 
 def platform(backend: str) -> dict:

@@ -17,9 +17,7 @@ from speedmap.errors import UserError
 from speedmap.graph import Graph
 from speedmap.ranges import HALF, Histogram, width_for
 
-ALGORITHM = (
-    "histograms of 16384 bins around zero, their width doubled as values grow; channels' means, covariances; one image at a time"
-)
+ALGORITHM = "histograms of 16384 bins around zero, their width doubled as values grow; channels' means, covariances; one image at a time"
 PREPROCESSING = "letterbox to imgsz, padded with 114 (static: to a square), RGB in 0..1"
 
 
@@ -99,7 +97,9 @@ class Statistics:
         except (OSError, KeyError, ValueError) as error:
             raise CalibrationError(f"{npz}: no calibration statistics ({error}); delete it and run again") from error
         histograms = (Histogram(*row) for row in rows)
-        return cls(*(dict(zip(names, column, strict=True)) for column in (histograms, means, covariances, shapes)), record)
+        return cls(
+            *(dict(zip(names, column, strict=True)) for column in (histograms, means, covariances, shapes)), record
+        )
 
 
 def collect(onnx: Path, images: list[Path], imgsz: int, options: dict) -> Statistics:
@@ -168,7 +168,9 @@ def _statistics(observers: dict[str, Observer], record: dict) -> Statistics:
     histograms = {name: observer.histogram for name, observer in observers.items()}
     means = {name: observer.sums / observer.size for name, observer in observers.items()}
     covariances = {name: observer.covariance for name, observer in observers.items()}
-    return Statistics(histograms, means, covariances, {name: observer.shape for name, observer in observers.items()}, record)
+    return Statistics(
+        histograms, means, covariances, {name: observer.shape for name, observer in observers.items()}, record
+    )
 
 
 def _provenance(onnx: Path, images: list[Path], imgsz: int, dynamic: bool) -> dict:

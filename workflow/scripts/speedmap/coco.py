@@ -116,8 +116,8 @@ def _check_sizes(listed: list[dict], described: list[dict], annotations: Path) -
         said = image.get("height", facts["height"]), image.get("width", facts["width"])
         if said != (facts["height"], facts["width"]):
             raise DatasetError(
-                f"{facts['file']}: is {facts['height']}x{facts['width']} but {annotations} says {said[0]}x{said[1]}, which "
-                "would misplace its boxes; fix the annotations, or the file's EXIF orientation"
+                f"{facts['file']}: is {facts['height']}x{facts['width']} but {annotations} says {said[0]}x{said[1]}, "
+                "which would misplace its boxes; fix the annotations, or the file's EXIF orientation"
             )
 
 
@@ -125,8 +125,8 @@ def _check_disjoint(evaluated: list[dict], calibrated: list[dict]) -> None:
     seen = {image["sha256"]: image["file"] for image in evaluated}
     if shared := [image["file"] for image in calibrated if image["sha256"] in seen]:
         raise DatasetError(
-            f"{shared[0]}: calibration image equals an evaluation image ({len(shared)} such), but INT8 must not see what it "
-            "is judged on; give dataset.calibration other images"
+            f"{shared[0]}: calibration image equals an evaluation image ({len(shared)} such), but INT8 must not "
+            "see what it is judged on; give dataset.calibration other images"
         )
 
 

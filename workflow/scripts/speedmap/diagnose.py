@@ -12,11 +12,12 @@ from speedmap.errors import UserError
 @contextmanager
 def job(log: str) -> Iterator[None]:
     """Run a job: what goes wrong is written to its log in full and to the terminal in one line, exit code 1."""
+    path = Path(log)
+    path.unlink(missing_ok=True)  # what an earlier attempt said is no longer true
     try:
         yield
     except Exception as error:
         explained = explain(error)
-        path = Path(log)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(traceback.format_exc() + f"\n{explained}\n")
         print(explained, file=sys.stderr, flush=True)

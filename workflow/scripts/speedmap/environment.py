@@ -9,9 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGES = (
-    "torch onnx onnxruntime onnxslim openvino tensorrt tensorrt-bindings tensorrt-cu13 polygraphy cuda-bindings numpy "
-    "opencv-python-headless pycocotools snakemake"
-).split()
+    "torch", "onnx", "onnxruntime", "onnxslim", "openvino", "tensorrt", "tensorrt-bindings", "tensorrt-cu13",
+    "tensorrt-cu12", "polygraphy", "cuda-bindings", "numpy", "opencv-python-headless", "pycocotools", "snakemake",
+)  # fmt: skip
 
 
 @cache

@@ -23,9 +23,10 @@ class ExportError(UserError):
 
 
 def export(network: YOLOv5, path: Path, imgsz: int, dynamic: bool) -> None:
-    """Write a fused network as simplified float32 ONNX: `images` [1, 3, h, w] in 0..1 to `output` [1, anchors, 5 + classes].
+    """Write a fused network as simplified float32 ONNX.
 
-    h = w = imgsz unless `dynamic`, which leaves both free (multiples of 32).
+    It maps `images` [1, 3, h, w] in 0..1 to `output` [1, anchors, 5 + classes]; h = w = imgsz unless `dynamic`, which
+    leaves both free (multiples of 32).
     """
     axes = {INPUT: {2: "height", 3: "width"}, OUTPUT: {1: "anchors"}} if dynamic else None
     with records.atomic(path) as temporary, warnings.catch_warnings():
@@ -38,7 +39,7 @@ def export(network: YOLOv5, path: Path, imgsz: int, dynamic: bool) -> None:
 def worst_difference(network: YOLOv5, path: Path, batches: list[np.ndarray]) -> dict:
     """Compare an exported graph with its network on inputs [1, 3, h, w].
 
-    Returns the largest difference of a box side in pixels and of a score. Raises ExportError where they are no rounding.
+    Returns the largest difference of a box side in pixels and of a score. Raises ExportError if it is no rounding.
     """
     graph, box, score = session(path), 0.0, 0.0
     for batch in batches:
@@ -47,6 +48,8 @@ def worst_difference(network: YOLOv5, path: Path, batches: list[np.ndarray]) -> 
         difference = np.abs(graph.run(None, {INPUT: batch})[0] - expected)
         box, score = max(box, float(difference[..., :4].max())), max(score, float(difference[..., 4:].max()))
     if not (box < WORST_BOX and score < WORST_SCORE):
-        raise ExportError(f"{path.name}: differs from torch by {box:.3g} px and {score:.3g} in scores; the export is wrong, "
-                          "report it with the versions of torch and onnx")  # fmt: skip
+        raise ExportError(
+            f"{path.name}: differs from torch by {box:.3g} px and {score:.3g} in scores, so the export is wrong; "
+            "report it with the versions of torch and onnx"
+        )
     return {"box_px": box, "score": score, "images": len(batches)}

@@ -21,7 +21,7 @@ def fingerprint_of(scripts: Path, script: str, *modules: str) -> str:
 
 @cache
 def _imports(path: Path) -> tuple[str, ...]:
-    """Name the modules of the library that a file imports, as `from speedmap import x` or `from speedmap.x import y`."""
+    """Name the library's modules that a file imports by `from speedmap import x` or `from speedmap.x import y`."""
     names = []
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.ImportFrom) and node.module == PACKAGE:

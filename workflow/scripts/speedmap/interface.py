@@ -10,7 +10,7 @@ INPUT, OUTPUT = "images", "output"  # names in every ONNX graph
 class Session(Protocol):
     """An engine ready to run one image at a time; a context manager.
 
-    last: milliseconds of the last run by phase, as the engine measured them. facts: what a record says about how it ran.
+    last: milliseconds of the last run by phase, as the engine measured them. facts: on how it runs, for the record.
     """
 
     last: dict[str, float]

@@ -45,13 +45,6 @@ def influences(evaluation: COCOeval) -> dict[str, list[float]]:
     return {name: (value / 2).round(DIGITS).tolist() for name, value in twice_less_never.items()}
 
 
-def standard_error(influence: list[float] | np.ndarray) -> float:
-    """Give the standard error that influences, or the differences of two such lists on the same images, amount to."""
-    values = np.asarray(influence, float)
-    count = len(values)
-    return float(np.sqrt(count / max(count - 1, 1) * np.square(values - values.mean()).sum()))
-
-
 def weighted(evaluation: COCOeval, weights: np.ndarray) -> dict[str, np.ndarray]:
     """Evaluate with each group of images counted as often as weights [replications, groups] say, in whole numbers.
 

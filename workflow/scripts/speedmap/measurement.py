@@ -1,17 +1,22 @@
 """One measurement of one cell: open the engine, measure, and gather what its record must say."""
 
+import hashlib
 import json
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 
-from speedmap import accuracy, coco, environment, map_error, records, stats
+from speedmap import accuracy, coco, differences, environment, map_error, records, stats
 from speedmap.cells import Cell
 from speedmap.clock import Protocol
+from speedmap.errors import UserError
 from speedmap.speed import sequence, time_engine, time_phases
 from speedmap.watch import watch
 
-UNSTABLE = "unstable: the halves of the run differ by {:.1%} in the median"
+
+class Unstable(UserError):
+    """A run that is worth a second one, in a process of its own."""
 
 
 def speed(
@@ -30,15 +35,23 @@ def speed(
         files = [file for _, file in order]
         phases = time_phases(session, files, imgsz, dynamic, protocol["conf"], protocol["iou"])
         facts = session.facts
-    drift = measured["summary"]["drift"]
     return {
         **measured,
         "phases": phases,
+        "imgsz": imgsz,
+        "dataset": describe(data),
         "session": facts,
         "audit": audit or {"precision": facts["precision"], "shares": {facts["precision"]: 1.0}, "invalid": []},
         "watch": watched.result,
-        "warnings": ([UNSTABLE.format(drift)] if drift > stats.DRIFT else []) + watched.result["warnings"],
+        "warnings": measured["doubts"] + watched.result["warnings"],
     }
+
+
+def demand_stable(measured: dict, attempt: int) -> None:
+    """Refuse an unstable run at the first attempt; the second is taken as it is, and carries the mark."""
+    unstable = [doubt for doubt in measured["doubts"] if doubt.startswith(stats.UNSTABLE)]
+    if unstable and attempt == 1:
+        raise Unstable(f"{unstable[0]}; it is measured once more in a fresh process")
 
 
 def score(
@@ -51,10 +64,22 @@ def score(
         facts = session.facts
     return {
         **judge(Path(data["annotations"]), found, [image["id"] for image in data["images"]]),
-        "dataset": {"name": data["name"], "images": len(data["images"]), "sha256": data["sha256"]},
+        "imgsz": imgsz,
+        "dataset": describe(data),
         "session": facts,
         "warnings": [] if found else ["no detections at all"],
     }, found
+
+
+def describe(data: dict) -> dict:
+    """Name a data set's inventory and hash what it holds: images with their annotations, and calibration images."""
+    calibration = "".join(image["sha256"] for image in data["calibration"])
+    return {
+        "name": data["name"],
+        "images": len(data["images"]),
+        "sha256": data["sha256"],
+        "calibration_sha256": hashlib.sha256(calibration.encode()).hexdigest(),
+    }
 
 
 def judge(annotations: Path, found: list[dict], image_ids: list[int]) -> dict:
@@ -66,7 +91,7 @@ def judge(annotations: Path, found: list[dict], image_ids: list[int]) -> dict:
         return {"metrics": {**dict.fromkeys(coco.METRICS, 0.0), "map_se": None}, "jackknife": {}}
     evaluation = coco.evaluation(annotations, found, image_ids)
     influences = map_error.influences(evaluation)
-    error = map_error.standard_error(influences["map"])
+    error = differences.standard_error(influences["map"])
     return {"metrics": {**coco.metrics(evaluation), "map_se": error}, "jackknife": influences}
 
 
@@ -76,8 +101,12 @@ def complete(measured: dict, cell: Cell, module: ModuleType, built: dict, protoc
     built: the record beside the engine. code: fingerprint of the code that measured.
     """
     artefact = {key: built[key] for key in ("engine_sha256", "onnx_sha256", "weights_sha256") if built.get(key)}
-    identity = {"cell": asdict(cell), "protocol": protocol, "artefact": artefact}
+    identity = {"cell": asdict(cell), "protocol": protocol, "artefact": artefact, "measured": _now()}
     return {**identity, "environment": {**environment.capture(module.platform()), "code": code}, **measured}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def write_detections(path: Path, found: list[dict]) -> None:

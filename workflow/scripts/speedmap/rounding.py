@@ -29,7 +29,9 @@ def compensated(weight: np.ndarray, step: np.ndarray, covariance: np.ndarray) ->
     Source: E. Frantar et al., GPTQ, arXiv 2210.17323.
     """
     order = np.argsort(-np.diag(covariance), kind="stable")
-    damped = covariance[np.ix_(order, order)] + DAMPING * max(np.trace(covariance) / len(order), FINEST) * np.eye(len(order))
+    damped = covariance[np.ix_(order, order)] + DAMPING * max(np.trace(covariance) / len(order), FINEST) * np.eye(
+        len(order)
+    )
     factor = np.linalg.cholesky(np.linalg.inv(damped)).T  # upper: row i tells how the later inputs make up for i
     rest, result = weight[:, order].astype(np.float64), np.empty_like(weight)
     for index, column in enumerate(order):

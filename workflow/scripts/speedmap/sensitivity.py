@@ -45,9 +45,7 @@ def choose(onnx: Path, statistics: Statistics, images: list[Path], imgsz: int, d
     kept = set(ranked[:count])
     return {
         "float": [name for name in graph.convs if name in kept],
-        "table": [
-            {"conv": name, "share": share[name], "error": single[name], "float": name in kept} for name in share
-        ],
+        "table": [{"conv": name, "share": share[name], "error": single[name], "float": name in kept} for name in share],
         "target": options["target"],
         "reached": reached,
         "met": reached <= options["target"],

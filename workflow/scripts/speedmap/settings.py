@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from speedmap.cells import Cell
 from speedmap.errors import UserError
 
 
@@ -62,6 +63,13 @@ def cells(config: dict) -> list[str]:
 def trained(config: dict) -> list[str]:
     """Name the models whose weights mean something, so that there is a mAP to measure."""
     return [name for name, model in config["models"].items() if model["weights"] != "random"]
+
+
+def planned(config: dict, backend: str) -> list[Cell]:
+    """List the cells of the backend and those of torch, as the table's rows and columns need them."""
+    found = [Cell(backend, *cell) for cell in _matrix(config) if "-".join(cell) not in config["skip"]]
+    torch = [("torch", model, precision, "dynamic") for model in config["models"] for precision in ("fp16", "fp32")]
+    return found + [Cell(*cell) for cell in torch if config["torch"]]
 
 
 def with_accuracy(config: dict) -> list[str]:

@@ -91,9 +91,7 @@ def _only_for(graph: Graph, tensor: str, convs: set[str]) -> bool:
     )
 
 
-def _site(
-    graph: Graph, statistics: Statistics, convs: list[str], signed: bool, shifted: bool, method: Method
-) -> Site:
+def _site(graph: Graph, statistics: Statistics, convs: list[str], signed: bool, shifted: bool, method: Method) -> Site:
     # Only what is rounded at its sources has something between: see rounded_at.
     found = {name: rounded_at(graph, name, convs) for name in convs}
     sources = tuple(dict.fromkeys(source for names in found.values() for source in names))

@@ -34,8 +34,8 @@ def time_engine(
 ) -> dict:
     """Time the engine alone, one image of each shape as input, the shapes as often as in the data set.
 
-    watched: entered for the timed part. Returns `samples_ms` in time order, `shapes` beside it, and `summary` and
-    `per_shape` of them, in milliseconds.
+    watched: entered for the timed part. Returns `samples_ms` in time order, `shapes` beside it, `summary` and
+    `per_shape` of them, in milliseconds, and `doubts` about them.
     """
     batches = {shape: images.load(Path(file), imgsz, dynamic)[0] for shape, file in dict(order).items()}
     loaded = ""
@@ -55,21 +55,23 @@ def time_engine(
     by_shape = defaultdict(list)
     for shape, value in samples:
         by_shape[shape].append(value)
+    relative = ratios(samples)
     return {
         "samples_ms": [round(value, 5) for _, value in samples],
         "shapes": [shape for shape, _ in samples],
-        "summary": {**stats.summary([value for _, value in samples]), "drift": _drift(samples)},
+        "summary": {**stats.summary([value for _, value in samples]), "drift": stats.drift(relative)},
+        "doubts": stats.doubts(relative),
         "per_shape": {shape: {"count": len(values), "median_ms": median(values)} for shape, values in by_shape.items()},
     }
 
 
-def _drift(samples: list[tuple[str, float]]) -> float:
-    """Compare the halves of a run by each sample's ratio to its shape's median, so that the mix does not count."""
+def ratios(samples: list[tuple[str, float]]) -> list[float]:
+    """Divide each sample by its shape's median, so that the mix of shapes does not count."""
     by_shape = defaultdict(list)
     for shape, value in samples:
         by_shape[shape].append(value)
     middle = {shape: median(values) for shape, values in by_shape.items()}
-    return stats.drift([value / middle[shape] for shape, value in samples])
+    return [value / middle[shape] for shape, value in samples]
 
 
 def time_phases(session: Session, files: list[str], imgsz: int, dynamic: bool, conf: float, iou: float) -> dict:

@@ -1,11 +1,19 @@
-"""Statistics of latencies, recomputed from the raw samples whenever they are needed."""
+"""Statistics of latencies, and what speaks against them; recomputed from the raw samples whenever they are needed."""
 
 import math
 
 import numpy as np
 
-DRIFT = 0.02  # of the median: the halves of a steady run agree to that
+Z = 1.96  # of a 95% interval
 TAILS = {"p90_ms": (0.90, 64), "p99_ms": (0.99, 662)}  # quantile, and the samples that MLPerf asks for it
+DRIFT = 0.02  # of the median: the halves of a steady run agree to that
+GROSS_DRIFT = 0.03  # that a slope shows, although it widens the intervals too; noise of 5% reaches it once in 1000 runs
+WIDE = 0.05  # of the median: half an interval beyond that tells little
+GAP = 0.03  # of the median, between the two levels of a run: less is not worth a word
+EXPLAINED = 0.85  # of the variance by two levels; one level explains 0.64 if normal, 0.75 if uniform
+MINOR = 0.1  # share of the samples that makes a second level, rather than outliers
+UNSTABLE = "unstable"  # how a doubt begins that another run may not have
+LAGS = 1000  # longest memory of a run that is looked for, in samples
 
 
 def summary(samples_ms: list[float]) -> dict:
@@ -27,16 +35,88 @@ def summary(samples_ms: list[float]) -> dict:
     }
 
 
-def interval(values: np.ndarray, z: float = 1.96) -> tuple[float, float]:
-    """Bound the median with 95% confidence by order statistics of the samples (normal limit of the binomial)."""
+def interval(values: list[float] | np.ndarray) -> tuple[float, float]:
+    """Bound the median with 95% confidence by order statistics of samples in time order.
+
+    Assumes a stationary run: how often samples lie above the median may depend on those shortly before (a clock, a
+    neighbour), and the interval widens accordingly; it says nothing of other runs, other builds or another day.
+    """
     ordered = np.sort(values)
-    half = z * math.sqrt(len(ordered)) / 2
-    low = max(math.floor(len(ordered) / 2 - half), 0)
-    high = min(math.ceil(len(ordered) / 2 + half), len(ordered) - 1)
-    return float(ordered[low]), float(ordered[high])
+    half = Z * math.sqrt(len(ordered) * memory(values)) / 2
+    rank = max(math.floor((len(ordered) + 1) / 2 - half), 1)
+    return float(ordered[rank - 1]), float(ordered[len(ordered) - rank])
+
+
+def memory(values: list[float] | np.ndarray) -> float:
+    """Say how many samples in a row tell as much as one independent sample does about the median; at least 1.
+
+    1 + 2 * the autocorrelations of being above the median, summed up to the first that is not positive.
+    """
+    above = np.sign(np.asarray(values, float) - np.median(values))
+    size = min(len(above), LAGS)
+    if size < 2 or not above.any():
+        return 1.0
+    spectrum = np.abs(np.fft.rfft(above, 2 * len(above))) ** 2  # padded, so that the end does not meet the start
+    correlations = np.fft.irfft(spectrum)[:size] / np.square(above).sum()
+    positive = correlations[1:] > 0
+    until = size - 1 if positive.all() else int(positive.argmin())
+    return 1 + 2 * float(correlations[1 : until + 1].sum())
 
 
 def drift(values: list[float]) -> float:
     """Compare the medians of the first and the second half; relative to the median of all."""
     first, second = np.array_split(np.asarray(values, float), 2)
     return float(abs(np.median(first) - np.median(second)) / np.median(values))
+
+
+def doubts(values: list[float]) -> list[str]:
+    """Name what in the samples themselves speaks against their median, [] for nothing.
+
+    values: latencies in time order; those of a mix of inputs each divided by the median of its input.
+    """
+    found = [_drifts(values), _two_levels(values), _wide(values)] if len(values) > 1 else []
+    return [text for text in found if text]
+
+
+def _drifts(values: list[float]) -> str:
+    """Doubt halves that differ by more than DRIFT and by more than their intervals allow, or by GROSS_DRIFT at all."""
+    (low, high), (other_low, other_high) = (interval(half) for half in np.array_split(np.asarray(values, float), 2))
+    apart = high < other_low or other_high < low
+    found = drift(values)
+    if found <= (DRIFT if apart else GROSS_DRIFT):
+        return ""
+    return f"{UNSTABLE}: the halves of the run differ by {found:.1%} in the median"
+
+
+def _two_levels(values: list[float]) -> str:
+    """Doubt a run that was at one of two speeds at a time, whatever the order."""
+    ordered = np.sort(values)
+    cut = int(len(ordered) * MINOR / 4)
+    ordered = ordered[cut : len(ordered) - cut]  # outliers would be a level of their own
+    share, gap, explained = split(ordered)
+    if min(share, 1 - share) < MINOR or gap < GAP * np.median(ordered) or explained < EXPLAINED:
+        return ""
+    apart = gap / np.median(ordered)
+    return f"{UNSTABLE}: two levels, {apart:.1%} of the median apart, {share:.0%} of the run on the lower"
+
+
+def split(ordered: np.ndarray) -> tuple[float, float, float]:
+    """Split sorted values in two so that the halves explain most of the variance (Otsu).
+
+    Returns the share of the lower part, the distance of the means, and the share of the variance that it explains.
+    """
+    count, total = len(ordered), float(ordered.var())
+    if count < 2 or total == 0:
+        return 1.0, 0.0, 0.0
+    lower = np.arange(1, count)
+    sums = np.cumsum(ordered)
+    gaps = (sums[-1] - sums[:-1]) / (count - lower) - sums[:-1] / lower
+    between = lower * (count - lower) / count**2 * gaps**2
+    best = int(between.argmax())
+    return float(lower[best] / count), float(gaps[best]), float(between[best] / total)
+
+
+def _wide(values: list[float]) -> str:
+    low, high = interval(values)
+    half = (high - low) / 2 / float(np.median(values))
+    return f"imprecise: the median is known to {half:.1%} only" if half > WIDE else ""

@@ -1,24 +1,32 @@
 """The two tables that people read, and under them what ran, on what, how surely."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
+from speedmap import differences
 from speedmap.cells import Cell
 
 NAMES = {"tensorrt": "TensorRT", "openvino": "OpenVINO", "torch": "Torch"}
+MISSING = "not measured"
 TITLES = {"dynamic": "Dynamic input [1, 3, {0}*]", "static": "Static input [1, 3, {0}, {0}]"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """A cell with its records; any of them is None when it was not measured."""
+    """A cell with its records; any of them is None when it was not measured.
+
+    references: accuracy records that its mAP is held against, `torch` and `fp16`, as far as there are any. failed: why
+    something was not measured, [] if nothing failed.
+    """
 
     cell: Cell
     speed: dict | None
     accuracy: dict | None
     engine: dict | None
+    references: dict[str, dict] = field(default_factory=dict)
+    failed: tuple[str, ...] = ()
 
     @property
     def precision(self) -> str:
@@ -59,6 +67,19 @@ def _agreement(key: str) -> Callable[[Row], float | None]:
     return lambda row: row.speed and row.speed["audit"].get("agreement", {}).get(key)
 
 
+def _error(row: Row) -> float | None:
+    error = row.accuracy and row.accuracy["metrics"].get("map_se")
+    return None if error is None else 100 * error
+
+
+def _against(name: str) -> Callable[[Row], str | None]:
+    def difference(row: Row) -> str | None:
+        found = differences.between(row.accuracy, row.references.get(name))
+        return found and str(found)
+
+    return difference
+
+
 COLUMNS: dict[str, Callable[[Row], object]] = {  # of the detail table and the csv; a new column is one line
     "cell": lambda row: f"{row.cell.backend}/{row.cell.name}",
     "ran": lambda row: row.precision,
@@ -76,6 +97,9 @@ COLUMNS: dict[str, Callable[[Row], object]] = {  # of the detail table and the c
     "agreement": _agreement("scores"),
     "mAP": _metric("map"),
     "mAP50": _metric("map50"),
+    "± mAP": _error,
+    "less torch": _against("torch"),
+    "less FP16": _against("fp16"),
 }
 DETAIL_FORMATS = {
     "ms": ".2f",
@@ -86,6 +110,12 @@ DETAIL_FORMATS = {
     "mAP": ".2f",
     "mAP50": ".2f",
 }
+
+
+DETAIL_NOTE = (
+    "± mAP: standard error over other images like these. less torch, less FP16: difference of the mAP and its standard "
+    "error, paired by image; ≈ means that it is within two of these."
+)
 
 
 def details(rows: list[Row]) -> pd.DataFrame:
@@ -145,7 +175,7 @@ def _ran(found: dict[Cell, Row], cells: list[Cell], title: str) -> str:
 
 def _figure(row: Row | None, cell: Cell, config: dict, figure: Callable[[Row, Notes], str], notes: Notes) -> str:
     if row is None:
-        return "skipped" if cell.name in config["skip"] else "not measured"
+        return "skipped" if cell.name in config["skip"] else MISSING
     if row.invalid:
         return "invalid" + notes.mark(row.invalid)
     if figure is map_figure and config["models"][cell.model]["weights"] == "random":
@@ -156,7 +186,7 @@ def _figure(row: Row | None, cell: Cell, config: dict, figure: Callable[[Row, No
 def speed_figure(row: Row, notes: Notes) -> str:
     """Write a cell's median in milliseconds, to three digits, with the marks of its warnings."""
     if row.speed is None:
-        return "not measured"
+        return MISSING + notes.mark(row.failed)
     value = row.speed["summary"]["median_ms"]
     digits = 2 if value < 10 else 1
     return f"{value:.{digits}f} ms{notes.mark(row.speed['warnings'])}"
@@ -165,7 +195,7 @@ def speed_figure(row: Row, notes: Notes) -> str:
 def map_figure(row: Row, notes: Notes) -> str:
     """Write a cell's mAP50-95 in points, with the marks of its warnings."""
     if row.accuracy is None:
-        return "not measured"
+        return MISSING + notes.mark(row.failed)
     return f"{100 * row.accuracy['metrics']['map']:.1f}{notes.mark(row.accuracy['warnings'])}"
 
 
@@ -173,9 +203,10 @@ def _foot(rows: list[Row], config: dict, dataset: dict) -> str:
     speed, accuracy = config["speed"], config["accuracy"]
     environment = next(record["environment"] for row in rows for record in (row.speed, row.accuracy) if record)
     machine = ", ".join(f"{key} {value}" for key, value in environment["platform"].items() if value)
+    code = environment.get("commit", "unknown")[:12] + (" (changed)" if environment.get("dirty") else "")
     versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
     return "\n".join((
-        f"\\* the long side; the other is the least multiple of 32 that holds the image. Padding is grey 114.",
+        "\\* the long side; the other is the least multiple of 32 that holds the image. Padding is grey 114.",
         "",
         f"Speed: median milliseconds of one image through the engine alone, batch 1 (conf {speed['conf']}, iou "
         f"{speed['iou']} in the phases around it). mAP: COCO mAP50-95 in points on {len(dataset['images'])} images of "
@@ -183,7 +214,7 @@ def _foot(rows: list[Row], config: dict, dataset: dict) -> str:
         "",
         f"Machine: {machine}; {environment['cpu']}; {environment['system']}.",
         "",
-        f"Software: {versions}; speedmap {environment.get('commit', 'unknown')[:12]}{' (changed)' if environment.get('dirty') else ''}.",
+        f"Software: {versions}; speedmap {code}.",
     ))  # fmt: skip
 
 
@@ -193,4 +224,4 @@ def _detail_table(rows: list[Row]) -> str:
         if style := DETAIL_FORMATS.get(name.split()[-1]):
             table[name] = [("" if pd.isna(value) else f"{value:{style}}") for value in table[name]]
     table = table.astype(object).where(table.notna(), "")
-    return "## Details\n\n" + table.to_markdown(index=False, disable_numparse=True, tablefmt="github")
+    return f"## Details\n\n{table.to_markdown(index=False, disable_numparse=True, tablefmt='github')}\n\n{DETAIL_NOTE}"

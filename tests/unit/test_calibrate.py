@@ -1,0 +1,129 @@
+import json
+import tracemalloc
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+
+from speedmap import calibrate, export, images, yolov5
+from speedmap.calibrate import CalibrationError, Statistics
+
+SIZE = 64
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return yolov5.YOLOv5(yolov5.Layout.official("n", 3, width=1 / 8)).eval().fuse()
+
+
+@pytest.fixture(scope="module")
+def graph(network, tmp_path_factory):
+    path = tmp_path_factory.mktemp("onnx") / "tiny.onnx"
+    export.export(network, path, SIZE, dynamic=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder, random = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    for index in range(8):
+        cv2.imwrite(str(folder / f"{index}.png"), random.integers(0, 256, (48, 64, 3), np.uint8))
+    return sorted(folder.glob("*"))
+
+
+@pytest.fixture(scope="module")
+def statistics(graph, pictures):
+    return calibrate.collect(graph, pictures, SIZE, {"images": 8})
+
+
+def test_statistics_are_those_of_the_values(statistics, pictures):
+    batches = np.concatenate([images.load(path, SIZE, True)[0] for path in pictures])
+    histogram = statistics.histograms[export.INPUT]
+    assert (histogram.low, histogram.high) == (batches.min(), batches.max())
+    assert histogram.counts.sum() == batches.size
+    channels = batches.transpose(1, 0, 2, 3).reshape(3, -1)
+    np.testing.assert_allclose(statistics.means[export.INPUT], channels.mean(1), rtol=1e-5)
+    np.testing.assert_allclose(statistics.covariances[export.INPUT], np.cov(channels, bias=True), rtol=1e-3, atol=1e-5)
+
+
+def test_every_tensor_that_a_convolution_reads_was_seen(statistics, graph):
+    convs = [node for node in onnx.load(graph).graph.node if node.op_type == "Conv"]
+    assert {conv.input[0] for conv in convs} <= set(statistics.histograms)
+
+
+def test_statistics_fit_the_static_graph_of_the_same_network(statistics, network, pictures, tmp_path):
+    export.export(network, tmp_path / "static.onnx", SIZE, dynamic=False)
+    other = calibrate.collect(tmp_path / "static.onnx", pictures, SIZE, {"images": 8})
+    assert other.histograms.keys() == statistics.histograms.keys()
+    assert other.record["preprocessing"]["shape"] == "static"
+
+
+def test_saved_statistics_come_back_with_their_record(statistics, pictures, tmp_path):
+    statistics.save(tmp_path / "s.npz")
+    again = Statistics.load(tmp_path / "s.npz")
+    assert again.record == statistics.record
+    assert json.loads((tmp_path / "s.json").read_text())["images"][0]["file"] == pictures[0].name
+    for name, histogram in statistics.histograms.items():
+        np.testing.assert_array_equal(again.histograms[name].counts, histogram.counts)
+        assert again.histograms[name].width == histogram.width
+        np.testing.assert_array_equal(again.covariances[name], statistics.covariances[name])
+    assert again.shapes == statistics.shapes
+
+
+def test_the_same_statistics_make_the_same_file(statistics, tmp_path):
+    for name in "ab":
+        statistics.save(tmp_path / f"{name}.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_more_images_take_no_more_memory(graph, pictures):
+    peaks = []
+    for repeats in (2, 8):
+        tracemalloc.start()
+        calibrate.collect(graph, pictures * repeats, SIZE, {"images": 8 * repeats})
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0]
+
+
+def test_too_few_images_are_an_error(graph, pictures):
+    with pytest.raises(CalibrationError, match=r"int8\.images asks for 9.*there are 8"):
+        calibrate.collect(graph, pictures, SIZE, {"images": 9})
+
+
+def test_images_that_are_all_alike_are_an_error(graph, pictures):
+    with pytest.raises(CalibrationError, match="all alike"):
+        calibrate.collect(graph, [pictures[0]] * 4, SIZE, {"images": 4})
+
+
+def test_images_of_one_colour_are_an_error(graph, tmp_path):
+    for side in (32, 48, 64):
+        cv2.imwrite(str(tmp_path / f"{side}.png"), np.zeros((side, 64, 3), np.uint8))
+    with pytest.raises(CalibrationError, match="one colour"):
+        calibrate.collect(graph, sorted(tmp_path.glob("*.png")), SIZE, {"images": 3})
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_tensor_that_is_not_finite_is_named(graph, pictures, tmp_path, value):
+    model = onnx.load(graph)
+    weight = next(tensor for tensor in model.graph.initializer if tensor.name == "model.3.conv.weight")
+    broken = numpy_helper.to_array(weight).copy()
+    broken[0, 0, 0, 0] = value
+    weight.CopyFrom(numpy_helper.from_array(broken, weight.name))
+    onnx.save(model, tmp_path / "broken.onnx")
+    with pytest.raises(CalibrationError, match="/model.3/act/Mul_output_0.*inf or NaN"):
+        calibrate.collect(tmp_path / "broken.onnx", pictures, SIZE, {"images": 2})
+
+
+def test_a_file_of_something_else_is_an_error(tmp_path):
+    for name, content in (("a.npz", b"no archive"), ("b.npz", None)):
+        if content:
+            (tmp_path / name).write_bytes(content)
+        else:
+            np.savez(tmp_path / name, x=1)
+        with pytest.raises(CalibrationError, match="delete it"):
+            Statistics.load(tmp_path / name)

@@ -1,0 +1,115 @@
+import json
+import time
+
+import numpy as np
+import pytest
+
+from speedmap import coco, differences, map_error
+
+IMAGES, CLASSES = 40, 3
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """An invented data set, and a detector that finds most of it, badly placed, with false alarms."""
+    random, objects, found = np.random.default_rng(0), [], []
+    for image in range(1, IMAGES + 1):
+        for _ in range(random.integers(1, 6)):
+            x, y, side, kind = *random.uniform(0, 80, 2), random.uniform(8, 20), int(random.integers(1, CLASSES + 1))
+            objects.append(entry(image, kind, x, y, side))
+            if random.random() < 0.8:
+                moved = np.array([x, y]) + random.normal(0, 1, 2)
+                found.append(entry(image, kind, *moved, side, score=float(random.uniform(0.2, 1))))
+        found.append(entry(image, 1, *random.uniform(0, 80, 2), 10.0, score=float(random.uniform(0, 0.9))))
+    return write(tmp_path_factory.mktemp("coco") / "truth.json", objects), found
+
+
+def entry(image, kind, x, y, side, **more):
+    return {"image_id": image, "category_id": kind, "bbox": [float(x), float(y), float(side), float(side)], **more}
+
+
+def write(path, objects):
+    listed = [
+        {**item, "id": index, "area": item["bbox"][2] ** 2, "iscrowd": 0} for index, item in enumerate(objects, 1)
+    ]
+    categories = [{"id": index, "name": str(index)} for index in range(1, CLASSES + 1)]
+    images = [{"id": image} for image in range(1, 3 * IMAGES)]
+    path.write_text(json.dumps({"images": images, "annotations": listed, "categories": categories}))
+    return path
+
+
+def evaluated(world, images=range(1, IMAGES + 1)):
+    return coco.evaluation(*world, list(images))
+
+
+def test_equal_weights_give_what_pycocotools_gives(world):
+    done = evaluated(world)
+    values = map_error.weighted(done, np.ones((1, IMAGES), int))
+    assert [values["map"][0], values["map50"][0]] == pytest.approx(done.stats[:2], abs=1e-12)
+
+
+def test_a_weight_of_zero_is_an_image_less(world):
+    weights = np.ones((IMAGES, IMAGES), int) - np.eye(IMAGES, dtype=int)
+    values = map_error.weighted(evaluated(world), weights)["map"]
+    for left_out in (1, 7, IMAGES):
+        rest = [image for image in range(1, IMAGES + 1) if image != left_out]
+        assert values[left_out - 1] == pytest.approx(evaluated(world, rest).stats[0], abs=1e-12)
+
+
+def test_a_weight_of_two_is_an_image_twice(world, tmp_path):
+    truth, found = world
+    objects = json.loads(truth.read_text())["annotations"]
+    copy = IMAGES + 1
+    doubled = write(
+        tmp_path / "doubled.json", objects + [{**item, "image_id": copy} for item in objects if item["image_id"] == 3]
+    )
+    again = found + [{**item, "image_id": copy} for item in found if item["image_id"] == 3]
+    weights = np.ones((1, IMAGES), int)
+    weights[0, 2] = 2
+    expected = coco.evaluation(doubled, again, list(range(1, copy + 1))).stats[0]
+    assert map_error.weighted(evaluated(world), weights)["map"][0] == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_category_that_loses_its_only_image_no_longer_counts(world, tmp_path):
+    truth, found = world
+    objects = [
+        item
+        for item in json.loads(truth.read_text())["annotations"]
+        if item["category_id"] != 3 or item["image_id"] == 5
+    ]
+    rare = write(tmp_path / "rare.json", [*objects, entry(5, 3, 0, 0, 10)])
+    done = coco.evaluation(rare, found, list(range(1, IMAGES + 1)))
+    weights = np.ones((1, IMAGES), int)
+    weights[0, 4] = 0
+    rest = [image for image in range(1, IMAGES + 1) if image != 5]
+    expected = coco.evaluation(rare, found, rest).stats[0]
+    assert map_error.weighted(done, weights)["map"][0] == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_error_agrees_with_a_bootstrap(world):
+    done = evaluated(world)
+    weights = np.random.default_rng(1).multinomial(IMAGES, np.full(IMAGES, 1 / IMAGES), 1000)
+    bootstrap = map_error.weighted(done, weights)["map"].std(ddof=1)
+    assert differences.standard_error(map_error.influences(done)["map"]) == pytest.approx(bootstrap, rel=0.2)
+
+
+def test_a_difference_is_surer_than_the_figures(world):
+    truth, found = world
+    worse = [item for index, item in enumerate(found) if index % 20]
+    one, other = (np.array(map_error.influences(evaluated((truth, results)))["map"]) for results in (found, worse))
+    assert differences.standard_error(one - other) < 0.6 * differences.standard_error(one)
+    assert differences.standard_error(one - one) == 0
+
+
+def test_it_costs_less_than_the_evaluation(world):
+    start = time.process_time()
+    done = evaluated(world)
+    evaluation = time.process_time() - start
+    map_error.influences(done)
+    assert time.process_time() - start - evaluation < evaluation
+
+
+def test_groups_hold_many_images(world, monkeypatch):
+    monkeypatch.setattr(map_error, "GROUPS", 8)
+    found = map_error.influences(evaluated(world))
+    assert {name: len(values) for name, values in found.items()} == {"map": 8, "map50": 8}

@@ -1,0 +1,131 @@
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+
+from speedmap import export, images, quantize, sensitivity
+from speedmap.graph import Graph, GraphError, shares
+from speedmap.sites import DIALECTS, SiteError
+from test_calibrate import SIZE, graph, network, pictures, statistics  # noqa: F401
+
+
+@pytest.fixture(scope="module")
+def model(graph):  # noqa: F811
+    return onnx.load(graph)
+
+
+@pytest.fixture(scope="module", params=DIALECTS)
+def quantized(request, model, statistics):  # noqa: F811
+    return quantize.quantize(model, statistics, Graph(model).head, request.param, {})
+
+
+def inputs_of(model, kind):
+    producers = {name: node for node in model.graph.node for name in node.output}
+    return {
+        node.name: [producers.get(name) for name in node.input] for node in model.graph.node if node.op_type == kind
+    }
+
+
+def test_graph_is_valid_and_its_input_and_output_stay(quantized, model):
+    onnx.checker.check_model(quantized, full_check=True)
+    assert quantized.graph.input == model.graph.input
+    assert quantized.graph.output == model.graph.output
+    assert quantized.opset_import[0].version == export.OPSET
+
+
+def test_all_convolutions_but_the_head_read_dequantized_weights_and_inputs(quantized, model):
+    head = Graph(model).head
+    for name, (data, weight, _) in inputs_of(quantized, "Conv").items():
+        assert (weight is None) == (name in head)
+        if name not in head:
+            assert weight.op_type == "DequantizeLinear"
+            assert data.op_type in ("DequantizeLinear", "Concat", "MaxPool", "Resize")
+
+
+def test_output_is_close_to_the_float_one(quantized, model, pictures):  # noqa: F811
+    batch, _ = images.load(pictures[0], SIZE, True)
+    exact, rounded = (sensitivity.opened(each)(batch) for each in (model, quantized))
+    assert np.abs(exact[..., :4] - rounded[..., :4]).max() < 2
+    assert np.abs(exact[..., 4:] - rounded[..., 4:]).max() < 0.05
+
+
+def test_the_model_given_is_not_changed(model, statistics):  # noqa: F811
+    before = model.SerializeToString()
+    quantize.quantize(model, statistics, [], "tensorrt", {})
+    assert model.SerializeToString() == before
+
+
+def test_quantization_is_reproducible(model, statistics):  # noqa: F811
+    first, second = (quantize.quantize(model, statistics, [], "tensorrt", {}).SerializeToString() for _ in range(2))
+    assert first == second
+
+
+def test_tensorrt_has_signed_integers_without_zero_point_between_all_ops(model, statistics):  # noqa: F811
+    result = quantize.quantize(model, statistics, [], "tensorrt", {})
+    zeros = [numpy_helper.to_array(each) for each in result.graph.initializer if each.name.endswith("/zero")]
+    assert {zero.dtype for zero in zeros} == {np.dtype(np.int8)}
+    assert not any(zero.any() for zero in zeros)
+    for data, _, _ in inputs_of(result, "Conv").values():
+        assert data.op_type == "DequantizeLinear"
+
+
+def test_openvino_has_unsigned_activations(model, statistics):  # noqa: F811
+    result = quantize.quantize(model, statistics, [], "openvino", {})
+    constants = {each.name: each.data_type for each in result.graph.initializer}
+    weights = {conv.input[1] for conv in Graph(model).convs.values()}
+    for node in result.graph.node:
+        if node.op_type == "QuantizeLinear":
+            signed = constants[node.input[2]] == onnx.TensorProto.INT8
+            assert signed == (node.input[0] in weights)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_tensors_that_are_joined_share_their_scale(model, statistics, dialect):  # noqa: F811
+    result = quantize.quantize(model, statistics, [], dialect, {})
+    scales = {each.name: numpy_helper.to_array(each) for each in result.graph.initializer}
+    joins = {name: nodes for name, nodes in inputs_of(result, "Concat").items() if "model.24" not in name}
+    assert joins
+    for nodes in joins.values():
+        read = [node for node in nodes if node.op_type == "DequantizeLinear"]
+        assert len({float(scales[node.input[1]]) for node in read}) <= 1
+
+
+def test_a_float_convolution_beside_an_eight_bit_one_reads_the_exact_tensor(model, statistics):  # noqa: F811
+    result = quantize.quantize(model, statistics, ["/model.17/cv1/conv/Conv"], "tensorrt", {})
+    reads = inputs_of(result, "Conv")
+    exact, rounded = reads["/model.17/cv1/conv/Conv"][0], reads["/model.17/cv2/conv/Conv"][0]
+    assert exact.op_type == "Concat"
+    assert rounded.op_type == "DequantizeLinear"
+    producers = {name: node.op_type for node in result.graph.node for name in node.output}
+    assert "DequantizeLinear" not in {producers[name] for name in exact.input}
+
+
+def test_keeping_all_in_float_changes_nothing(model, statistics, pictures):  # noqa: F811
+    result = quantize.quantize(model, statistics, list(Graph(model).convs), "tensorrt", {})
+    assert [node.op_type for node in result.graph.node] == [node.op_type for node in model.graph.node]
+    batch, _ = images.load(pictures[0], SIZE, True)
+    np.testing.assert_array_equal(sensitivity.opened(result)(batch), sensitivity.opened(model)(batch))
+
+
+def test_defaults_are_those_of_the_schema():
+    assert quantize.DEFAULTS.keys() == quantize.OPTIONS.keys()
+    assert all(option["description"] for option in quantize.OPTIONS.values())
+
+
+def test_statistics_of_another_model_are_an_error(model, statistics):  # noqa: F811
+    other = type(statistics)({}, {}, {}, {}, {})
+    with pytest.raises(SiteError, match="another model"):
+        quantize.quantize(model, other, [], "openvino", {"bias_correction": False, "compensate": False})
+
+
+def test_shares_of_the_multiply_adds_add_up(model, statistics):  # noqa: F811
+    found = shares(Graph(model), statistics.shapes)
+    assert sum(found.values()) == pytest.approx(1)
+    assert all(share > 0 for share in found.values())
+
+
+def test_a_graph_without_a_head_is_an_error():
+    image, out = (helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 3, 8, 8]) for name in ("x", "y"))
+    plain = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "plain", [image], [out])
+    with pytest.raises(GraphError, match="no detection head"):
+        Graph(helper.make_model(plain)).head  # noqa: B018

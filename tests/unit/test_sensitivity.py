@@ -1,0 +1,85 @@
+import json
+
+import numpy as np
+import pytest
+
+from speedmap import sensitivity
+from speedmap.calibrate import CalibrationError
+from test_calibrate import SIZE, graph, network, pictures, statistics  # noqa: F401
+
+
+def output(*rows):
+    return np.array([rows], np.float32)
+
+
+ROW = (50, 50, 20, 10, 0.9, 0.8, 0.1)
+
+
+def test_error_of_the_same_is_zero():
+    assert sensitivity.error([output(ROW)], [output(ROW)]) == 0
+
+
+def test_error_counts_only_what_was_seen():
+    faint = (10, 10, 5, 5, 0.01, 0.5, 0.5)
+    assert sensitivity.error([output(ROW, (99, 99, 9, 9, 0, 0, 0))], [output(ROW, faint)]) == 0
+    assert sensitivity.error([output(faint)], [output(faint)]) == 0
+
+
+def test_error_grows_with_boxes_and_scores():
+    moved, fainter = (52, 50, 20, 10, 0.9, 0.8, 0.1), (50, 50, 20, 10, 0.6, 0.8, 0.1)
+    assert sensitivity.error([output(moved)], [output(ROW)]) == pytest.approx(0.01, rel=1e-4)
+    assert sensitivity.error([output(fainter)], [output(ROW)]) > 0.1
+
+
+def test_error_of_a_box_is_bounded():
+    assert sensitivity.error([output((1e6, 50, 20, 10, 0.9, 0.8, 0.1))], [output(ROW)]) == pytest.approx(1)
+
+
+def test_affordable_takes_the_most_error_a_share_within_the_budget():
+    errors, share = {"a": 4, "b": 3, "c": 2, "d": 1}, {"a": 0.5, "b": 0.04, "c": 0.05, "d": 0.01}
+    assert sensitivity.affordable(errors, share, 0.1) == ["d", "b", "c"]
+    assert sensitivity.affordable(errors, share, 0) == []
+
+
+@pytest.mark.parametrize(("target", "expected"), [(100, 0), (0.5, 2), (0.101, 10), (0, 10)])
+def test_fewest_meets_the_target_or_takes_all(target, expected):
+    count, reached = sensitivity.fewest(lambda count: 1 / max(count, 0.1), 10, target)
+    assert count == expected
+    assert reached == 1 / max(count, 0.1)
+
+
+def test_spread_reaches_over_all():
+    assert sensitivity.spread(list(range(10)), 5) == [0, 2, 4, 6, 8]
+    assert sensitivity.spread([1, 2], 5) == [1, 2]
+
+
+@pytest.fixture
+def choose(graph, statistics, pictures, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(sensitivity, "SEEN", 0.0)  # random weights see nothing
+
+    def call(**options):
+        options = {"images": 8, "scan": 1, **options}
+        return sensitivity.choose(graph, statistics, pictures, SIZE, "tensorrt", options)
+
+    return call
+
+
+def test_an_unreachable_target_is_stated_and_the_share_kept(choose):
+    record = choose(target=0, least_share=0.9)
+    assert not record["met"]
+    assert record["reached"] > 0
+    assert record["int8_share"] >= 0.9
+    assert {row["conv"] for row in record["table"] if row["float"]} == set(record["float"])
+    json.dumps(record, allow_nan=False)
+
+
+def test_a_loose_target_leaves_nothing_in_float(choose):
+    record = choose(target=1e6)
+    assert record["met"]
+    assert record["float"] == []
+    assert record["int8_share"] == 1
+
+
+def test_too_few_images_are_an_error(graph, statistics, pictures):  # noqa: F811
+    with pytest.raises(CalibrationError, match="there are 8"):
+        sensitivity.choose(graph, statistics, pictures, SIZE, "tensorrt", {"images": 99})

@@ -1,0 +1,125 @@
+"""What a run's own samples say against it, and whether its interval holds the truth."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from speedmap import measurement, null_engine, stats
+from speedmap.cells import Cell
+from speedmap.watch import Watch
+
+CELL = Cell("null", "yolov5n", "fp32", "static")
+PROTOCOL = {"warmup_s": 0, "min_s": 0, "min_samples": 400, "conf": 0.25, "iou": 0.45}
+QUIET = {"cpu_mhz": 2000.0, "others_share": 0.0}
+
+
+class Source:
+    """A machine that can be watched: it shows one sample again and again, and dies at a given one."""
+
+    def __init__(self, sample=QUIET, dies=False):
+        self.shown, self.dies = sample, dies
+
+    def setting(self):
+        return {}
+
+    def sample(self):
+        if self.dies:
+            raise OSError("lost")
+        return self.shown
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    file = tmp_path_factory.mktemp("images") / "grey.png"
+    cv2.imwrite(str(file), np.full((32, 32, 3), 114, np.uint8))
+    image = {"id": 1, "file": str(file), "height": 32, "width": 32}
+    return {"name": "grey", "sha256": "0", "images": [image], "calibration": []}
+
+
+@pytest.fixture
+def measured(data, tmp_path, monkeypatch):
+    def measure(source=None, **script):
+        monkeypatch.setattr(measurement, "watch", lambda: Watch(source or Source(), period_s=0.001))
+        engine = Path(tmp_path, "engine")
+        engine.write_text(json.dumps({"median_ms": 5.0, **script}))
+        return measurement.speed(null_engine, CELL, engine, data, 32, PROTOCOL, None)
+
+    return measure
+
+
+def test_a_drift_is_caught(measured):
+    assert any("halves" in text for text in measured(drift=0.08)["warnings"])
+
+
+def test_a_bimodal_clock_is_caught(measured):
+    assert any("two levels" in text for text in measured(slow=0.08)["warnings"])
+
+
+def test_a_foreign_process_is_caught(measured):
+    gpu = {"sm_mhz": 1980, "memory_mhz": 2619, "reasons": [], "pids": [1, 2]}
+    assert "foreign process on the GPU: 1" in measured(Source(gpu))["warnings"]
+    assert any("other processes" in text for text in measured(Source({**QUIET, "others_share": 0.4}))["warnings"])
+
+
+def test_a_dead_watcher_is_caught(measured):
+    assert "watcher died: OSError('lost')" in measured(Source(dies=True))["warnings"]
+
+
+def test_noise_that_hides_the_median_is_named(measured):
+    assert any("imprecise" in text for text in measured(noise=0.6)["warnings"])
+
+
+@pytest.mark.parametrize("noise", [0.001, 0.02, 0.05])
+def test_a_clean_run_is_not_marked(measured, noise):
+    assert sum(bool(measured(noise=noise, seed=seed)["warnings"]) for seed in range(100)) <= 1
+
+
+def test_an_unstable_run_is_taken_once_more_and_then_kept(measured):
+    record = measured(drift=0.08)
+    with pytest.raises(measurement.Unstable, match="halves"):
+        measurement.demand_stable(record, 1)
+    measurement.demand_stable(record, 2)
+    measurement.demand_stable(measured(), 1)
+
+
+def test_outliers_are_no_second_level():
+    values = np.random.default_rng(0).normal(5, 0.05, 400)
+    values[::25] += 3
+    assert stats.doubts(values) == []
+
+
+def series(random, count, memory):
+    """Latencies around a median of 5, each like the one before to the degree of `memory`."""
+    steps, value = random.normal(0, np.sqrt(1 - memory**2), count), random.normal()
+    noise = [value := memory * value + step for step in steps]
+    return 5 * np.exp(0.05 * np.array(noise))
+
+
+@pytest.mark.parametrize(("count", "memory"), [(200, 0.0), (500, 0.0), (500, 0.5), (2000, 0.7)])
+def test_the_interval_holds_the_median_95_times_in_100(count, memory):
+    random = np.random.default_rng(4)
+    intervals = [stats.interval(series(random, count, memory)) for _ in range(1000)]
+    assert 0.93 <= np.mean([low <= 5 <= high for low, high in intervals]) <= 0.97
+
+
+def test_the_interval_of_a_skewed_run_holds_its_median():
+    random, middle = np.random.default_rng(5), 5 + np.log(2)
+    intervals = [stats.interval(5 + random.exponential(1, 300)) for _ in range(1000)]
+    assert 0.93 <= np.mean([low <= middle <= high for low, high in intervals]) <= 0.97
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 10])
+def test_few_samples_have_an_interval_of_themselves(count):
+    values = list(range(1, count + 1))
+    low, high = stats.interval(values)
+    assert 1 <= low <= np.median(values) <= high <= count
+    assert stats.interval([2.0] * count) == (2.0, 2.0)
+
+
+@pytest.mark.parametrize(("count", "known"), [(63, (False, False)), (64, (True, False)), (662, (True, True))])
+def test_tails_need_samples(count, known):
+    found = stats.summary(list(range(1, count + 1)))
+    assert (found["p90_ms"] is not None, found["p99_ms"] is not None) == known

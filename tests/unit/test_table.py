@@ -1,0 +1,94 @@
+import copy
+
+import pytest
+from speedmap import table
+from speedmap.cells import Cell
+from speedmap.table import Row
+
+CONFIG = {"models": {"a": {"weights": "a.pt"}, "b": {"weights": "random"}}, "precisions": ["fp16", "int8"],
+          "shapes": ["dynamic", "static"], "torch": True, "skip": ["a-int8-static"], "imgsz": 640,
+          "speed": {"conf": 0.25, "iou": 0.45}, "accuracy": {"conf": 0.001, "iou": 0.65, "max_det": 300}}  # fmt: skip
+DATASET = {"name": "sample", "images": [{}] * 128}
+ENVIRONMENT = {"platform": {"gpu": "H100"}, "cpu": "CPU", "system": "Linux", "versions": {"onnx": "1"}, "commit": "abc"}
+
+
+def row(backend, model, precision, shape, ms, points, ran=None, **audit):
+    artefact = {"engine_sha256": "e"}
+    audit = {"precision": ran or precision, "shares": {ran or precision: 1.0}, "invalid": [], **audit}
+    common = {"artefact": artefact, "environment": ENVIRONMENT, "warnings": []}
+    summary = {"median_ms": ms, "p90_ms": ms, "p99_ms": None, "count": 200}
+    speed = {**common, "summary": summary, "phases": {"run": ms}, "audit": audit}
+    accuracy = {**common, "metrics": {"map": points / 100, "map50": points / 100}}
+    return Row(Cell(backend, model, precision, shape), copy.deepcopy(speed), copy.deepcopy(accuracy),
+               {"engine_sha256": "e", "bytes": 5_000_000, "build": {"build_s": 2.0}})  # fmt: skip
+
+
+@pytest.fixture
+def rows():
+    return [row("tensorrt", model, precision, shape, 1.5, 40) for model in "ab" for precision in ("fp16", "int8")
+            for shape in ("dynamic", "static") if (model, precision, shape) != ("a", "int8", "static")]  # fmt: skip
+
+
+def line(text, model, shape):
+    part = text.split("## ")[1 if shape == "dynamic" else 2]
+    return next(entry for entry in part.splitlines() if entry.startswith(f"| {model} "))
+
+
+def test_a_row_a_model_and_a_column_a_figure(rows):
+    text = table.render(rows, CONFIG, DATASET, "tensorrt")
+    assert "## Dynamic input [1, 3, 640*]" in text
+    assert "TensorRT<br><sup>Speed-INT8" in text
+    assert [cell.strip() for cell in line(text, "a", "static").split("|")][2:5] == ["1.50 ms", "40.0", "skipped"]
+
+
+def test_random_weights_have_a_speed_and_no_map(rows):
+    assert "1.50 ms" in line(table.render(rows, CONFIG, DATASET, "tensorrt"), "b", "static")
+    assert "random weights" in line(table.render(rows, CONFIG, DATASET, "tensorrt"), "b", "static")
+
+
+def test_the_header_names_the_precision_that_ran():
+    rows = [row("openvino", "a", "fp16", "dynamic", 1, 1, ran="bf16")]
+    assert "OpenVINO<br><sup>Speed-BF16" in table.render(
+        rows, {**CONFIG, "models": {"a": {"weights": "x"}}}, DATASET, "openvino"
+    )
+
+
+@pytest.mark.parametrize("spoil", ["audit", "hash"])
+def test_an_invalid_cell_shows_its_reason_and_no_number(rows, spoil):
+    if spoil == "audit":
+        rows[0].speed["audit"]["invalid"].append("asked for fp16 but runs 100% fp32")
+        reason = "asked for fp16 but runs 100% fp32"
+    else:
+        rows[0].accuracy["artefact"]["engine_sha256"] = "other"
+        reason = "speed and mAP come from different engines"
+    text = table.render(rows, CONFIG, DATASET, "tensorrt")
+    assert f"1. {reason}" in text
+    assert "invalid<sup>1</sup>" in line(text, "a", "dynamic")
+    assert "1.50 ms" not in line(text, "a", "dynamic").split("|")[4]
+
+
+def test_a_warning_is_a_mark_and_a_line(rows):
+    rows[1].speed["warnings"].append("throttled: sw power cap")
+    text = table.render(rows, CONFIG, DATASET, "tensorrt")
+    assert "1.50 ms<sup>1</sup>" in line(text, "a", "static")
+    assert "1. throttled: sw power cap" in text
+
+
+def test_a_missing_cell_is_said(rows):
+    assert "not measured" in line(table.render(rows[1:], CONFIG, DATASET, "tensorrt"), "a", "dynamic")
+
+
+def test_no_rows_at_all_is_an_error():
+    with pytest.raises(ValueError, match="no cell"):
+        table.render([], CONFIG, DATASET, "tensorrt")
+
+
+def test_both_thresholds_stand_below(rows):
+    text = table.render(rows, CONFIG, DATASET, "tensorrt")
+    assert "conf 0.25, iou 0.45" in text
+    assert "conf 0.001, iou 0.65, max_det 300" in text
+
+
+def test_details_are_unrounded(rows):
+    rows[0].speed["summary"]["median_ms"] = 1.23456789
+    assert table.details(rows)["p50 ms"][0] == 1.23456789

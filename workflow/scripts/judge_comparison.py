@@ -1,0 +1,22 @@
+"""Show a comparison, and fail where something became worse or is gone."""
+
+from pathlib import Path
+
+from speedmap import compare, compare_page, records
+from speedmap.diagnose import job
+
+
+def main(comparison: str, out: str, log: str) -> None:
+    """Write the page; when it fails the page stays in the log, since a failed job leaves no output."""
+    record = records.read(Path(comparison))
+    text = compare_page.render(record)
+    print(text)
+    if compare.failed(record["changes"]):
+        Path(log).write_text(text)
+        raise SystemExit(1)
+    Path(out).write_text(text)
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        main(snakemake.input[0], snakemake.output[0], snakemake.log[0])

@@ -1,0 +1,17 @@
+"""Add the figures to the history."""
+
+from pathlib import Path
+
+from speedmap import history
+from speedmap.diagnose import job
+from speedmap.gather import gather
+
+
+def main(paths: list[str], out: str) -> None:
+    """Append to results/history.jsonl."""
+    history.append(Path(out), gather(paths))
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        main(list(snakemake.input.records), snakemake.output[0])

@@ -1,0 +1,39 @@
+"""Collect the records of all cells, each cell's together and beside those that it is compared with."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from speedmap import records
+from speedmap.cells import Cell
+from speedmap.table import Row
+
+REFERENCES = {"torch": ("torch", "fp32", "dynamic"), "fp16": (None, "fp16", None)}  # None: as the cell itself
+
+
+def gather(paths: list[str], root: Path = Path("results")) -> list[Row]:
+    """Join speed and accuracy records, and the engine's beside them, in the order in which the cells come.
+
+    root: the folder that stands for `results`.
+    """
+    found: dict[Cell, dict[str, dict]] = {}
+    for path in map(Path, paths):
+        record = records.read(path)
+        found.setdefault(Cell(**record["cell"]), {})[path.stem] = record
+    rows = {cell: _row(cell, joined, root) for cell, joined in found.items()}
+    return [replace(row, references=_references(row.cell, rows)) for row in rows.values()]
+
+
+def _row(cell: Cell, joined: dict[str, dict], root: Path) -> Row:
+    beside = root / Path(cell.folder).relative_to("results") / "engine.json"
+    engine = records.read(beside) if beside.exists() else None
+    return Row(cell, joined.get("speed"), joined.get("accuracy"), engine)
+
+
+def _references(cell: Cell, rows: dict[Cell, Row]) -> dict[str, dict]:
+    """Give the accuracy records that a cell's mAP is held against, by the name of the column."""
+    found = {}
+    for name, (backend, precision, shape) in REFERENCES.items():
+        other = rows.get(Cell(backend or cell.backend, cell.model, precision, shape or cell.shape))
+        if other and other.accuracy and other.cell != cell:
+            found[name] = other.accuracy
+    return found

@@ -1,0 +1,52 @@
+"""Every figure that was ever measured here, one line each, and how it moved."""
+
+import json
+from pathlib import Path
+
+from speedmap.table import Row
+
+
+def lines(rows: list[Row]) -> list[dict]:
+    """Sum up each record in one line."""
+    return [_speed(row) for row in rows if row.speed] + [_accuracy(row) for row in rows if row.accuracy]
+
+
+def _speed(row: Row) -> dict:
+    summary = row.speed["summary"]
+    return {**_identity(row, row.speed), "figure": "speed", "value": summary["median_ms"],
+            "low": summary["median_low_ms"], "high": summary["median_high_ms"]}  # fmt: skip
+
+
+def _accuracy(row: Row) -> dict:
+    value, error = row.accuracy["metrics"]["map"], row.accuracy["metrics"]["map_se"] or 0.0
+    return {
+        **_identity(row, row.accuracy),
+        "figure": "mAP",
+        "value": value,
+        "low": value - 2 * error,
+        "high": value + 2 * error,
+    }
+
+
+def _identity(row: Row, record: dict) -> dict:
+    return {
+        "measured": record["measured"],
+        "commit": record["environment"].get("commit"),
+        "platform": record["environment"]["platform"],
+        "cell": f"{row.cell.backend}/{row.cell.name}",
+        "valid": not row.invalid,
+    }
+
+
+def append(path: Path, rows: list[Row]) -> None:
+    """Append the lines that a history does not have yet; what stands in it is never touched."""
+    known = set(path.read_text().splitlines()) if path.exists() else set()
+    new = [line for line in (json.dumps(entry) for entry in lines(rows)) if line not in known]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        file.writelines(line + "\n" for line in new)
+
+
+def read(path: Path) -> list[dict]:
+    """Read a history, the oldest line first."""
+    return sorted(map(json.loads, path.read_text().splitlines()), key=lambda line: line["measured"])

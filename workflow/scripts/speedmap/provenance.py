@@ -1,0 +1,33 @@
+"""All that one needs to know to take the same figures again."""
+
+import hashlib
+import json
+
+from speedmap.table import Row
+
+MACHINE = ("cpu", "system", "versions")
+
+
+def describe(rows: list[Row], config: dict) -> dict:
+    """Join what the records say of themselves: the config, the machine, and each figure's code, commit and hashes."""
+    taken = {f"{row.cell.backend}/{row.cell.name}/{kind}": record for row in rows for kind, record in _records(row)}
+    first = next(iter(taken.values()))
+    return {
+        "config": config,
+        "config_sha256": hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest(),
+        "machine": {key: first["environment"][key] for key in MACHINE},
+        "watched": next((record["watch"]["setting"] for record in taken.values() if "watch" in record), {}),
+        "platforms": {row.cell.backend: record["environment"]["platform"] for row in rows for _, record in _records(row)},
+        "datasets": {record["dataset"]["name"]: record["dataset"] for record in taken.values()},
+        "figures": {name: _origin(record) for name, record in taken.items()},
+    }
+
+
+def _records(row: Row) -> list[tuple[str, dict]]:
+    return [(kind, record) for kind, record in (("speed", row.speed), ("accuracy", row.accuracy)) if record]
+
+
+def _origin(record: dict) -> dict:
+    environment = record["environment"]
+    known = {key: environment[key] for key in ("code", "commit", "dirty") if key in environment}
+    return {"measured": record["measured"], "protocol": record["protocol"], **known, **record["artefact"]}

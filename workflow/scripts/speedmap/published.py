@@ -1,0 +1,104 @@
+"""Published results: one folder a device and backend version, committed, and the index of all of them."""
+
+import json
+import re
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+from speedmap import records
+from speedmap.compare import device
+from speedmap.errors import UserError
+from speedmap.gather import gather
+from speedmap.table import NAMES, Row
+
+ROOT = Path("results/published")
+MANIFEST = "published.json"
+
+
+class PublishError(UserError):
+    """Results that should not be published, or a baseline that is not there; the message names the remedy."""
+
+
+def folder(backend: str, platform: dict) -> str:
+    """Name the folder of a device and backend version, such as `nvidia-h100-tensorrt10.3.0`."""
+    return f"{_slug(device(platform))}-{backend}{_slug(platform.get(backend, ""))}"
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-")
+
+
+def objections(rows: list[Row]) -> list[str]:
+    """Name what speaks against publishing some rows, [] for nothing."""
+    taken = [record for row in rows for record in (row.speed, row.accuracy) if record]
+    invalid = [f"{row.cell.backend}/{row.cell.name} is invalid: {row.invalid[0]}" for row in rows if row.invalid]
+    return invalid + [text for text in [_uncommitted(taken)] if text]
+
+
+def _uncommitted(taken: list[dict]) -> str:
+    if any(not record["environment"].get("commit") for record in taken):
+        return "no commit is known for these figures"
+    return (
+        "the clone was dirty when they were measured" if any(record["environment"]["dirty"] for record in taken) else ""
+    )
+
+
+def publish(paths: list[str], others: list[str], target: Path, identity: dict, force: bool) -> None:
+    """Copy records, and other files below results/, into a folder of their own, with a manifest; nothing else stays.
+
+    paths: speed and accuracy records. identity: for the manifest. Raises PublishError on any objection unless forced.
+    """
+    rows = gather(paths)
+    found = objections(rows)
+    if found and not force:
+        raise PublishError(f"{'; '.join(found)}; measure again from a clean commit, or set publish.force in the config")
+    for old in [*target.glob("**/*.json"), *target.glob("table.*")]:
+        old.unlink()
+    for source in map(Path, [*paths, *others]):
+        _copy(source, target / source.relative_to("results"))
+    environment = next(record["environment"] for row in rows for record in (row.speed, row.accuracy) if record)
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    facts = {**identity, "published": when, "commit": environment.get("commit"), "objections": found}
+    records.write(target / MANIFEST, {**facts, "records": sorted(paths)})
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file; of the data set's inventory only what it sums up, without the list of its images."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.name == "dataset.json":
+        content = records.read(source)
+        records.write(target, {**content, "images": len(content["images"]), "calibration": len(content["calibration"])})
+    else:
+        shutil.copyfile(source, target)
+
+
+def baseline(wanted: str | None, backend: str, platform: dict, root: Path = ROOT) -> Path:
+    """Find the folder to compare with: the wanted one, else the newest of this device and backend."""
+    if wanted:
+        if not Path(wanted, MANIFEST).is_file():
+            raise PublishError(f"baseline: {wanted} holds no published results; name a folder below {root}")
+        return Path(wanted)
+    here = {"device": device(platform), "backend": backend}
+    fitting = [path for path, facts in manifests(root).items() if facts.items() >= here.items()]
+    if not fitting:
+        raise PublishError(
+            f"nothing is published for {here['device']} yet; publish a run, or set baseline in the config"
+        )
+    return fitting[-1]
+
+
+def manifests(root: Path = ROOT) -> dict[Path, dict]:
+    """Read what was published, the newest last; by folder."""
+    found = {path.parent: json.loads(path.read_text()) for path in root.glob(f"*/{MANIFEST}")}
+    return dict(sorted(found.items(), key=lambda item: item[1]["published"]))
+
+
+def recorded(source: Path) -> list[str]:
+    """List the speed and accuracy records of a published folder, in the order in which its cells stood."""
+    return [str(source / Path(path).relative_to("results")) for path in records.read(source / MANIFEST)["records"]]
+
+
+def title(facts: dict) -> str:
+    """Name a backend and its version."""
+    return f"{NAMES[facts['backend']]} {facts['version']}"
