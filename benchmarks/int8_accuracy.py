@@ -1,8 +1,8 @@
-"""Measure what INT8 costs in mAP: exports a checkpoint, calibrates, chooses, quantizes and evaluates both precisions.
+"""Measure what INT8 costs in mAP: export a checkpoint, calibrate, choose, quantize and evaluate both precisions.
 
     python benchmarks/int8_accuracy.py --weights ../shared/weights/yolov5n-v7.0.pt --dialect tensorrt --shape dynamic
 
-The TensorRT dialect is evaluated by ONNX Runtime, OpenVINO's by OpenVINO. `--work` keeps what was made for the next run.
+The TensorRT dialect is evaluated by ONNX Runtime, OpenVINO's by OpenVINO. `--work` keeps what was made for a next run.
 """
 
 import argparse
@@ -24,19 +24,9 @@ from tqdm import tqdm
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
-from speedmap import (
-    calibrate,
-    checkpoint,
-    coco,
-    detections,
-    export,
-    geometry,
-    images,
-    quantize,
-    records,
-    sensitivity,
-    yolov5,
-)  # noqa: E402, I001
+from speedmap import calibrate, checkpoint, coco, detections, export, geometry  # noqa: E402, I001
+from speedmap import images, quantize, records, sensitivity, yolov5  # noqa: E402
+from speedmap.graph import Graph  # noqa: E402
 
 SHARED = ROOT.parent / "shared"
 GROUPS = 25  # of images, left out in turn for the standard error
@@ -81,7 +71,7 @@ def selected(
 ) -> dict:
     """Choose the convolutions that stay in float, anew each time, unless only the head should."""
     if settings.head_only:
-        return {"float": []}
+        return {"float": Graph(onnx.load(graph)).head}
     start = time.perf_counter()
     record = sensitivity.choose(graph, statistics, pictures, 640, settings.dialect, options)
     print(f"chose in {time.perf_counter() - start:.0f} s")
@@ -136,9 +126,11 @@ def report(results: dict[str, list[dict]], truth: dict, settings: argparse.Names
     scores = {name: averages(found, settings) for name, found in results.items()}
     drops = scores["FP32"] - scores["INT8"]
     error = np.sqrt((GROUPS - 1) * np.var(drops[1:]))
-    said = {"reached": chosen.get("reached"), "int8_share": chosen.get("int8_share"), "float": len(chosen["float"])}
-    print(f"{settings.weights.stem} {settings.shape} {settings.dialect}: FP32 {scores['FP32'][0]:.2f} INT8 "
-          f"{scores['INT8'][0]:.2f} drop {drops[0]:.2f} +- {error:.2f} on {len(truth['images'])} images {said}")  # fmt: skip
+    print(
+        f"{settings.weights.stem} {settings.shape} {settings.dialect}: FP32 {scores['FP32'][0]:.2f} "
+        f"INT8 {scores['INT8'][0]:.2f} drop {drops[0]:.2f} +- {error:.2f} on {len(truth['images'])} images; "
+        f"output error {chosen.get('reached')}, INT8 share {chosen.get('int8_share')}, float {len(chosen['float'])}"
+    )
 
 
 if __name__ == "__main__":

@@ -10,13 +10,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from generate import QUALITY, SEED, draw
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
+from generate import QUALITY, SEED, draw
+
 SIDE = 640  # pixels
 FIRST_NUMBER = 100_000  # of the training images, far from those of the evaluation and the calibration
-SHAPES = (6, 20)  # in a training image: more than in the others, so that a step learns from more
+SHAPES = (6, 16)  # in a training image: more than in the others, so that a step learns from more
 MOST_BOXES = SHAPES[1]
 CHUNK = 32
 GREY = 114.0  # round a letterboxed image
@@ -64,12 +65,12 @@ def draw_all(cache: Path, count: int, seconds: float) -> None:
 def load_all(cache: Path, device: torch.device) -> tuple[Tensor, Tensor]:
     """Load the drawn images into the device's memory: uint8 [n, 3, SIDE, SIDE] and labels [n, MOST_BOXES, 5].
 
-    Takes at most a sixth of a GPU's free memory, as four processes share it.
+    Takes at most an eighth of a GPU's free memory, as four processes share it.
     """
     stored, labels = np.load(cache / "pixels.npy", mmap_mode="r"), np.load(cache / "labels.npy")
     count = len(labels)
     if device.type == "cuda":
-        count = min(count, int(torch.cuda.mem_get_info()[0] / 6 / stored[0].nbytes))
+        count = min(count, int(torch.cuda.mem_get_info()[0] / 8 / stored[0].nbytes))
     pixels = torch.empty((count, *stored.shape[1:]), dtype=torch.uint8, device=device)
     for start in range(0, count, 128):
         pixels[start : start + 128] = torch.from_numpy(stored[start : min(start + 128, count)].copy())
@@ -90,7 +91,7 @@ class View:
 
 
 def augment(pixels: Tensor, labels: Tensor, view: View) -> tuple[Tensor, Tensor]:
-    """Zoom, cut, mirror, transpose and tint images; every shape keeps its class under all of these.
+    """Zoom, cut, mirror sideways and tint images; every shape keeps its class under all of these.
 
     pixels: uint8 [n, 3, SIDE, SIDE]. labels: [n, MOST_BOXES, 5] as from `dense`. Returns float images [n, 3, side,
     side] in 0..1 and labels [n, MOST_BOXES, 5]: class, -1 where there is none, center x, y, width and height in pixels.
@@ -100,9 +101,8 @@ def augment(pixels: Tensor, labels: Tensor, view: View) -> tuple[Tensor, Tensor]
     count, device = len(pixels), pixels.device
     low, high = (math.log(view.side / SIDE / zoom) for zoom in reversed(view.zoom))
     span = torch.empty((count, 1, 1), device=device).uniform_(low, high).exp()  # of the original, in the result
-    mirror = torch.randint(0, 2, (count, 1, 2), device=device) * 2 - 1
-    straight = torch.diag_embed((span * mirror)[:, 0])
-    matrix = torch.where(torch.rand((count, 1, 1), device=device) < 0.5, straight, straight.flip(2))
+    mirror = torch.randint(0, 2, (count, 1, 1), device=device) * 2 - 1
+    matrix = torch.diag_embed(torch.cat((span * mirror, span), 2)[:, 0])
     room = (1 - span).abs().clamp(min=0.1)
     shift = torch.empty((count, 1, 2), device=device).uniform_(-1, 1) * room
     bars = torch.empty((count, 1, 1), device=device).uniform_(view.bars, 1)
@@ -120,6 +120,6 @@ def augment(pixels: Tensor, labels: Tensor, view: View) -> tuple[Tensor, Tensor]
     corners = ((corners + 1) * (view.side / 2)).clamp(0, view.side)
     least, most = corners.amin(2), corners.amax(2)
     whole = (boxes[..., 2:] - boxes[..., :2]).prod(2) * (view.side / 2 / span[..., 0]) ** 2
-    kept = ((most - least).prod(2) > 0.5 * whole) & ((most - least).amin(2) > 4) & (labels[..., 0] >= 0)
+    kept = ((most - least).prod(2) > 0.6 * whole) & ((most - least).amin(2) > 4) & (labels[..., 0] >= 0)
     kinds = torch.where(kept, labels[..., 0], torch.full_like(labels[..., 0], -1))
     return (image / 255).clamp(0, 1), torch.cat((kinds[..., None], (least + most) / 2, most - least), 2)

@@ -16,8 +16,11 @@ EVALUATION = range(1, 129)
 CALIBRATION = range(1001, 1065)
 QUALITY = 66  # of the JPEGs: about 20 KB each, so that a clone stays small
 FINE = 4  # samples a pixel and axis behind a shape's soft edge
-LEAST_VISIBLE = 0.5  # share of a shape that no later shape covers
-LEAST_INSIDE = 0.4  # share of a shape's box that the image's border leaves
+LEAST_VISIBLE = 0.6  # share of a shape that no later shape covers
+LEAST_INSIDE = 0.75  # share of a shape's box that the image's border leaves
+RADII = (12.5, 150)  # pixels: boxes from about 24 to 300
+TURN = np.pi / 12  # a shape is turned by at most so much
+LEAST_CONTRAST = 110  # distance of a shape's colour from the mean of its ground, of 442 between black and white
 
 # Width, height and how often: the mix of COCO, in small.
 SIZES = {(640, 480): 8, (480, 640): 4, (640, 426): 5, (426, 640): 2, (640, 360): 3, (360, 640): 1, (500, 375): 2,
@@ -26,18 +29,14 @@ SIZES = {(640, 480): 8, (480, 640): 4, (640, 426): 5, (426, 640): 2, (640, 360):
 Array = np.ndarray
 
 
-def arc(start: float, stop: float, points: int = 72, radius: float = 1.0, x: float = 0.0) -> Array:
-    """Return points [n, 2] on a circle round (x, 0), between two angles in turns."""
+def arc(start: float, stop: float, points: int = 72, radius: float = 1.0) -> Array:
+    """Return points [n, 2] on a circle, between two angles in turns."""
     angles = 2 * np.pi * np.linspace(start, stop, points)
-    return np.stack((x + radius * np.cos(angles), radius * np.sin(angles)), 1)
-
-
-def regular(corners: int) -> Array:
-    return arc(0, 1 - 1 / corners, corners)
+    return radius * np.stack((np.cos(angles), np.sin(angles)), 1)
 
 
 def star() -> Array:
-    return np.stack((regular(5), arc(0.1, 0.9, 5, 0.42)), 1).reshape(-1, 2)
+    return np.stack((arc(-0.25, 0.55, 5), arc(-0.15, 0.65, 5, 0.4)), 1).reshape(-1, 2)
 
 
 def cross(arm: float = 0.3) -> Array:
@@ -49,37 +48,21 @@ def cross(arm: float = 0.3) -> Array:
 def heart() -> Array:
     t = 2 * np.pi * np.linspace(0, 1, 72)
     y = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
-    return np.stack((16 * np.sin(t) ** 3, y), 1) / 17
+    return np.stack((16 * np.sin(t) ** 3, -y), 1) / 17
 
 
-def arrow() -> Array:
-    return np.array([(1, 0), (0.1, 0.75), (0.1, 0.3), (-1, 0.3), (-1, -0.3), (0.1, -0.3), (0.1, -0.75)])
-
-
-def moon() -> Array:
-    """Return the unit disc without a disc of radius 0.8 round (0.5, 0); the two circles meet at x = 0.61."""
-    outer = np.arccos(0.61) / (2 * np.pi)
-    inner = np.arctan2(np.sqrt(1 - 0.61**2), 0.11) / (2 * np.pi)
-    return np.concatenate((arc(outer, 1 - outer), arc(1 - inner, inner, radius=0.8, x=0.5)))
-
-
-# Outlines of about unit radius; every turned or mirrored one is of the same class.
+# Outlines of about unit radius, upright with y downwards; a turned one is another shape or none of these.
 SHAPES = {
     "disc": arc(0, 1),
     "ring": arc(0, 1),
-    "square": regular(4),
-    "bar": regular(4) @ np.array([(1, 1), (-1, 1)]) * (0.95, 0.32),
-    "triangle": regular(3),
-    "hexagon": regular(6),
+    "square": np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * 0.85,
+    "bar": np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * (1, 0.33),
+    "triangle": np.array([(0, -1), (1, 0.8), (-1, 0.8)]),
     "star": star(),
     "cross": cross(),
     "heart": heart(),
-    "arrow": arrow(),
-    "moon": moon(),
-    "dome": arc(0, 0.5) - (0, 0.4),
 }
 NAMES = tuple(SHAPES)
-HOLLOW = ("square", "bar", "triangle", "hexagon", "star", "cross")  # may also be drawn as a frame
 
 
 def noise(rng: np.random.Generator, height: int, width: int, octaves: tuple[int, ...]) -> Array:
@@ -102,24 +85,23 @@ def background(rng: np.random.Generator, height: int, width: int) -> Array:
     """Return an image [height, width, 3], float32 in 0..255: colours that flow, often stripes, some lines."""
     image = np.empty((height, width, 3), np.float32)
     image[:] = rng.uniform(30, 225, 3)
-    for octaves in ((2, 4), (3, 6, 12, 24), (5, 15, 45)):
-        image += noise(rng, height, width, octaves)[..., None] * rng.uniform(-35, 35, 3).astype(np.float32)
-    if rng.random() < 0.5:
-        image += waves(rng, height, width)[..., None] * rng.uniform(-25, 25, 3).astype(np.float32)
-    for _ in range(rng.integers(0, 7)):
+    for octaves in ((2, 4), (3, 6, 12, 24)):
+        image += noise(rng, height, width, octaves)[..., None] * rng.uniform(-30, 30, 3).astype(np.float32)
+    if rng.random() < 0.4:
+        image += waves(rng, height, width)[..., None] * rng.uniform(-15, 15, 3).astype(np.float32)
+    for _ in range(rng.integers(0, 3)):
         ends = rng.uniform(0, 1, (3, 2)) * (width, height)
-        cv2.polylines(image, [ends.astype(np.int32)], False, rng.uniform(0, 255, 3).tolist(), int(rng.integers(1, 7)))
+        cv2.polylines(image, [ends.astype(np.int32)], False, rng.uniform(0, 255, 3).tolist(), int(rng.integers(1, 4)))
     return image.clip(0, 255)
 
 
 def contours(rng: np.random.Generator, name: str, radius: float) -> list[Array]:
     """Return the outline [n, 2] of a shape, in pixels round its centre, and of its hole where it has one."""
     outline = SHAPES[name] * rng.uniform((0.85, 0.85), (1, 1)) * radius
-    angle = rng.uniform(0, 2 * np.pi)
+    angle = rng.uniform(-TURN, TURN)
     cos, sin = np.cos(angle), np.sin(angle)
     outline = outline @ np.array([(cos, sin), (-sin, cos)])
-    hollow = name == "ring" or (name in HOLLOW and rng.random() < 0.25)
-    return [outline, outline * rng.uniform(0.45, 0.75)] if hollow else [outline]
+    return [outline, outline * rng.uniform(0.5, 0.65)] if name == "ring" else [outline]
 
 
 def coverage(rings: list[Array], width: int, height: int) -> Array:
@@ -130,14 +112,12 @@ def coverage(rings: list[Array], width: int, height: int) -> Array:
 
 
 def paint(rng: np.random.Generator, patch: Array, alpha: Array) -> None:
-    """Blend a colour into `patch` [h, w, 3] in place; it differs from the ground's by little or by much."""
-    direction = rng.normal(size=3)
-    ground = patch.reshape(-1, 3).mean(0)
-    contrast = np.exp(rng.uniform(np.log(45), np.log(200)))
-    colour = (ground + direction / np.linalg.norm(direction) * contrast).clip(0, 255)
-    shade = 1 + rng.uniform(-0.2, 0.2) * np.linspace(-1, 1, patch.shape[1], dtype=np.float32)[None, :, None]
-    alpha = alpha[..., None] * rng.uniform(0.8, 1)
-    patch += alpha * (colour.astype(np.float32) * shade - patch)
+    """Blend a colour into `patch` [h, w, 3] in place, one that differs clearly from the ground's."""
+    colours = rng.uniform(0, 255, (16, 3))
+    distances = np.linalg.norm(colours - patch.reshape(-1, 3).mean(0), axis=1)
+    colour = colours[np.argmax(distances >= LEAST_CONTRAST)]  # the first of them
+    shade = 1 + rng.uniform(-0.15, 0.15) * np.linspace(-1, 1, patch.shape[1], dtype=np.float32)[None, :, None]
+    patch += alpha[..., None] * (colour.astype(np.float32) * shade - patch)
 
 
 def clipped(low: Array, high: Array, size: tuple[int, int]) -> Array | None:
@@ -158,7 +138,7 @@ def finish(rng: np.random.Generator, image: Array) -> Array:
 def place(rng: np.random.Generator, size: tuple[int, int]) -> tuple[int, list[Array], Array | None]:
     """Choose a shape: its class, its rings in image pixels, and its box [4], None where too little is inside."""
     kind = int(rng.integers(len(NAMES)))
-    radius = np.exp(rng.uniform(np.log(10.5), np.log(min(200, 0.45 * min(size)))))
+    radius = np.exp(rng.uniform(np.log(RADII[0]), np.log(min(RADII[1], 0.45 * min(size)))))
     centre = rng.uniform((0, 0), size)
     rings = [ring + centre for ring in contours(rng, NAMES[kind], radius)]
     return kind, rings, clipped(rings[0].min(0), rings[0].max(0), size)
@@ -167,34 +147,38 @@ def place(rng: np.random.Generator, size: tuple[int, int]) -> tuple[int, list[Ar
 def draw(rng: np.random.Generator, size: tuple[int, int], shapes: int) -> tuple[Array, Array, Array]:
     """Draw one image of (width, height): uint8 [h, w, 3] BGR, boxes [n, 4] (x1, y1, x2, y2 in pixels), classes [n].
 
-    Later shapes cover earlier ones. A box is that of the whole shape as far as the image reaches; shapes that are
-    mostly covered have none.
+    Later shapes cover earlier ones, but none too much of one. A box is that of the whole shape as far as the image
+    reaches.
     """
     width, height = size
-    image, owner = background(rng, height, width), np.full((height, width), -1)
-    boxes, classes, areas = [], [], []
-    for _ in range(shapes):
+    image, owner = background(rng, height, width), np.zeros((height, width), np.uint8)  # shapes count from 1
+    boxes, classes, areas, seen = [], [], np.zeros(1), np.zeros(1)
+    for _ in range(3 * shapes):
         kind, rings, box = place(rng, size)
         if box is None:
             continue
         left, top = np.floor(box[:2]).astype(int)
         right, bottom = np.ceil(box[2:]).astype(int)
         alpha = coverage([ring - (left, top) for ring in rings], right - left, bottom - top)
+        window, new = owner[top:bottom, left:right], alpha > 0.5
+        left_over = seen - np.bincount(window[new], minlength=len(seen))
+        if (left_over < LEAST_VISIBLE * areas)[1:].any():
+            continue
         paint(rng, image[top:bottom, left:right], alpha)
-        owner[top:bottom, left:right][alpha > 0.5] = len(boxes)
         boxes.append(box)
         classes.append(kind)
-        areas.append((alpha > 0.5).sum())
-    visible = np.bincount(owner[owner >= 0], minlength=len(boxes)) / np.maximum(areas, 1)
-    kept = visible >= LEAST_VISIBLE
-    return finish(rng, image), np.reshape(boxes, (-1, 4))[kept], np.array(classes, np.int64)[kept]
+        window[new] = len(boxes)
+        areas, seen = np.append(areas, new.sum()), np.append(left_over, new.sum())
+        if len(boxes) == shapes:
+            break
+    return finish(rng, image), np.reshape(boxes, (-1, 4)), np.array(classes, np.int64)
 
 
 def numbered(number: int) -> tuple[bytes, Array, Array]:
     """Draw the image of a number: the bytes of its JPEG, its boxes [n, 4] and classes [n]."""
     rng, often = np.random.default_rng((SEED, number)), np.array(list(SIZES.values()))
     size = list(SIZES)[rng.choice(len(SIZES), p=often / often.sum())]
-    image, boxes, classes = draw(rng, size, min(15, 1 + int(rng.exponential(7))))
+    image, boxes, classes = draw(rng, size, int(rng.integers(1, 13)))
     return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes(), boxes, classes
 
 

@@ -10,7 +10,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits as cross_entrop
 
 MOST_STRETCH = 4.0  # an anchor answers for boxes up to so much longer or shorter; decoding reaches 4 times its size
 BALANCE = (4.0, 1.0, 0.4)  # weight of the objectness at strides 8, 16, 32, against their numbers of cells
-BOX, OBJECT, CLASS = 0.07, 1.0, 0.6
+BOX, OBJECT, CLASS, DENSE = 0.15, 2.0, 0.6, 0.3
+INNER = 0.5  # of a box's width and height: the cells there learn its class, whether or not they answer for it
 
 
 def assign(boxes: Tensor, anchors: Tensor, columns: int, rows: int) -> tuple[Tensor, Tensor]:
@@ -46,8 +47,36 @@ def complete_iou(a: Tensor, b: Tensor) -> Tensor:
     return iou - distance - weight * shape
 
 
+def inner_class(wanted: Tensor, kinds: Tensor, columns: int, rows: int) -> tuple[Tensor, Tensor]:
+    """Return the class of what covers each cell [n, rows, columns], and whether any box's inner part does.
+
+    wanted: boxes [n, m, 4] center x, y, width, height in units of the stride; of two, the later lies on top. kinds:
+    their classes [n, m], negative where there is none.
+    """
+    x = torch.arange(columns, device=wanted.device) + 0.5
+    y = torch.arange(rows, device=wanted.device) + 0.5
+    across = (x - wanted[..., :1]).abs() < wanted[..., 2:3] * (INNER / 2)
+    down = (y - wanted[..., 1:2]).abs() < wanted[..., 3:] * (INNER / 2)
+    inner = down[..., None] & across[:, :, None] & (kinds >= 0)[..., None, None]
+    order = torch.arange(1, kinds.shape[1] + 1, device=wanted.device).view(1, -1, 1, 1)
+    top = (inner * order).amax(1)
+    chosen = kinds.long().gather(1, (top - 1).clamp(min=0).flatten(1)).view(top.shape)
+    return chosen.clamp(min=0), top > 0
+
+
+def dense_loss(logits: Tensor, wanted: Tensor, kinds: Tensor) -> Tensor:
+    """Return the mean class loss over all inner cells and anchors; most of what teaches shapes apart.
+
+    logits: [n, h, w, a, classes]. wanted, kinds: as `inner_class` takes them.
+    """
+    _, rows, columns, per_cell, _ = logits.shape
+    classes, covered = inner_class(wanted, kinds, columns, rows)
+    wrong = -logits.log_softmax(-1).gather(-1, classes[..., None, None].expand(-1, -1, -1, per_cell, 1))[..., 0]
+    return (wrong.mean(-1) * covered).sum() / covered.sum().clamp(min=1)
+
+
 def level_loss(raw: Tensor, anchors: Tensor, stride: int, labels: Tensor) -> Tensor:
-    """Return the box, object and class losses [3] of one level.
+    """Return the box, object, class and dense class losses [4] of one level.
 
     raw: [n, h, w, a, 5 + classes] logits. labels: [n, m, 5] class, -1 where there is none, center x, y, width, height
     in pixels.
@@ -74,18 +103,19 @@ def level_loss(raw: Tensor, anchors: Tensor, stride: int, labels: Tensor) -> Ten
     objects = cross_entropy(predictions[:, 4], present)
     kind = (labels[..., :1] == torch.arange(values - 5, device=raw.device)).to(raw.dtype)
     kinds = cross_entropy(found[..., 5:], kind[:, :, None, None].expand_as(found[..., 5:]), reduction="none").mean(-1)
-    return torch.stack((((1 - iou) * weight).sum() / some, objects, (kinds * weight).sum() / some))
+    dense = dense_loss(raw[..., 5:], wanted, labels[..., 0])
+    return torch.stack((((1 - iou) * weight).sum() / some, objects, (kinds * weight).sum() / some, dense))
 
 
 def detection_loss(heads: list[Tensor], anchors: Tensor, strides: tuple[int, ...], labels: Tensor) -> Tensor:
-    """Return the weighted box, object and class losses [3] over all levels.
+    """Return the weighted box, object, class and dense class losses [4] over all levels.
 
     heads: logits [n, a * (5 + classes), h, w] a level. anchors: [levels, a, 2] in units of the stride. labels: as
     `level_loss` takes them.
     """
-    box = objects = kinds = torch.zeros((), device=anchors.device)
+    total = torch.zeros(4, device=anchors.device)
     for raw, sizes, stride, balance in zip(heads, anchors, strides, BALANCE, strict=True):
         rows = raw.float().permute(0, 2, 3, 1).unflatten(3, (len(sizes), -1))
-        parts = level_loss(rows, sizes, stride, labels)
-        box, objects, kinds = box + parts[0] * BOX, objects + parts[1] * (OBJECT * balance), kinds + parts[2] * CLASS
-    return torch.stack((box, objects, kinds))
+        box, objects, kinds, dense = level_loss(rows, sizes, stride, labels)
+        total = total + torch.stack((box * BOX, objects * (OBJECT * balance), kinds * CLASS, dense * DENSE))
+    return total

@@ -1,6 +1,6 @@
 """Train the sample checkpoints: YOLOv5 s, m, l, x at an eighth of their official widths, on drawn images.
 
-`python sample/train.py --all --minutes 6` draws the training images, trains the four side by side on one GPU and
+`python sample/train.py --all --minutes 9` draws the training images, trains the four side by side on one GPU and
 writes sample/yolov5{s,m,l,x}-mini.safetensors; `--evaluate` prints the mAP of those that are there.
 """
 
@@ -18,10 +18,11 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
+from torch import Tensor
+
 from data import SIDE, View, augment, draw_all, load_all
 from generate import EVALUATION, NAMES
 from loss import detection_loss
-from torch import Tensor
 
 SAMPLE = Path(__file__).resolve().parent
 sys.path.insert(0, str(SAMPLE.parent / "workflow" / "scripts"))
@@ -29,11 +30,12 @@ from speedmap import checkpoint, detections, geometry, images  # noqa: E402
 from speedmap.yolov5 import STRIDES, Layout, YOLOv5, build  # noqa: E402
 
 WIDTH = 1 / 8  # of the official number of channels
-FINAL = View(SIDE, (0.7, 1.3), 0.55)  # as the images of the evaluation are
-SMALL = View(416, (0.55, 1.0), 1.0)  # most of an image, smaller: more steps; less would cut shapes beyond recognition
-SMALL_SHARE = 0.5  # of the time
-TIME = {"s": 0.6, "m": 0.75, "l": 0.9, "x": 1.0}  # a larger network gets the GPU for longer
-DRAWING, AFTERWARDS = 35, 30  # seconds to draw the images; to measure and evaluate after training
+FINAL = View(SIDE, (0.75, 1.4), 0.55)  # as the images of the evaluation are
+SMALL = View(384, (0.5, 0.9), 1.0)  # most of an image, smaller: more steps
+SMALL_SHARE = 0.6  # of the time
+TIME = {"s": 0.7, "m": 0.8, "l": 0.9, "x": 1.0}  # a larger network gets the GPU for longer
+DRAWING, AFTERWARDS = 30, 35  # seconds to draw the images; to measure and evaluate after training
+AHEAD = 8  # steps between two marks; the queue holds those of two at most
 AVERAGED = 0.998  # of the averaged weights stays at each step
 NOTHING = -math.log(len(NAMES) - 1)  # the logit of a class by chance
 
@@ -107,7 +109,7 @@ class Training:
         return image.contiguous(memory_format=torch.channels_last), wanted
 
     def step(self, view: View, count: int) -> Tensor:
-        """Learn from one batch; returns the box, object and class losses [3]."""
+        """Learn from one batch; returns the box, object, class and dense class losses [4]."""
         image, wanted = self.batch(view, count)
         head = self.network.model[24]
         with torch.autocast(image.device.type, torch.bfloat16, image.is_cuda, cache_enabled=False):
@@ -155,6 +157,15 @@ def repeatable(step: Callable[[], Tensor], device: torch.device, eager: bool) ->
     return replay
 
 
+def wait(mark: torch.cuda.Event | None) -> torch.cuda.Event:
+    """Sleep, rather than spin, until the GPU has come to a mark; returns a new one behind all that is queued."""
+    if mark:
+        mark.synchronize()
+    mark = torch.cuda.Event(blocking=True)
+    mark.record()
+    return mark
+
+
 def learning_rate(share: float) -> float:
     """Return the rate after a share of the time, of the peak: a short rise, then half a cosine to zero."""
     return min(1, share / 0.02) * (1 + math.cos(math.pi * min(share, 1))) / 2
@@ -173,7 +184,7 @@ class Plan:
 def train(size: str, training: Training, plan: Plan, out: Path) -> None:
     """Train until the time is up; the file holds the averaged weights, afresh each minute and at the end."""
     device = training.keep.device
-    begin, steps, last, said, saved = time.time(), 0, 0, time.time(), time.time()
+    begin, steps, last, said, saved, mark = time.time(), 0, 0, time.time(), time.time(), None
     phases = ((SMALL, plan.batch, SMALL_SHARE), (FINAL, max(1, plan.batch // 2), 1.0))
     for view, count, until in phases:
         step = None
@@ -185,19 +196,19 @@ def train(size: str, training: Training, plan: Plan, out: Path) -> None:
                 log(f"{size}: {view.side} pixels, {count} images a step, prepared in {time.time() - begin:.0f} s")
             losses = step()
             steps += 1
-            if device.type == "cuda" and steps % 8 == 0:
-                torch.cuda.synchronize()  # lest the steps queue up past the end
+            if device.type == "cuda" and steps % AHEAD == 0:
+                mark = wait(mark)  # lest the steps queue up past the end
             if time.time() - said > 10:
                 parts = " ".join(f"{part:.4f}" for part in losses.tolist())
                 speed = (steps - last) / (time.time() - said)
-                log(f"{size}: {100 * share:.0f} %, step {steps}, {speed:.1f} a second, box, object, class loss {parts}")
+                log(f"{size}: {100 * share:.0f} %, step {steps}, {speed:.1f} a second, loss {parts}")
                 if not math.isfinite(losses.sum()):
                     raise FloatingPointError(f"{size}: the loss is no longer finite")
                 said, last = time.time(), steps
             if time.time() - saved > 60:
                 save(out, training.measured(10, 16))
                 saved = time.time()
-    save(out, training.measured(*((100, 16) if device.type == "cuda" else (8, 8))))
+    save(out, training.measured(*((100, 16) if device.type == "cuda" else (4, 4))))
     log(f"{size}: {steps} steps, {out} {out.stat().st_size} bytes")
 
 
@@ -229,8 +240,7 @@ def target(folder: Path, size: str) -> Path:
 
 def train_one(options: argparse.Namespace) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if device.type == "cpu":
-        torch.set_num_threads(1)
+    torch.set_num_threads(2 if device.type == "cuda" else 1)
     torch.manual_seed("smlx".index(options.size))
     torch.backends.cudnn.benchmark = True
     data = load_all(options.cache, device)
@@ -268,11 +278,11 @@ def attend(size: str, options: argparse.Namespace, stop: float) -> int:
     return status
 
 
-def train_all(options: argparse.Namespace) -> int:
-    """Train the four sizes side by side until `minutes` are over; returns the worst exit status."""
-    begin, seconds = time.time(), options.minutes * 60
+def train_all(options: argparse.Namespace, begin: float) -> int:
+    """Train the four sizes side by side until `minutes` after `begin` are over; returns the worst exit status."""
+    seconds = options.minutes * 60
     after = min(AFTERWARDS, 0.2 * seconds)
-    stops = {size: begin + seconds * share - after for size, share in TIME.items()}
+    stops = {size: begin + (seconds - after) * share for size, share in TIME.items()}
     with ThreadPoolExecutor(len(stops)) as pool:
         return max(map(abs, pool.map(lambda item: attend(item[0], options, item[1]), reversed(stops.items()))))
 
@@ -283,8 +293,8 @@ def parse() -> argparse.Namespace:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--all", action="store_true", help="train all four at once")
     what.add_argument("--evaluate", action="store_true", help="print the mAP of the checkpoints, train nothing")
-    parser.add_argument("--minutes", type=float, default=6, help="of training (default: %(default)s)")
-    parser.add_argument("--images", type=int, default=6144, help="to train on (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=9, help="in all (default: %(default)s)")
+    parser.add_argument("--images", type=int, default=4096, help="to train on (default: %(default)s)")
     parser.add_argument("--batch", type=int, default=64, help="images a step at first (default: %(default)s)")
     parser.add_argument("--peak", type=float, default=3e-3, help="learning rate (default: %(default)s)")
     parser.add_argument("--cache", type=Path, default=Path("/tmp/speedmap-sample"), help="folder for the drawn images")
@@ -299,7 +309,7 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> int:
-    options = parse()
+    options, begin = parse(), time.time()
     if options.evaluate:
         for size in options.size or "smlx":
             report(target(options.folder, size), torch.device("cuda" if torch.cuda.is_available() else "cpu"))
@@ -308,7 +318,7 @@ def main() -> int:
         log(f"drawing up to {options.images} training images")
         draw_all(options.cache, options.images, DRAWING)
     if options.all:
-        return train_all(options)
+        return train_all(options, begin)
     train_one(options)
     return 0
 

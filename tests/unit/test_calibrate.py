@@ -17,7 +17,15 @@ SIZE = 64
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    return yolov5.YOLOv5(yolov5.Layout.official("n", 3, width=1 / 8)).eval().fuse()
+    network = yolov5.YOLOv5(yolov5.Layout.official("n", 3, width=1 / 8))
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None
+    for conv in network.model[24].m:  # so that what the body says can be seen in the output
+        torch.nn.init.normal_(conv.weight, std=conv.in_channels**-0.5)
+    with torch.no_grad():
+        network.train()(torch.rand(8, 3, SIZE, SIZE))
+    return network.eval().fuse()
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +90,7 @@ def test_the_same_statistics_make_the_same_file(statistics, tmp_path):
 
 def test_more_images_take_no_more_memory(graph, pictures):
     peaks = []
-    for repeats in (2, 8):
+    for repeats in (1, 4):
         tracemalloc.start()
         calibrate.collect(graph, pictures * repeats, SIZE, {"images": 8 * repeats})
         peaks.append(tracemalloc.get_traced_memory()[1])
@@ -115,7 +123,7 @@ def test_a_tensor_that_is_not_finite_is_named(graph, pictures, tmp_path, value):
     broken[0, 0, 0, 0] = value
     weight.CopyFrom(numpy_helper.from_array(broken, weight.name))
     onnx.save(model, tmp_path / "broken.onnx")
-    with pytest.raises(CalibrationError, match="/model.3/act/Mul_output_0.*inf or NaN"):
+    with pytest.raises(CalibrationError, match=r"/model\.3/act/Mul_output_0.*inf or NaN"):
         calibrate.collect(tmp_path / "broken.onnx", pictures, SIZE, {"images": 2})
 
 

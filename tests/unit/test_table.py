@@ -1,6 +1,7 @@
 import copy
 
 import pytest
+
 from speedmap import table
 from speedmap.cells import Cell
 from speedmap.table import Row

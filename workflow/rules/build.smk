@@ -72,7 +72,7 @@ rule calibrate:
     threads: 4
     params:
         imgsz=config["imgsz"],
-        options=config["int8"],
+        options=INT8,
         code=fingerprint("calibrate"),
     script:
         "../scripts/calibrate.py"
@@ -94,7 +94,7 @@ rule choose_float:
     params:
         dialect=BACKEND,
         imgsz=config["imgsz"],
-        options=config["int8"],
+        options=INT8,
         code=fingerprint("choose_float"),
     script:
         "../scripts/choose_float.py"
@@ -128,10 +128,29 @@ rule type_int8:
         ENVIRONMENT
     params:
         dialect=BACKEND,
-        options=config["int8"],
+        options=INT8,
         code=fingerprint("type_int8"),
     script:
         "../scripts/type_int8.py"
+
+
+if IMPLICIT:
+
+    ruleorder: leave_float > type_int8
+
+    rule leave_float:
+        input:
+            "results/onnx/{model}-{shape}.onnx",
+        output:
+            f"results/{BACKEND}/{{model}}-int8-{{shape}}/model.onnx",
+        log:
+            f"logs/{BACKEND}/{{model}}-int8-{{shape}}/leave_float.log",
+        conda:
+            ENVIRONMENT
+        params:
+            code=fingerprint("leave_float"),
+        script:
+            "../scripts/leave_float.py"
 
 
 rule build_engine:
@@ -151,7 +170,7 @@ rule build_engine:
         backend=BACKEND,
         platform=PLATFORM,
         imgsz=config["imgsz"],
-        options=config.get(BACKEND, {}),
+        options=options_of_build,
         code=fingerprint("build_engine", f"{BACKEND}_engine"),
     script:
         "../scripts/build_engine.py"

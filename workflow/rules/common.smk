@@ -15,11 +15,14 @@ from speedmap.fingerprint import fingerprint_of
 try:
     settings.check(config, workflow.configfiles)
     BACKEND = backends.choose(config["backend"])
+    PLATFORM = backends.platform(BACKEND)
+    settings.check_method(config["int8"]["method"], PLATFORM)
 except UserError as error:
     raise WorkflowError(str(error))
 
 ENVIRONMENT = str(Path(workflow.basedir, "envs", "gpu.yaml" if BACKEND == "tensorrt" else "cpu.yaml"))
-PLATFORM = backends.platform(BACKEND)
+IMPLICIT = config["int8"]["method"] == "implicit"
+INT8 = {key: value for key, value in config["int8"].items() if key != "method"}  # of the explicit one
 CELL = "{model}-{precision}-{shape}"
 CELLS = settings.cells(config)
 TRAINED = settings.trained(config)
@@ -46,6 +49,14 @@ def source_of_weights(wildcards):
     return config["models"][wildcards.model]["weights"]
 
 
+def options_of_build(wildcards):
+    """Give the backend's options, and to an engine that is to be calibrated while it is built, on what."""
+    options = config.get(BACKEND, {})
+    if not IMPLICIT or wildcards.precision != "int8":
+        return options
+    return options | {"implicit": {"dataset": "results/dataset.json", "images": config["int8"]["images"]}}
+
+
 def download_of(wildcards):
     return SOURCES[wildcards.path]
 
@@ -57,6 +68,17 @@ def archive_of(wildcards):
 def number_of_attempt(wildcards, attempt):
     """Tell a job whether it is a retry: an unstable measurement is taken once more, a second time it is kept."""
     return attempt
+
+
+def baseline_folder(wildcards):
+    try:
+        return str(published.baseline(config["baseline"], BACKEND, PLATFORM))
+    except UserError as error:
+        raise WorkflowError(str(error))
+
+
+def baseline_records(wildcards):
+    return published.recorded(Path(baseline_folder(wildcards)))
 
 
 def tabulate_what_there_is():

@@ -17,7 +17,7 @@ from speedmap.errors import UserError
 from speedmap.graph import Graph
 from speedmap.ranges import HALF, Histogram, width_for
 
-ALGORITHM = "histograms of 16384 bins around zero, their width doubled as values grow; channels' means, covariances; one image at a time"
+ALGORITHM = "histograms of 16384 bins around zero, wider as values grow; means and covariances of the channels"
 PREPROCESSING = "letterbox to imgsz, padded with 114 (static: to a square), RGB in 0..1"
 
 
@@ -97,9 +97,8 @@ class Statistics:
         except (OSError, KeyError, ValueError) as error:
             raise CalibrationError(f"{npz}: no calibration statistics ({error}); delete it and run again") from error
         histograms = (Histogram(*row) for row in rows)
-        return cls(
-            *(dict(zip(names, column, strict=True)) for column in (histograms, means, covariances, shapes)), record
-        )
+        columns = (histograms, means, covariances, shapes)
+        return cls(*(dict(zip(names, column, strict=True)) for column in columns), record)
 
 
 def collect(onnx: Path, images: list[Path], imgsz: int, options: dict) -> Statistics:
@@ -123,8 +122,10 @@ def collect(onnx: Path, images: list[Path], imgsz: int, options: dict) -> Statis
 def chosen(images: list[Path], count: int) -> list[Path]:
     """Take the first `count` images; CalibrationError when there are fewer, or when all are the same."""
     if len(images) < count:
-        raise CalibrationError(f"int8.images asks for {count} calibration images, but there are {len(images)}; add some to "
-                               "dataset.calibration, or lower int8.images")  # fmt: skip
+        raise CalibrationError(
+            f"int8.images asks for {count} calibration images, but there are {len(images)}; add some to "
+            "dataset.calibration, or lower int8.images"
+        )
     if count > 1 and len({records.sha256(path) for path in images[:count]}) == 1:
         raise CalibrationError(
             f"{images[0].parent}: the {count} calibration images are all alike; ranges need varied ones"
@@ -165,11 +166,12 @@ def _check_spread(histogram: Histogram, images: list[Path]) -> None:
 
 
 def _statistics(observers: dict[str, Observer], record: dict) -> Statistics:
-    histograms = {name: observer.histogram for name, observer in observers.items()}
-    means = {name: observer.sums / observer.size for name, observer in observers.items()}
-    covariances = {name: observer.covariance for name, observer in observers.items()}
     return Statistics(
-        histograms, means, covariances, {name: observer.shape for name, observer in observers.items()}, record
+        {name: observer.histogram for name, observer in observers.items()},
+        {name: observer.sums / observer.size for name, observer in observers.items()},
+        {name: observer.covariance for name, observer in observers.items()},
+        {name: observer.shape for name, observer in observers.items()},
+        record,
     )
 
 

@@ -44,11 +44,13 @@ class Graph:
 
     @cached_property
     def head(self) -> list[str]:
-        """Name the convolutions that speak last, one a stride; GraphError when there are none, or nothing before them."""
+        """Name the convolutions after which no other comes, one a stride; GraphError when nothing is before them."""
         last = [name for name, conv in self.convs.items() if not self._reaches_conv(conv)]
         if not last or len(last) == len(self.convs):
-            raise GraphError(f"{self.proto.name or 'the graph'}: no detection head (convolutions after which no other comes) in its "
-                             f"{len(self.convs)} convolutions; INT8 needs a YOLOv5 detector's ONNX with weights in it")  # fmt: skip
+            raise GraphError(
+                f"{self.proto.name or 'the graph'}: no detection head after its {len(self.convs)} convolutions; INT8 "
+                "needs the ONNX of a YOLOv5 detector"
+            )
         return last
 
     def _reaches_conv(self, node: NodeProto) -> bool:
@@ -81,10 +83,6 @@ class Graph:
     def weight(self, conv: str) -> np.ndarray:
         """Give a convolution's weights [out, in, h, w]."""
         return self.constant(self.convs[conv].input[1])
-
-    def replace(self, name: str, value: np.ndarray) -> None:
-        """Give an initializer other values."""
-        self._initializers[name].CopyFrom(numpy_helper.from_array(value, name))
 
     def add(self, name: str, value: np.ndarray) -> None:
         """Add an initializer."""

@@ -17,7 +17,7 @@ def describe(rows: list[Row], config: dict) -> dict:
         "config_sha256": hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest(),
         "machine": {key: first["environment"][key] for key in MACHINE},
         "watched": next((record["watch"]["setting"] for record in taken.values() if "watch" in record), {}),
-        "platforms": {row.cell.backend: record["environment"]["platform"] for row in rows for _, record in _records(row)},
+        "platforms": {name.split("/")[0]: record["environment"]["platform"] for name, record in taken.items()},
         "datasets": {record["dataset"]["name"]: record["dataset"] for record in taken.values()},
         "figures": {name: _origin(record) for name, record in taken.items()},
     }

@@ -22,7 +22,13 @@ class PublishError(UserError):
 
 def folder(backend: str, platform: dict) -> str:
     """Name the folder of a device and backend version, such as `nvidia-h100-tensorrt10.3.0`."""
-    return f"{_slug(device(platform))}-{backend}{_slug(platform.get(backend, ""))}"
+    facts = identity(backend, platform)
+    return f"{_slug(facts['device'])}-{backend}{_slug(facts['version'])}"
+
+
+def identity(backend: str, platform: dict) -> dict[str, str]:
+    """Say what a published folder is about."""
+    return {"device": device(platform), "backend": backend, "version": platform.get(backend, "")}
 
 
 def _slug(text: str) -> str:
@@ -60,7 +66,7 @@ def publish(paths: list[str], others: list[str], target: Path, identity: dict, f
     environment = next(record["environment"] for row in rows for record in (row.speed, row.accuracy) if record)
     when = datetime.now(UTC).isoformat(timespec="seconds")
     facts = {**identity, "published": when, "commit": environment.get("commit"), "objections": found}
-    records.write(target / MANIFEST, {**facts, "records": sorted(paths)})
+    records.write(target / MANIFEST, {**facts, "records": list(paths)})
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -79,7 +85,7 @@ def baseline(wanted: str | None, backend: str, platform: dict, root: Path = ROOT
         if not Path(wanted, MANIFEST).is_file():
             raise PublishError(f"baseline: {wanted} holds no published results; name a folder below {root}")
         return Path(wanted)
-    here = {"device": device(platform), "backend": backend}
+    here = {"device": device(platform), "backend": backend}  # of any version
     fitting = [path for path, facts in manifests(root).items() if facts.items() >= here.items()]
     if not fitting:
         raise PublishError(

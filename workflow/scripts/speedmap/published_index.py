@@ -22,7 +22,7 @@ HEAD = (
     "Date",
 )
 NOTE = (
-    "Speed: median milliseconds of one image through the engine alone. mAP: COCO mAP50-95 in points. Of the engines with "
+    "Speed: median milliseconds of one image through the engine alone. mAP: COCO mAP50-95 in points. Of engines with "
     "static input, or with dynamic input where there are none. The precision is the one that was asked for; the tables "
     "behind the links say which one ran."
 )

@@ -45,31 +45,34 @@ def quantize(
     graph, options, kept = Graph(result), DEFAULTS | options, set(keep_float)
     convs = [name for name in graph.convs if name not in kept]
     sites = plan(graph, statistics, convs, DIALECTS[dialect], ranges.METHODS[options["range"]])
-    nodes = [node for name in convs for node in _weight(graph, name, statistics, options)]
+    nodes: list[NodeProto] = []
     for site in sites:
+        for name in site.convs:
+            nodes += _weight(graph, name, statistics, site.scale.middle if site.shifted else 0, options)
         nodes += _activations(graph, site, DIALECTS[dialect].bracketed)
         _redirect(graph, site, DIALECTS[dialect].bracketed)
     _insert(result, nodes)
     return result
 
 
-def _weight(graph: Graph, conv: str, statistics: Statistics, options: dict) -> list[NodeProto]:
-    """Round a convolution's weights per output channel and let its bias absorb what that changes on average."""
-    (tensor, name, _), weight = graph.convs[conv].input, graph.weight(conv)
+def _weight(graph: Graph, conv: str, statistics: Statistics, middle: float, options: dict) -> list[NodeProto]:
+    """Round a convolution's weights per output channel.
+
+    Its bias makes up for what that changes on average, and for inputs that are less by `middle`. Both get new names,
+    since simplified graphs share initializers that are equal.
+    """
+    (tensor, _, bias), weight = graph.convs[conv].input, graph.weight(conv)
     steps = rounding.steps(weight)
     value = rounding.nearest(weight, steps).astype(np.float32)
     if options["compensate"] and weight.shape[2:] == (1, 1):
         value[..., 0, 0] = rounding.compensated(weight[..., 0, 0], steps, statistics.covariances[tensor])
-    graph.replace(name, value)
+    shift = value.sum((1, 2, 3)) * middle
     if options["bias_correction"]:
-        _add_bias(graph, conv, (weight - value).sum((2, 3)) @ statistics.means[tensor])
-    graph.convs[conv].input[1] = rounded(name)
-    return _pair(graph, name, steps, np.zeros(len(steps), np.int8))
-
-
-def _add_bias(graph: Graph, conv: str, shift: np.ndarray) -> None:
-    name = graph.convs[conv].input[2]
-    graph.replace(name, (graph.constant(name) + shift).astype(np.float32))
+        shift = shift + (weight - value).sum((2, 3)) @ statistics.means[tensor]
+    graph.add(f"{conv}/weight", value)
+    graph.add(f"{conv}/bias", (graph.constant(bias) + shift).astype(np.float32))
+    graph.convs[conv].input[1:] = [rounded(f"{conv}/weight"), f"{conv}/bias"]
+    return _pair(graph, f"{conv}/weight", steps, np.zeros(len(steps), np.int8))
 
 
 def _activations(graph: Graph, site: Site, bracketed: bool) -> list[NodeProto]:
@@ -79,9 +82,6 @@ def _activations(graph: Graph, site: Site, bracketed: bool) -> list[NodeProto]:
     nodes: list[NodeProto] = []
     if site.shifted:
         zero = np.array(0, np.int8)
-        for conv in site.convs:
-            weight = graph.constant(graph.convs[conv].input[1].removesuffix("/rounded"))
-            _add_bias(graph, conv, weight.sum((1, 2, 3)) * middle)
         for source in site.sources:
             graph.add(f"{source}/middle", np.array(middle, np.float32))
             nodes.append(helper.make_node("Sub", [source, f"{source}/middle"], [f"{source}/shifted"], f"{source}/Sub"))
@@ -139,6 +139,7 @@ def _insert(model: onnx.ModelProto, new: list[NodeProto]) -> None:
         model.graph.node.append(node)
         for name in node.output:
             _release(model, waiting, name)
+    _drop_unread(model)
 
 
 def _release(model: onnx.ModelProto, waiting: dict[str, list[NodeProto]], name: str) -> None:
@@ -146,3 +147,9 @@ def _release(model: onnx.ModelProto, waiting: dict[str, list[NodeProto]], name: 
         model.graph.node.append(node)
         for output in node.output:
             _release(model, waiting, output)
+
+
+def _drop_unread(model: onnx.ModelProto) -> None:
+    read = {name for node in model.graph.node for name in node.input}
+    for tensor in [tensor for tensor in model.graph.initializer if tensor.name not in read]:
+        model.graph.initializer.remove(tensor)

@@ -8,7 +8,7 @@ DAMPING = 0.01  # of the inputs' mean variance, added to each, so that dead chan
 
 
 def steps(weight: np.ndarray) -> np.ndarray:
-    """Choose each output channel's step [out] for weights [out, ...]: what clips the largest ones with least squares."""
+    """Choose each output channel's step [out] for weights [out, ...] by least squares over how many are clipped."""
     rows = weight.reshape(len(weight), -1)
     extreme = np.maximum(np.abs(rows).max(1), FINEST)
     tried = np.stack([extreme * clip / 127 for clip in CLIPS])

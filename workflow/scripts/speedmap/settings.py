@@ -9,6 +9,8 @@ import yaml
 from speedmap.cells import Cell
 from speedmap.errors import UserError
 
+NO_CALIBRATOR = 11  # the first TensorRT without
+
 
 class ConfigError(UserError):
     """A mistake in the config; the message names the key, the cause and the remedy."""
@@ -48,6 +50,17 @@ def _check_weights(name: str, model: dict) -> None:
         raise ConfigError(
             f"models.{name}.weights: {weights} is not there; correct the path, or give a url and its sha256"
         )
+
+
+def check_method(method: str, platform: dict) -> None:
+    """Refuse implicit INT8 where no calibrator is: from TensorRT 11 on, and in other backends."""
+    version = platform.get("tensorrt", "")
+    if method == "explicit" or (version and int(version.split(".")[0]) < NO_CALIBRATOR):
+        return
+    why = "only TensorRT 8.6 and 10 calibrate while they build"
+    if version:
+        why = f"TensorRT {NO_CALIBRATOR} has removed its calibrators (this is {version})"
+    raise ConfigError(f"int8.method: implicit is gone: {why}; use explicit, the default, which also loses less mAP")
 
 
 def _matrix(config: dict) -> list[tuple[str, str, str]]:

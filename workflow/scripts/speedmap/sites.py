@@ -19,9 +19,9 @@ class SiteError(UserError):
 class Dialect:
     """What an engine wants of eight bits.
 
-    signed: activations have no zero point. shifted: so 1x1 convolutions, which have no padding that must stay zero, read
-    activations less their middle, for which the bias makes up; a symmetric range would leave half its levels to the
-    -0.278 below zero of SiLU. bracketed: every op between two eight-bit tensors has its own pair of nodes.
+    signed: activations have no zero point. shifted: so 1x1 convolutions, which have no padding to keep zero, read
+    activations less their middle, for which the bias makes up; else half the levels would stand for values below zero,
+    and SiLU gives none below -0.278. bracketed: every op between two eight-bit tensors has its own pair of nodes.
     """
 
     signed: bool
@@ -52,7 +52,7 @@ class Site:
 
 
 def plan(graph: Graph, statistics: Statistics, convs: list[str], dialect: Dialect, method: Method) -> list[Site]:
-    """Choose the sites at which the inputs of `convs` are rounded; SiteError when the statistics are another graph's."""
+    """Choose where the inputs of `convs` are rounded; SiteError when the statistics are another graph's."""
     shiftable = [name for name in convs if dialect.shifted and graph.weight(name).shape[2:] == (1, 1)]
     rest = [name for name in convs if name not in shiftable]
     return [
@@ -104,7 +104,8 @@ def _site(graph: Graph, statistics: Statistics, convs: list[str], signed: bool, 
 def sum_of(statistics: Statistics, tensors: tuple[str, ...]) -> Histogram:
     """Add up the histograms of tensors."""
     if missing := [name for name in tensors if name not in statistics.histograms]:
-        raise SiteError(f"calibration did not see tensor {missing[0]}; its statistics are another model's: delete them and "
-                        "run again")  # fmt: skip
+        raise SiteError(
+            f"calibration did not see tensor {missing[0]}; its statistics are another model's: delete them and run anew"
+        )
     first, *others = (statistics.histograms[name] for name in tensors)
     return sum(others, first)

@@ -8,8 +8,9 @@ from typing import Any
 import onnx
 from onnx import ModelProto
 
-from speedmap import records, weak
+from speedmap import records, tensorrt_implicit, weak
 from speedmap.tensorrt_config import Shapes, cache_of, configure, flags_for, merge_timings, save_timings
+from speedmap.tensorrt_implicit import Feed
 from speedmap.tensorrt_runtime import EngineError, explain, load, logger, platform
 
 SMALLEST = 32  # pixels: the least input side, one cell of the coarsest features
@@ -18,13 +19,16 @@ SMALLEST = 32  # pixels: the least input side, one cell of the coarsest features
 def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: bool, options: dict) -> dict:
     """Build an engine file from typed ONNX, whole or not at all; gives the facts of the build.
 
+    From float32 ONNX where options say `implicit`: TensorRT then finds INT8 ranges itself, see tensorrt_implicit.
+
     opt: (height, width) to optimise a dynamic engine for. options: builder_level 0 to 5, workspace_gib (None: all),
-    timing_cache (a file, by default one a platform under resources/). Raises EngineError.
+    timing_cache (a file; True, the default: one a platform under resources/; False: none). Raises EngineError.
     """
     here, shapes = platform(), profile(opt, imgsz, dynamic)
-    cache = Path(options.get("timing_cache") or cache_of(here))
+    cache = _timings(options.get("timing_cache", True), here)
     started = time.perf_counter()
-    plan, facts = serialize(onnx, shapes, options, cache)
+    with tensorrt_implicit.feeding(onnx, imgsz, options.get("implicit"), here) as feed:
+        plan, facts = serialize(onnx, shapes, options, cache, feed)
     seconds = time.perf_counter() - started
     with records.atomic(engine) as temporary:
         temporary.write_bytes(plan)
@@ -38,6 +42,12 @@ def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: b
     }
 
 
+def _timings(wanted: bool | str, here: dict[str, str]) -> Path | None:
+    if wanted is True:
+        return Path(cache_of(here))
+    return Path(wanted) if wanted else None
+
+
 def profile(opt: tuple[int, int], imgsz: int, dynamic: bool) -> Shapes:
     """Give the least, the likeliest and the largest input [1, 3, h, w]; static ones are equal.
 
@@ -47,31 +57,48 @@ def profile(opt: tuple[int, int], imgsz: int, dynamic: bool) -> Shapes:
     return ((1, 3, SMALLEST, SMALLEST), (1, 3, *opt), largest) if dynamic else (largest, largest, largest)
 
 
-def serialize(path: Path, shapes: Shapes, options: dict, cache: Path | None = None) -> tuple[Any, dict]:
-    """Parse typed ONNX and build it; gives the plan (a buffer) and what was decided. Raises EngineError."""
+def serialize(
+    path: Path, shapes: Shapes, options: dict, cache: Path | None = None, feed: Feed | None = None
+) -> tuple[Any, dict]:
+    """Parse typed ONNX and build it; gives the plan (a buffer) and what was decided. Raises EngineError.
+
+    feed: images to calibrate on, for ONNX that is float32 and gets INT8 from TensorRT.
+    """
     trt, log = load(), logger()
     log.errors.clear()
     log.peak.clear()
     model = _read(path)
     flags = trt.NetworkDefinitionCreationFlag.__members__
-    strong = "STRONGLY_TYPED" in flags  # since TensorRT 9: the types in the file are binding
+    strong = "STRONGLY_TYPED" in flags and feed is None  # since TensorRT 9: the types in the file are binding
     builder = _made(trt.Builder, log)
     network = builder.create_network(1 << int(flags["STRONGLY_TYPED" if strong else "EXPLICIT_BATCH"]))
     # the parser's weights are not copied: it and the text must live until the engine is built
     parser, text = trt.OnnxParser(network, log), (model if strong else weak.widen(model)).SerializeToString()
     if not parser.parse(text):
         raise explain(parser_errors(parser, model), f"{path.name} with TensorRT {trt.__version__}")
-    pinned = 0 if strong else _pin(network, weak.float_tensors(model) if weak.halved(model) else set())
-    config = configure(builder, network, shapes, options, {} if strong else flags_for(model, pinned))
+    pinned = 0 if strong else _pin(network, _single(model, feed))
+    precisions = {} if strong else flags_for(model, pinned)
+    config = configure(builder, network, shapes, options, precisions | tensorrt_implicit.flags(feed))
+    tensorrt_implicit.set_shape(builder, config, feed)
     if cache:
         merge_timings(config, cache)
     plan = builder.build_serialized_network(network, config)
+    if feed:
+        feed.check(built=plan is not None)
     if plan is None:
         raise explain(log.errors, f"{path.name} with TensorRT {trt.__version__}")
     if cache:
         save_timings(config, cache)
     facts = {"builder_level": config.builder_optimization_level, "types": "strong" if strong else "weak"}
+    facts |= {"calibration": feed.facts()} if feed else {}
     return plan, {**facts, "pinned_float32": pinned, "workspace_gib": options.get("workspace_gib"), **log.peak}
+
+
+def _single(model: ModelProto, feed: Feed | None) -> set[str]:
+    """Name the tensors that a TensorRT without strong types must be told to keep in float32."""
+    if feed:
+        return tensorrt_implicit.decoding(model)
+    return weak.float_tensors(model) if weak.halved(model) else set()
 
 
 def _read(path: Path) -> ModelProto:

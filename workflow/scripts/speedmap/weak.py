@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+OPSET = 17  # the last that the parser of 8.6 knows; nothing newer is left once the scales are float32
 UNPINNED = {"Cast", "QuantizeLinear", "DequantizeLinear", "Constant"}
 
 
@@ -35,6 +36,8 @@ def widen(model: ModelProto) -> ModelProto:
     """Copy a typed graph with every float16 made float32, float casts gone and weights quantized in the graph."""
     twin = ModelProto()
     twin.CopyFrom(model)
+    for entry in twin.opset_import:
+        entry.version = min(entry.version, OPSET)
     graph = twin.graph
     kinds = _types(model)
     for tensor in graph.initializer:

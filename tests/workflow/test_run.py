@@ -1,0 +1,89 @@
+"""Real runs of Snakemake on a few images: what is measured is real, only little."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+SHARED = ROOT.parent / "shared"
+pytestmark = pytest.mark.workflow
+
+QUICK = {"backend": "openvino", "torch": False, "shapes": ["static"], "imgsz": 320,
+         "speed": {"warmup_s": 0.1, "min_s": 0.3, "min_samples": 5}, "int8": {"images": 4, "scan": 1}}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def snakemake(tmp_path_factory):
+    """Run Snakemake in a folder of its own with the sample beside it; returns (exit code, output, folder)."""
+    folder = tmp_path_factory.mktemp("run")
+    for name in ("sample", "config.yaml"):
+        (folder / name).symlink_to(ROOT / name)
+
+    def run(*arguments, **changes):
+        (folder / "overlay.yaml").write_text(yaml.safe_dump({**QUICK, **changes}))
+        command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder,
+                   "--cores", "2", *arguments, "--configfile", folder / "overlay.yaml"]  # fmt: skip
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr, folder
+
+    return run
+
+
+SAMPLE = {"name": "sample", "images": "sample/images", "annotations": "sample/instances.json",
+          "calibration": "sample/calibration", "limit": 6}  # fmt: skip
+ONE = {
+    "models": {"yolov5s-mini": {"weights": "sample/yolov5s-mini.safetensors"}},
+    "precisions": ["int8"],
+    "dataset": SAMPLE,
+}
+
+
+def test_one_cell_from_checkpoint_to_table(snakemake):
+    code, output, folder = snakemake(**ONE)
+    assert code == 0, output
+    cell = folder / "results/openvino/yolov5s-mini-int8-static"
+    speed, accuracy = (json.loads((cell / f"{kind}.json").read_text()) for kind in ("speed", "accuracy"))
+    assert speed["artefact"]["engine_sha256"] == accuracy["artefact"]["engine_sha256"]
+    assert len(speed["samples_ms"]) >= 5
+    assert speed["audit"]["shares"]["int8"] > 0.5
+    assert 0 <= accuracy["metrics"]["map"] <= 1
+    assert "| yolov5s-mini |" in (folder / "results/table.md").read_text()
+
+
+def test_a_second_run_does_nothing(snakemake):
+    code, output, _ = snakemake(**ONE)
+    assert code == 0
+    assert "Nothing to be done" in output
+
+
+def test_one_measurement_reruns_alone(snakemake):
+    code, output, _ = snakemake("-n", "-f", "results/openvino/yolov5s-mini-int8-static/speed.json", **ONE)
+    assert code == 0
+    assert "measure_speed     1" in " ".join(output.split(" ")).replace("measure_speed    1", "measure_speed     1")
+    assert "build_engine" not in output
+
+
+def test_a_cell_that_fails_leaves_the_others_and_says_why(snakemake):
+    code, output, folder = snakemake("--keep-going", **{**ONE, "precisions": ["fp16", "int8"], "int8": {"images": 999}})
+    assert code != 0
+    text = (folder / "results/table.md").read_text()
+    assert "int8.images asks for 999 calibration images" in text
+    assert "int8.images asks for 999 calibration images" in output
+    assert " ms" in text
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the real checkpoints are not beside the project")
+def test_a_real_checkpoint_on_real_images(snakemake):
+    data = {"name": "coco-dev", "images": str(SHARED / "coco/dev/images"), "limit": 12,
+            "annotations": str(SHARED / "coco/dev/instances.json"),
+            "calibration": str(SHARED / "coco/calibration/images")}  # fmt: skip
+    models = {"yolov5n-v7.0": {"weights": str(SHARED / "weights/yolov5n-v7.0.pt")}}
+    code, output, folder = snakemake(models=models, dataset=data, precisions=["fp16"], imgsz=640)
+    assert code == 0, output
+    record = json.loads((folder / "results/openvino/yolov5n-v7.0-fp16-static/accuracy.json").read_text())
+    assert 0.2 < record["metrics"]["map"] < 0.6

@@ -1,0 +1,17 @@
+"""Draw every figure over time."""
+
+from pathlib import Path
+
+from speedmap import history, plots, records
+from speedmap.diagnose import job
+
+
+def main(source: str, out: str) -> None:
+    """Write results/history.svg."""
+    with records.atomic(Path(out)) as temporary:
+        plots.history(history.read(Path(source)), temporary)
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        main(snakemake.input[0], snakemake.output[0])

@@ -1,0 +1,38 @@
+"""Show all results on one page."""
+
+from pathlib import Path
+
+from speedmap import audit, records, report
+from speedmap.diagnose import job
+from speedmap.gather import gather
+
+
+def by_model(paths: list[str], models: list[str]) -> dict[str, Path]:
+    """Name each model's file; there are none of a kind that the config leaves out."""
+    return dict(zip(models, map(Path, paths), strict=False))
+
+
+def main(inputs: dict, models: list[str], imgsz: int, out: str) -> None:
+    """Write results/report.html."""
+    graphs, choices = (by_model(inputs[name], models) for name in ("graphs", "sensitivity"))
+    text = report.render(
+        Path(inputs["template"]),
+        Path(inputs["table"]).read_text(),
+        gather(inputs["records"]),
+        {name: sum(audit.multiply_adds(path, imgsz).values()) for name, path in graphs.items()},
+        records.read(Path(inputs["peaks"])),
+        {name: records.read(path) for name, path in choices.items()},
+        records.read(Path(inputs["environment"])),
+    )
+    with records.atomic(Path(out)) as temporary:
+        temporary.write_text(text)
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        main(
+            dict(snakemake.input.items()),
+            snakemake.params.models,
+            snakemake.params.imgsz,
+            snakemake.output[0],
+        )

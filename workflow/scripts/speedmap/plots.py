@@ -1,0 +1,83 @@
+"""Plots as SVG files: latency against mAP, and figures over time."""
+
+from collections import defaultdict
+from datetime import datetime
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("svg")
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+from speedmap.points import Point, starts
+
+SIZE = (8, 5.5)  # inches
+FILLED = {"static": "full", "dynamic": "none"}  # marker by input shape
+mpl.rcParams |= {"svg.hashsalt": "speedmap", "svg.fonttype": "none", "axes.grid": True, "grid.alpha": 0.3}
+
+
+def pareto(found: list[Point], path: Path) -> None:
+    """Draw latency against mAP: a colour a backend and precision, an arrow from torch to each engine, error bars."""
+    figure, axes = plt.subplots(figsize=SIZE, layout="constrained")
+    series = list(dict.fromkeys(point.series for point in found))
+    for point in found:
+        _draw(axes, point, f"C{series.index(point.series)}")
+    for point in found:
+        _arrow(axes, starts(found).get(point.model), point)
+    for index, name in enumerate(series):
+        axes.plot([], [], "o", color=f"C{index}", label=name)
+    axes.plot([], [], "o", color="grey", fillstyle="none", label="dynamic input")
+    axes.set(xscale="log", xlabel="median latency of one image, ms (bars: 95%)", ylabel="COCO mAP50-95 (bars: 2 se)")
+    axes.legend(frameon=False, fontsize="small")
+    _save(figure, path)
+
+
+def _draw(axes: Axes, point: Point, colour: str) -> None:
+    axes.errorbar(
+        point.ms,
+        point.map,
+        xerr=[[point.ms - point.ms_low], [point.ms_high - point.ms]],
+        yerr=point.map_error,
+        fmt="o",
+        color=colour,
+        fillstyle=FILLED[point.shape],
+        elinewidth=0.8,
+    )
+    axes.annotate(point.model, (point.ms, point.map), (4, 4), textcoords="offset points", fontsize=7, color=colour)
+
+
+def _arrow(axes: Axes, start: Point | None, end: Point) -> None:
+    if start is None or start is end:
+        return
+    style = {"arrowstyle": "->", "color": "grey", "alpha": 0.4, "shrinkA": 6, "shrinkB": 6}
+    axes.annotate("", (end.ms, end.map), (start.ms, start.map), arrowprops=style)
+
+
+def history(lines: list[dict], path: Path) -> None:
+    """Draw each cell's figures over time, speed above mAP, with their intervals; invalid ones are left out."""
+    figure, (above, below) = plt.subplots(2, 1, figsize=(8, 7), sharex=True, layout="constrained")
+    for axes, name, factor, label in ((above, "speed", 1, "median, ms"), (below, "mAP", 100, "mAP50-95")):
+        cells = defaultdict(list)
+        for line in lines:
+            if line["figure"] == name and line["valid"]:
+                cells[line["cell"]].append(line)
+        for cell, taken in cells.items():
+            _over_time(axes, cell, taken, factor)
+        axes.set(ylabel=label)
+    above.set(yscale="log")
+    above.legend(frameon=False, fontsize=6, ncols=2)
+    figure.autofmt_xdate()
+    _save(figure, path)
+
+
+def _over_time(axes: Axes, cell: str, taken: list[dict], factor: float) -> None:
+    times = [datetime.fromisoformat(line["measured"]) for line in taken]
+    values, lows, highs = ([factor * line[key] for line in taken] for key in ("value", "low", "high"))
+    (drawn,) = axes.plot(times, values, ".-", label=cell)
+    axes.fill_between(times, lows, highs, color=drawn.get_color(), alpha=0.12)
+
+
+def _save(figure: plt.Figure, path: Path) -> None:
+    figure.savefig(path, format="svg", metadata={"Date": None})
+    plt.close(figure)

@@ -1,0 +1,55 @@
+"""What the plots show: each cell that has both a speed and a mAP as one point with its errors."""
+
+from dataclasses import dataclass
+
+from speedmap.differences import SURE
+from speedmap.table import NAMES, Row
+
+
+@dataclass(frozen=True)
+class Point:
+    """A cell in the plane: median milliseconds with its 95% interval, mAP and twice its standard error in points."""
+
+    model: str
+    series: str  # backend and the precision that ran: one colour
+    shape: str
+    ms: float
+    ms_low: float
+    ms_high: float
+    map: float
+    map_error: float
+
+    @property
+    def name(self) -> str:
+        return f"{self.model} {self.series} {self.shape}"
+
+
+def points(rows: list[Row]) -> list[Point]:
+    """Take the valid cells that have both figures; torch's, which come from two cells, are joined."""
+    torch = [row for row in rows if row.cell.backend == "torch"]
+    others = [(row.speed, row.accuracy, row) for row in rows if row.cell.backend != "torch"]
+    joined = [(row.speed, _accuracy(torch, row.cell.model), row) for row in torch if row.speed]
+    return [_point(*sides) for sides in joined + others if sides[0] and sides[1] and not sides[2].invalid]
+
+
+def _accuracy(rows: list[Row], model: str) -> dict | None:
+    return next((row.accuracy for row in rows if row.cell.model == model and row.accuracy), None)
+
+
+def _point(speed: dict, accuracy: dict, row: Row) -> Point:
+    summary, metrics = speed["summary"], accuracy["metrics"]
+    return Point(
+        row.cell.model,
+        f"{NAMES.get(row.cell.backend, row.cell.backend)} {row.precision.upper()}",
+        row.cell.shape,
+        summary["median_ms"],
+        summary["median_low_ms"],
+        summary["median_high_ms"],
+        100 * metrics["map"],
+        100 * SURE * (metrics.get("map_se") or 0.0),
+    )
+
+
+def starts(found: list[Point]) -> dict[str, Point]:
+    """Give each model's torch point, from which arrows go."""
+    return {point.model: point for point in found if point.series.startswith(NAMES["torch"])}
