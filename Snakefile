@@ -27,3 +27,5 @@ rule all:
     default_target: True
     input:
         "results/table.md",
+        "results/pareto.svg",
+        "results/report.html",

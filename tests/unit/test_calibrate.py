@@ -24,7 +24,7 @@ def network():
     for conv in network.model[24].m:  # so that what the body says can be seen in the output
         torch.nn.init.normal_(conv.weight, std=conv.in_channels**-0.5)
     with torch.no_grad():
-        network.train()(torch.rand(8, 3, SIZE, SIZE))
+        network.train()(torch.nn.functional.interpolate(torch.rand(32, 3, 8, 8), size=SIZE, mode="bicubic"))
     return network.eval().fuse()
 
 
@@ -39,7 +39,8 @@ def graph(network, tmp_path_factory):
 def pictures(tmp_path_factory):
     folder, random = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
     for index in range(8):
-        cv2.imwrite(str(folder / f"{index}.png"), random.integers(0, 256, (48, 64, 3), np.uint8))
+        smooth = cv2.resize(random.integers(0, 256, (6, 8, 3), np.uint8), (64, 48), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(folder / f"{index}.png"), smooth)
     return sorted(folder.glob("*"))
 
 

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import cv2
+import jsonschema
 import numpy as np
 import pytest
+import yaml
 
 from speedmap import measurement, null_engine, stats
 from speedmap.cells import Cell
@@ -36,7 +38,7 @@ def data(tmp_path_factory):
     file = tmp_path_factory.mktemp("images") / "grey.png"
     cv2.imwrite(str(file), np.full((32, 32, 3), 114, np.uint8))
     image = {"id": 1, "file": str(file), "height": 32, "width": 32}
-    return {"name": "grey", "sha256": "0", "images": [image], "calibration": []}
+    return {"name": "grey", "sha256": "0" * 64, "images": [image], "calibration": []}
 
 
 @pytest.fixture
@@ -83,6 +85,13 @@ def test_an_unstable_run_is_taken_once_more_and_then_kept(measured):
         measurement.demand_stable(record, 1)
     measurement.demand_stable(record, 2)
     measurement.demand_stable(measured(), 1)
+
+
+def test_the_record_meets_its_schema(measured):
+    schema = yaml.safe_load((Path(__file__).parents[2] / "workflow/schemas/speed.schema.yaml").read_text())
+    built = {"engine_sha256": "0" * 64}
+    record = measurement.complete(measured(), CELL, null_engine, built, PROTOCOL, "0" * 12)
+    jsonschema.validate({"schema": 1, **record}, schema)
 
 
 def test_outliers_are_no_second_level():

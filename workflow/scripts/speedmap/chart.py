@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
+from statistics import median
 
 WIDTH, HEIGHT = 720, 400
 LEFT, RIGHT, TOP, BOTTOM = 56, 704, 12, 356  # of the plane, in the units of the view box
@@ -124,10 +125,11 @@ def histogram(values: list[float], title: str, low: float, high: float) -> str:
     for value in values:
         counts[min(max(int((value - low) / (high - low) * BINS), 0), BINS - 1)] += 1
     bars = [_bar(index, count / max(counts)) for index, count in enumerate(counts) if count]
-    middle = sorted(values)[len(values) // 2]
+    middle = median(values)
     x = Scale(low, high, LEFT, RIGHT)(middle)
     line = f'<path class="median" d="M{x} 2V46"/><text x="{x}" y="58" class="middle">{middle:.2f}</text>'
-    return _svg(['<g class="c0 bars">', *bars, "</g>", line], title, 62)
+    ends = f'<text x="{LEFT}" y="58">{low:.2f}</text><text x="{RIGHT}" y="58" class="end">{high:.2f}</text>'
+    return _svg(['<g class="c0 bars">', *bars, "</g>", line, ends], title, 62)
 
 
 def _bar(index: int, share: float) -> str:

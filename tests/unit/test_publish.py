@@ -1,0 +1,188 @@
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from speedmap import history, published, published_index, records
+from speedmap.gather import gather
+from speedmap.provenance import describe
+from speedmap.published import PublishError
+
+SCHEMAS = Path(__file__).parents[2] / "workflow/schemas"
+PLATFORM = {"gpu": "NVIDIA RTX 2060", "driver": "550", "tensorrt": "10.3.0"}
+SHA = "0" * 64
+WATCHED = ("error", "setting", "count", "ranges", "reasons", "foreign_pids", "warnings", "samples")
+
+
+def environment(dirty=False):
+    facts = {"cpu": "CPU", "system": "Linux", "versions": {"numpy": "2"}, "platform": PLATFORM, "code": "0" * 12}
+    return {**facts, "commit": "c" * 40, "dirty": dirty}
+
+
+def shared(precision, **more):
+    return {
+        "cell": {"backend": "tensorrt", "model": "yolov5s", "precision": precision, "shape": "static"},
+        "artefact": {"engine_sha256": SHA},
+        "environment": environment(**more),
+        "measured": "2026-01-02T03:04:05+00:00",
+        "imgsz": 640,
+        "dataset": {"name": "tiny", "images": 4, "sha256": SHA, "calibration_sha256": SHA},
+        "session": {},
+        "warnings": [],
+    }
+
+
+def speed(precision, invalid=(), **more):
+    summary = (
+        "count",
+        "median_ms",
+        "median_low_ms",
+        "median_high_ms",
+        "p90_ms",
+        "p99_ms",
+        "min_ms",
+        "mean_ms",
+        "drift",
+    )
+    return {
+        **shared(precision, **more),
+        "protocol": {"conf": 0.25, "iou": 0.45, "warmup_s": 0, "min_s": 0, "min_samples": 1},
+        "samples_ms": [1.0, 2.0, 3.0],
+        "shapes": ["640x640"] * 3,
+        "summary": {**dict.fromkeys(summary, 2.0)},
+        "doubts": [],
+        "per_shape": {"640x640": {"count": 3, "median_ms": 2.0}},
+        "phases": dict.fromkeys(("letterbox", "load", "run", "fetch", "nms", "end_to_end"), 1.0),
+        "audit": {"precision": precision, "shares": {precision: 1.0}, "invalid": list(invalid)},
+        "watch": {"alive": True, **dict.fromkeys(WATCHED), "setting": {"gpu": "NVIDIA RTX 2060"}},
+    }
+
+
+def accuracy(precision, **more):
+    metrics = dict.fromkeys(("map", "map50", "map75", "map_small", "map_medium", "map_large"), 0.4)
+    return {
+        **shared(precision, **more),
+        "protocol": {"conf": 0.001, "iou": 0.65, "max_det": 300},
+        "metrics": {**metrics, "map_se": 0.01},
+        "jackknife": {"map": [0.001, -0.001]},
+    }
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    """Results of two cells in the current folder; returns the paths of their records and of the other files."""
+    monkeypatch.chdir(tmp_path)
+    return lambda **more: (
+        [
+            write(f"results/tensorrt/yolov5s-{precision}-static/{kind.__name__}.json", kind(precision, **facts))
+            for precision in ("fp16", "int8")
+            for kind, facts in ((speed, more), (accuracy, {key: more[key] for key in more if key == "dirty"}))
+        ],
+        [
+            *(
+                write(f"results/tensorrt/yolov5s-{name}-static/engine.json", {"engine_sha256": SHA})
+                for name in ("fp16", "int8")
+            ),
+            write("results/dataset.json", {"name": "tiny", "images": [1, 2, 3], "calibration": [4]}),
+            write("results/environment.json", {}),
+        ],
+    )
+
+
+def write(path, record):
+    records.write(Path(path), record)
+    return path
+
+
+def publish(paths, others, force=False):
+    target = Path("results/published") / published.folder("tensorrt", PLATFORM)
+    published.publish(paths, others, target, published.identity("tensorrt", PLATFORM), force)
+    return target
+
+
+def test_the_folder_names_device_and_version():
+    assert published.folder("tensorrt", PLATFORM) == "nvidia-rtx-2060-tensorrt10.3.0"
+    assert published.folder("openvino", {"device": "AMD (2 cores)", "openvino": "1.2"}) == "amd-2-cores-openvino1.2"
+
+
+def test_records_are_copied_and_found_again(results):
+    paths, others = results()
+    target = publish(paths, others)
+    rows = gather(published.recorded(target), target)
+    assert rows == gather(paths)
+    assert rows[0].engine == records.read(Path(others[0]))
+    assert records.read(target / "dataset.json")["images"] == 3
+
+
+def test_what_is_no_longer_measured_is_no_longer_published(results):
+    paths, others = results()
+    publish(paths, others)
+    target = publish(paths[:2], others)
+    assert not (target / "tensorrt/yolov5s-int8-static/speed.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("facts", "named"),
+    [({"dirty": True}, "dirty"), ({"invalid": ["runs in float"]}, "int8-static is invalid: runs in float")],
+)
+def test_what_cannot_stand_is_refused_unless_forced(results, facts, named):
+    paths, others = results(**facts)
+    with pytest.raises(PublishError, match=named):
+        publish(paths, others)
+    assert not Path("results/published").exists()
+    assert named in str(records.read(publish(paths, others, force=True) / "published.json")["objections"])
+
+
+def test_the_baseline_is_the_newest_of_this_device(results):
+    target = publish(*results())
+    old = Path("results/published/older")
+    facts = json.loads((target / "published.json").read_text())
+    write(old / "published.json", {**facts, "published": "2020-01-01T00:00:00+00:00"})
+    assert published.baseline(None, "tensorrt", {**PLATFORM, "tensorrt": "11"}) == target
+    assert published.baseline(str(old), "tensorrt", PLATFORM) == old
+    with pytest.raises(PublishError, match="nothing is published for GTX"):
+        published.baseline(None, "tensorrt", {**PLATFORM, "gpu": "GTX"})
+    with pytest.raises(PublishError, match="holds no published results"):
+        published.baseline("nowhere", "tensorrt", PLATFORM)
+
+
+def test_the_index_has_a_row_a_device_and_model(results):
+    publish(*results())
+    text = published_index.render(Path("results/published"))
+    link = "[NVIDIA RTX 2060](nvidia-rtx-2060-tensorrt10.3.0/table.md)"
+    assert f"|{link}|TensorRT 10.3.0|yolov5s|||2.00|40.0|2.00|40.0|tiny|" in text
+
+
+def test_the_history_only_grows_and_never_doubles(results):
+    paths, _ = results()
+    path = Path("results/history.jsonl")
+    path.write_text('{"older": 1, "measured": ""}\n')
+    history.append(path, gather(paths))
+    history.append(path, gather(paths))
+    lines = path.read_text().splitlines()
+    assert lines[0] == '{"older": 1, "measured": ""}'
+    assert len(lines) == 5
+    assert history.read(path)[1]["value"] == 2.0
+
+
+def test_provenance_names_every_figure_with_its_code_and_hashes(results):
+    facts = describe(gather(results()[0]), {"imgsz": 640})
+    assert facts["figures"]["tensorrt/yolov5s-int8-static/accuracy"]["engine_sha256"] == SHA
+    assert facts["figures"]["tensorrt/yolov5s-int8-static/speed"]["commit"] == "c" * 40
+    assert facts["watched"] == {"gpu": "NVIDIA RTX 2060"}
+    assert facts["config_sha256"] != describe(gather(results()[0]), {"imgsz": 320})["config_sha256"]
+
+
+@pytest.mark.parametrize("record", [speed("int8"), accuracy("int8")], ids=["speed", "accuracy"])
+def test_records_meet_their_schema_and_it_is_strict(record):
+    name = "speed" if "samples_ms" in record else "accuracy"
+    schema = yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text())
+    jsonschema.validate({"schema": records.SCHEMA, **record}, schema)
+    for key in schema["required"]:
+        broken = {other: value for other, value in {"schema": 1, **record}.items() if other != key}
+        with pytest.raises(jsonschema.ValidationError, match=key):
+            jsonschema.validate(broken, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"schema": 1, **record, "artefact": {"engine_sha256": "short"}}, schema)

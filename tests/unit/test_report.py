@@ -1,0 +1,131 @@
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from speedmap import chart, page, plots, report, roofline
+from speedmap.cells import Cell
+from speedmap.chart import Mark, Scale
+from speedmap.points import points
+from speedmap.table import Row
+
+ROOT = Path(__file__).parents[2]
+PEAKS = {"device": "GPU", "by": "torch", "operations": {"fp16": 1e12, "int8": None}, "bytes": 1e11}
+FACTS = {
+    "config": {"imgsz": 640},
+    "machine": {"cpu": "CPU <1>", "system": "Linux", "versions": {"numpy": "2"}},
+    "watched": {"gpu": "RTX"},
+}
+SENSITIVITY = {
+    "yolov5s": {"table": [{"conv": f"c{i}", "share": 0.1, "error": i / 9, "float": i > 7} for i in range(20)]}
+}
+
+
+def row(backend="tensorrt", precision="fp16", shape="static", invalid=(), score=0.4):
+    summary = {"median_ms": 2.0, "median_low_ms": 1.9, "median_high_ms": 2.2}
+    speed = {
+        "summary": summary,
+        "samples_ms": [1.9, 2.0, 2.0, 2.2],
+        "shapes": ["640x640", "320x640"],
+        "per_shape": {"640x640": {"count": 3, "median_ms": 2.0}, "320x640": {"count": 1, "median_ms": 1.0}},
+        "audit": {"precision": precision, "invalid": list(invalid)},
+        "artefact": {"engine_sha256": "e"},
+    }
+    accuracy = {"metrics": {"map": score, "map_se": 0.01}, "artefact": {"engine_sha256": "e"}}
+    engine = {"bytes": 10_000_000, "engine_sha256": "e"}
+    return Row(Cell(backend, "yolov5s", precision, shape), speed, accuracy, engine)
+
+
+ROWS = [row(), row(precision="int8", shape="dynamic", score=0.38), row("torch", "fp32", "dynamic")]
+
+
+def rendered(rows=ROWS):
+    table = "## Title\n\n|a<br><sup>b|c|\n|---|---|\n|x|1<sup>2</sup>|\n\n1. <script>alert(1)</script>\n"
+    template = ROOT / "workflow/report/report.html.j2"
+    return report.render(template, table, rows, {"yolov5s": 10**9}, PEAKS, SENSITIVITY, FACTS)
+
+
+def test_the_page_needs_nothing_from_elsewhere():
+    text = rendered()
+    assert not re.findall(r"<script|<link[^>]*stylesheet|@import|url\(", text)
+    assert {
+        link for link in re.findall(r'(?:src|href)="([^"]*)"', text) if not link.startswith(("#", "data:"))
+    } == set()
+
+
+def test_what_records_say_is_escaped():
+    text = rendered()
+    assert "CPU &lt;1&gt;" in text
+    assert "&lt;script&gt;" in text
+
+
+def test_the_page_shows_every_part():
+    text = rendered()
+    for part in ("tables", "pareto", "latencies", "shapes", "roofline", "int8", "environment"):
+        assert f'<section id="{part}">' in text
+    assert "tensorrt/yolov5s-int8-dynamic" in text
+    assert text.index(">c19<") < text.index(">c8<")
+    assert ">c7<" not in text
+
+
+def test_a_page_without_figures_still_renders():
+    assert "No cell has both figures." in rendered([])
+
+
+def test_invalid_cells_are_no_points():
+    assert [point.series for point in points([row(invalid=["rubbish"]), row(precision="int8")])] == ["TensorRT INT8"]
+
+
+def test_the_point_of_torch_joins_its_two_cells():
+    speed, accuracy = row("torch", "fp16", "dynamic"), row("torch", "fp32", "dynamic")
+    joined = points([Row(speed.cell, speed.speed, None, None), Row(accuracy.cell, None, accuracy.accuracy, None)])
+    assert [(point.series, point.ms, point.map) for point in joined] == [("Torch FP16", 2.0, 40.0)]
+
+
+def test_a_scale_maps_its_ends_and_ticks_lie_within():
+    for scale in (Scale(0, 10, 100, 0), Scale(1, 100, 0, 50, log=True), Scale(1, 3, 0, 50, log=True)):
+        assert (scale(scale.low), scale(scale.high)) == (scale.start, scale.end)
+        assert len(scale.ticks()) >= 2
+        assert all(scale.low <= tick <= scale.high for tick in scale.ticks())
+
+
+def test_charts_are_well_formed_and_hold_every_mark():
+    marks = [Mark(x, x * x, f"<{x}>", "a & b", (x - 0.5, x + 0.5), (0, 9)) for x in (1.0, 2.0, 3.0)]
+    root = ElementTree.fromstring(f"<div>{chart.scatter(marks, 'x & y', 'y', True, [(marks[0], marks[1])])}</div>")
+    assert len(list(root.iter("circle"))) == 3
+    assert [title.text for title in root.iter("title")] == ["<1.0>", "<2.0>", "<3.0>"]
+    bars = ElementTree.fromstring(chart.histogram([1.0, 2.0, 2.0, 50.0], "<t>", 0.9, 3.0)).iter("rect")
+    assert len(list(bars)) == 3
+
+
+def test_equal_values_still_have_a_scale():
+    assert "<circle" in chart.scatter([Mark(1.0, 1.0, "t", "s")], "x", "y", True)
+
+
+def test_markdown_becomes_html():
+    text = page.html("## A\n\n|m<br><sup>s|\n|---|\n|**1**|\n\n\\* note\nmore")
+    assert text == (
+        '<h2>A</h2>\n<div class="scroll"><table><thead><tr><th>m<br><sup>s</th></tr></thead>'
+        "<tbody><tr><td><b>1</b></td></tr></tbody></table></div>\n<p>* note more</p>"
+    )
+
+
+def test_the_roof_is_the_longer_of_two_times():
+    static, dynamic = roofline.roofs([row(), row(precision="int8")], {"yolov5s": 10**9}, PEAKS, 640)
+    assert static.giga_operations == pytest.approx(0.75)  # half of the inputs have half of the pixels
+    assert (static.compute_ms, static.memory_ms) == pytest.approx((0.75, 0.1))
+    assert (static.bound, static.share) == ("compute", pytest.approx(0.375))
+    assert (dynamic.compute_ms, dynamic.share) == (None, pytest.approx(0.05))
+
+
+def test_the_plots_name_their_points(tmp_path):
+    plots.pareto(points(ROWS), tmp_path / "pareto.svg")
+    text = "".join(ElementTree.parse(tmp_path / "pareto.svg").getroot().itertext())
+    assert all(name in text for name in ("TensorRT FP16", "TensorRT INT8", "Torch FP32", "yolov5s"))
+    line = {"measured": "2026-01-01T00:00:00+00:00", "cell": "a", "valid": True, "value": 1, "low": 0.9, "high": 1.1}
+    lines = [{**line, "figure": figure} for figure in ("speed", "mAP")]
+    plots.history([*lines, {**lines[0], "cell": "broken", "valid": False}], tmp_path / "history.svg")
+    text = "".join(ElementTree.parse(tmp_path / "history.svg").getroot().itertext())
+    assert "a" in text
+    assert "broken" not in text
