@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from speedmap import differences
 from speedmap.errors import UserError
@@ -168,13 +168,3 @@ def _versions(rows: list[Row]) -> dict[str, str]:
 def failed(changes: list[dict]) -> bool:
     """Say whether anything became worse or is gone."""
     return any(change["verdict"] in BAD for change in changes)
-
-
-def report(baseline: str, changes: list[Change], versions: list[str], limits: Limits) -> dict:
-    """Put a comparison into a record, from which render() writes the page."""
-    return {
-        "baseline": baseline,
-        "limits": asdict(limits),
-        "versions": versions,
-        "changes": [asdict(change) for change in changes],
-    }

@@ -48,7 +48,7 @@ def _legend(limits: dict) -> str:
     speed, always = limits["speed"], limits["speed_always"]
     points, points_always = 100 * limits["map"], 100 * limits["map_always"]
     return (
-        f"Speed: the median's relative change, plus is slower. It counts beyond {speed:.1%} and two standard errors (±), "
-        f"and always beyond {always:.1%}. mAP: in points, plus is better. It counts beyond {points:.2f} and two standard "
-        f"errors, paired by image, and always beyond {points_always:.2f}."
+        f"Speed: the median's relative change, plus is slower. It counts beyond {speed:.1%} and two standard errors "
+        f"(±), always beyond {always:.1%}. mAP: in points, plus is better. It counts beyond {points:.2f} and two "
+        f"standard errors, paired by image, always beyond {points_always:.2f}."
     )

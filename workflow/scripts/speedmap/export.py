@@ -15,7 +15,7 @@ from speedmap.reference import session
 from speedmap.yolov5 import YOLOv5
 
 OPSET = 17  # the last that TensorRT 8.6 parses
-WORST_BOX, WORST_SCORE = 0.5, 0.01  # pixels, probability: beyond these the graph is not the network
+WORST_BOX, WORST_SCORE = 0.02, 0.01  # of the side (64 px at least), probability: beyond these it is another network
 
 
 class ExportError(UserError):
@@ -41,15 +41,17 @@ def worst_difference(network: YOLOv5, path: Path, batches: list[np.ndarray]) -> 
 
     Returns the largest difference of a box side in pixels and of a score. Raises ExportError if it is no rounding.
     """
-    graph, box, score = session(path), 0.0, 0.0
+    graph, pixels, box, score = session(path), 0.0, 0.0, 0.0
     for batch in batches:
         with torch.inference_mode():
             expected = network(torch.from_numpy(batch)).numpy()
         difference = np.abs(graph.run(None, {INPUT: batch})[0] - expected)
-        box, score = max(box, float(difference[..., :4].max())), max(score, float(difference[..., 4:].max()))
+        sides = difference[..., :4]
+        pixels, score = max(pixels, float(sides.max())), max(score, float(difference[..., 4:].max()))
+        box = max(box, float((sides / np.maximum(np.abs(expected[..., :4]), 64)).max()))
     if not (box < WORST_BOX and score < WORST_SCORE):
         raise ExportError(
-            f"{path.name}: differs from torch by {box:.3g} px and {score:.3g} in scores, so the export is wrong; "
+            f"{path.name}: differs from torch by {pixels:.3g} px and {score:.3g} in scores, so the export is wrong; "
             "report it with the versions of torch and onnx"
         )
-    return {"box_px": box, "score": score, "images": len(batches)}
+    return {"box_px": pixels, "score": score, "images": len(batches)}

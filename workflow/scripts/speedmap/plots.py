@@ -9,6 +9,8 @@ import matplotlib as mpl
 mpl.use("svg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from speedmap.points import Point, starts
 
@@ -29,6 +31,7 @@ def pareto(found: list[Point], path: Path) -> None:
         axes.plot([], [], "o", color=f"C{index}", label=name)
     axes.plot([], [], "o", color="grey", fillstyle="none", label="dynamic input")
     axes.set(xscale="log", xlabel="median latency of one image, ms (bars: 95%)", ylabel="COCO mAP50-95 (bars: 2 se)")
+    _plain(axes.xaxis)
     axes.legend(frameon=False, fontsize="small")
     _save(figure, path)
 
@@ -66,6 +69,7 @@ def history(lines: list[dict], path: Path) -> None:
             _over_time(axes, cell, taken, factor)
         axes.set(ylabel=label)
     above.set(yscale="log")
+    _plain(above.yaxis)
     above.legend(frameon=False, fontsize=6, ncols=2)
     figure.autofmt_xdate()
     _save(figure, path)
@@ -76,6 +80,13 @@ def _over_time(axes: Axes, cell: str, taken: list[dict], factor: float) -> None:
     values, lows, highs = ([factor * line[key] for line in taken] for key in ("value", "low", "high"))
     (drawn,) = axes.plot(times, values, ".-", label=cell)
     axes.fill_between(times, lows, highs, color=drawn.get_color(), alpha=0.12)
+
+
+def _plain(axis: Axis) -> None:
+    """Label a logarithmic axis at 1, 2 and 5 of each decade, with plain numbers."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _save(figure: plt.Figure, path: Path) -> None:

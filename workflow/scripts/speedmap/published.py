@@ -107,4 +107,4 @@ def recorded(source: Path) -> list[str]:
 
 def title(facts: dict) -> str:
     """Name a backend and its version."""
-    return f"{NAMES[facts['backend']]} {facts['version']}"
+    return f"{NAMES.get(facts['backend'], facts['backend'])} {facts['version']}"

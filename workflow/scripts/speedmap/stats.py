@@ -7,7 +7,7 @@ import numpy as np
 Z = 1.96  # of a 95% interval
 TAILS = {"p90_ms": (0.90, 64), "p99_ms": (0.99, 662)}  # quantile, and the samples that MLPerf asks for it
 DRIFT = 0.02  # of the median: the halves of a steady run agree to that
-GROSS_DRIFT = 0.03  # that a slope shows, although it widens the intervals too; noise of 5% reaches it once in 1000 runs
+GROSS_DRIFT = 0.03  # of the median: a slope that makes itself look like noise with a memory
 WIDE = 0.05  # of the median: half an interval beyond that tells little
 GAP = 0.03  # of the median, between the two levels of a run: less is not worth a word
 EXPLAINED = 0.85  # of the variance by two levels; one level explains 0.64 if normal, 0.75 if uniform
@@ -35,14 +35,15 @@ def summary(samples_ms: list[float]) -> dict:
     }
 
 
-def interval(values: list[float] | np.ndarray) -> tuple[float, float]:
+def interval(values: list[float] | np.ndarray, remembered: float | None = None) -> tuple[float, float]:
     """Bound the median with 95% confidence by order statistics of samples in time order.
 
     Assumes a stationary run: how often samples lie above the median may depend on those shortly before (a clock, a
     neighbour), and the interval widens accordingly; it says nothing of other runs, other builds or another day.
+    remembered: the memory() of the run if it is known, 1 for independent samples.
     """
     ordered = np.sort(values)
-    half = Z * math.sqrt(len(ordered) * memory(values)) / 2
+    half = Z * math.sqrt(len(ordered) * (remembered or memory(values))) / 2
     rank = max(math.floor((len(ordered) + 1) / 2 - half), 1)
     return float(ordered[rank - 1]), float(ordered[len(ordered) - rank])
 
@@ -79,13 +80,18 @@ def doubts(values: list[float]) -> list[str]:
 
 
 def _drifts(values: list[float]) -> str:
-    """Doubt halves that differ by more than DRIFT and by more than their intervals allow, or by GROSS_DRIFT at all."""
-    (low, high), (other_low, other_high) = (interval(half) for half in np.array_split(np.asarray(values, float), 2))
-    apart = high < other_low or other_high < low
-    found = drift(values)
-    if found <= (DRIFT if apart else GROSS_DRIFT):
+    """Doubt halves that differ by more than DRIFT and by more than their intervals allow.
+
+    A steady slope looks like a long memory, which widens the intervals: beyond GROSS_DRIFT they are taken without it.
+    """
+    found, halves = drift(values), np.array_split(np.asarray(values, float), 2)
+    if found <= DRIFT or not _apart(*(interval(half, 1.0 if found > GROSS_DRIFT else None) for half in halves)):
         return ""
     return f"{UNSTABLE}: the halves of the run differ by {found:.1%} in the median"
+
+
+def _apart(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return one[1] < other[0] or other[1] < one[0]
 
 
 def _two_levels(values: list[float]) -> str:
