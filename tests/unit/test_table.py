@@ -93,3 +93,18 @@ def test_both_thresholds_stand_below(rows):
 def test_details_are_unrounded(rows):
     rows[0].speed["summary"]["median_ms"] = 1.23456789
     assert table.details(rows)["p50 ms"][0] == 1.23456789
+
+
+def test_int8_that_gains_nothing_is_marked_with_the_reason(rows):
+    slow = next(entry for entry in rows if entry.cell.name == "a-int8-dynamic")
+    slow.speed["summary"]["median_ms"] = 2.5
+    slow.engine["options"] = {"builder_level": 0}
+    text = table.render(rows, CONFIG, DATASET, "tensorrt")
+    assert "2.50 ms<sup>1</sup>" in line(text, "a", "dynamic")
+    assert "1. INT8 is slower than FP16" in text
+    assert "builder level 0" in text
+
+
+def test_an_engine_of_two_precisions_is_marked(rows):
+    rows[0].speed["audit"]["shares"] = {"fp16": 0.8, "fp32": 0.2}
+    assert "runs 80% fp16, 20% fp32" in table.render(rows, CONFIG, DATASET, "tensorrt")

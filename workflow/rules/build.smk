@@ -182,6 +182,7 @@ rule verify_engine:
         record=f"results/{BACKEND}/{CELL}/engine.json",
         onnx=f"results/{BACKEND}/{CELL}/model.onnx",
         reference="results/onnx/{model}-{shape}.onnx",
+        weights="results/weights/{model}.json",
         dataset="results/dataset.json",
     output:
         f"results/{BACKEND}/{CELL}/verify.json",

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from speedmap import backends, records, reference, verify
+from speedmap import backends, judgement, records, reference, verify
 from speedmap.cells import Cell
 from speedmap.diagnose import job
 
 
-def main(cell: Cell, engine: str, onnx: str, float_onnx: str, dataset: str, imgsz: int, out: str) -> None:
+def main(cell: Cell, engine: str, onnx: str, float_onnx: str, weights: str, dataset: str, imgsz: int, out: str) -> None:
     """Write which precision an engine runs, how it agrees with the float32 graph, and why it is invalid if it is."""
-    module = backends.engine(cell.backend)
+    module, random = backends.engine(cell.backend), records.read(Path(weights))["random"]
     files = [image["file"] for image in records.read(Path(dataset))["calibration"]]
     audit = module.audit(Path(engine), Path(onnx), imgsz)
     with module.Session(Path(engine), cell) as session:
@@ -19,11 +19,11 @@ def main(cell: Cell, engine: str, onnx: str, float_onnx: str, dataset: str, imgs
         Path(out),
         {
             "engine_sha256": records.sha256(Path(engine)),
-            "precision": verify.ran(shares),
+            "precision": judgement.ran(shares),
             "shares": shares,
-            "others": [name for name, precision in audit["layers"].items() if precision != verify.ran(shares)],
+            "others": [name for name, precision in audit["layers"].items() if precision != judgement.ran(shares)],
             "agreement": agreed,
-            "invalid": verify.reasons(cell.precision, shares, agreed),
+            "invalid": judgement.invalid(cell.backend, cell.precision, shares, None if random else agreed),
         },
     )
 
@@ -35,6 +35,7 @@ if __name__ == "__main__":
             snakemake.input.engine,
             snakemake.input.onnx,
             snakemake.input.reference,
+            snakemake.input.weights,
             snakemake.input.dataset,
             snakemake.params.imgsz,
             snakemake.output[0],

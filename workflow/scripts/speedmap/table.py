@@ -1,11 +1,11 @@
 """The two tables that people read, and under them what ran, on what, how surely."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from speedmap import differences
+from speedmap import differences, judgement
 from speedmap.cells import Cell
 
 NAMES = {"tensorrt": "TensorRT", "openvino": "OpenVINO", "torch": "Torch"}
@@ -18,7 +18,7 @@ class Row:
     """A cell with its records; any of them is None when it was not measured.
 
     references: accuracy records that its mAP is held against, `torch` and `fp16`, as far as there are any. failed: why
-    something was not measured, [] if nothing failed.
+    something was not measured, remarks: what else the reader of its speed should know; () for nothing.
     """
 
     cell: Cell
@@ -27,6 +27,7 @@ class Row:
     engine: dict | None
     references: dict[str, dict] = field(default_factory=dict)
     failed: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def precision(self) -> str:
@@ -131,9 +132,28 @@ def render(rows: list[Row], config: dict, dataset: dict, backend: str) -> str:
     if not rows:
         raise ValueError("no cell to tabulate")
     found = {row.cell: row for row in rows}
+    found = {cell: replace(row, remarks=(*mixed(row), *slower(row, found))) for cell, row in found.items()}
     notes = Notes()
     tables = [_table(found, config, backend, shape, notes) for shape in config["shapes"]]
     return "\n\n".join([*tables, _foot(rows, config, dataset), *notes.lines(), _detail_table(rows)]) + "\n"
+
+
+def mixed(row: Row) -> list[str]:
+    """Say how much of a cell runs in another precision than the one in the header."""
+    return judgement.mixed(row.speed["audit"]["shares"]) if row.speed else []
+
+
+def slower(row: Row, found: dict[Cell, Row]) -> list[str]:
+    """Say that INT8 gains nothing over the float engine of the same model and shape, and at which builder level."""
+    other = found.get(replace(row.cell, precision="fp16"))
+    if row.cell.precision != "int8" or not row.speed or not other or not other.speed:
+        return []
+    mine, its = (one.speed["summary"]["median_ms"] for one in (row, other))
+    level = (row.engine or {}).get("options", {}).get("builder_level")
+    known = f" (builder level {level}, at which TensorRT does not search for the fastest kernels)" if level == 0 else ""
+    return [f"INT8 is slower than {other.precision.upper()}: conversions cost more than small types save{known}"] * (
+        mine > its
+    )
 
 
 class Notes:
@@ -189,7 +209,7 @@ def speed_figure(row: Row, notes: Notes) -> str:
         return MISSING + notes.mark(row.failed)
     value = row.speed["summary"]["median_ms"]
     digits = 2 if value < 10 else 1
-    return f"{value:.{digits}f} ms{notes.mark(row.speed['warnings'])}"
+    return f"{value:.{digits}f} ms{notes.mark([*row.speed['warnings'], *row.remarks])}"
 
 
 def map_figure(row: Row, notes: Notes) -> str:
