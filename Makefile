@@ -14,8 +14,8 @@ table: $(RUN)
 	$(VENV)/bin/snakemake --cores $(CORES) results/table.md
 	@cat results/table.md
 
-test: $(RUN) $(DEV) lint
-	$(VENV)/bin/python -m pytest
+test: lint
+	$(VENV)/bin/python -m pytest --durations 15
 
 lint: $(RUN) $(DEV)
 	$(VENV)/bin/ruff check .

@@ -53,7 +53,10 @@ def main() -> None:
     options = parser.parse_args()
     pairs = []
     for number in range(options.rounds):
-        pair = ours(options.cell / "engine", options.imgsz, options.seconds), theirs(options.cell / "engine", options.seconds)
+        pair = (
+            ours(options.cell / "engine", options.imgsz, options.seconds),
+            theirs(options.cell / "engine", options.seconds),
+        )
         pairs.append(pair)
         print(f"round {number + 1}: speedmap {pair[0]:.2f} ms, benchmark_app {pair[1]:.2f} ms", flush=True)
     mine, other = (median(values) for values in zip(*pairs, strict=True))

@@ -1,4 +1,5 @@
 import pytest
+
 from speedmap import judgement
 
 GOOD = {"scores": 0.999, "boxes": 0.99}

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +39,7 @@ def speed(
     return {
         **measured,
         "phases": phases,
+        "alternatives": _alternatives(module, cell, engine, order, imgsz, timing),
         "imgsz": imgsz,
         "dataset": describe(data),
         "session": facts,
@@ -45,6 +47,17 @@ def speed(
         "watch": watched.result,
         "warnings": measured["doubts"] + watched.result["warnings"],
     }
+
+
+def _alternatives(
+    module: ModuleType, cell: Cell, engine: Path, order: list[tuple[str, str]], imgsz: int, timing: Protocol
+) -> dict[str, dict]:
+    """Time an engine in the other ways that its module knows; the summary of each by name."""
+    found = {}
+    for name, opened in getattr(module, "alternatives", dict)().items():
+        with opened(engine, cell) as session:
+            found[name] = time_engine(session, order, imgsz, cell.shape == "dynamic", timing, nullcontext())["summary"]
+    return found
 
 
 def demand_stable(measured: dict, attempt: int) -> None:

@@ -1,6 +1,8 @@
 """PyTorch as an engine: what the torch columns measure."""
 
 import time
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +28,11 @@ def platform() -> dict:
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version(),
     }
+
+
+def alternatives() -> dict[str, Callable[[Path, Cell], "Session"]]:
+    """Name the ways to run a network besides eager mode: as CUDA graphs where a GPU is."""
+    return {"cuda_graph": partial(Session, graphs=True)} if torch.cuda.is_available() else {}
 
 
 class Graph(NamedTuple):
