@@ -26,7 +26,7 @@ def snakemake(tmp_path_factory):
     def run(*arguments, **changes):
         (folder / "overlay.yaml").write_text(yaml.safe_dump({**QUICK, **changes}))
         command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder,
-                   "--cores", "2", *arguments, "--configfile", folder / "overlay.yaml"]  # fmt: skip
+                   "--cores", "2", "--configfile", folder / "overlay.yaml", *arguments]  # fmt: skip
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
         return done.returncode, done.stdout + done.stderr, folder
 
@@ -40,6 +40,12 @@ ONE = {
     "precisions": ["int8"],
     "dataset": SAMPLE,
 }
+
+
+def planned(output):
+    """Name the rules of a plan's table of jobs."""
+    table = output.split("Job stats:")[1].split("total")[0]
+    return {line.split()[0] for line in table.splitlines()[3:] if line.strip()}
 
 
 def test_one_cell_from_checkpoint_to_table(snakemake):
@@ -60,11 +66,26 @@ def test_a_second_run_does_nothing(snakemake):
     assert "Nothing to be done" in output
 
 
-def test_one_measurement_reruns_alone(snakemake):
-    code, output, _ = snakemake("-n", "-f", "results/openvino/yolov5s-mini-int8-static/speed.json", **ONE)
-    assert code == 0
-    assert "measure_speed     1" in " ".join(output.split(" ")).replace("measure_speed    1", "measure_speed     1")
-    assert "build_engine" not in output
+@pytest.mark.parametrize(
+    ("arguments", "rules"),
+    [
+        (["-f", "results/openvino/yolov5s-mini-int8-static/speed.json"], {"measure_speed"}),
+        (["-R", "results/openvino/yolov5s-mini-int8-static/speed.json", "--", "results/table.md"],
+         {"measure_speed", "render_table"}),
+        (["-R", "results/openvino/yolov5s-mini-int8-static/engine", "--", "results/table.md"],
+         {"build_engine", "verify_engine", "measure_speed", "measure_accuracy", "render_table"}),
+    ],
+)  # fmt: skip
+def test_a_part_reruns_with_what_follows_from_it_and_no_more(snakemake, arguments, rules):
+    code, output, _ = snakemake("-n", *arguments, **ONE)
+    assert code == 0, output
+    assert planned(output) == rules
+
+
+def test_an_added_precision_leaves_the_measured_one_alone(snakemake):
+    _, output, _ = snakemake("-n", "--", "results/table.md", **{**ONE, "precisions": ["int8", "fp16"]})
+    assert {"type_fp16", "build_engine", "measure_speed", "render_table"} <= planned(output)
+    assert not {"calibrate", "type_int8", "export_onnx"} & planned(output)
 
 
 def test_a_cell_that_fails_leaves_the_others_and_says_why(snakemake):

@@ -1,6 +1,5 @@
 """Make the tables from the records."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from speedmap import failures, records, table
@@ -25,7 +24,7 @@ def partial(cells: list[Cell], dataset: str, config: dict, backend: str, out: st
     """Write table.md from whatever was measured of some cells; what was not shows the reason."""
     paths = [str(path) for cell in cells for path in Path(cell.folder).glob("*.json") if path.stem in KINDS]
     rows = {row.cell: row for row in gather(paths)}
-    rows = [replace(rows.get(cell, table.Row(cell, None, None, None)), failed=failures.of(cell)) for cell in cells]
+    rows = [failures.void(rows.get(cell, table.Row(cell, None, None, None)), failures.of(cell)) for cell in cells]
     with records.atomic(Path(out)) as temporary:
         temporary.write_text(table.render(rows, config, records.read(Path(dataset)), backend))
 

@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# Not `from`: what `from` imports is part of a rule's code (fingerprint.py), and better words make no other figures.
+import speedmap.catalogue as catalogue
 from speedmap.errors import UserError
+
+LONGEST = 300  # characters of a foreign message; the log has it in full
 
 
 @contextmanager
@@ -24,8 +28,35 @@ def job(log: str) -> Iterator[None]:
         raise SystemExit(1) from None
 
 
-def explain(error: Exception) -> str:
-    """Say in one line what an error means: its own message if that is meant for users, else its type and message."""
+def explain(error: BaseException) -> str:
+    """Say in one line what an error means: its own message if that is meant for users, else cause and remedy if known.
+
+    An error is known when the catalogue has its message or that of an error behind it, the first cause first.
+    """
     if isinstance(error, UserError):
         return f"error: {error}"
+    for link in reversed(_chain(error)):
+        if known := catalogue.explain(_text(link)):
+            return f"error: {known.cause}; {known.remedy} ({_first_line(link)})"
     return f"error: unexpected {type(error).__name__}: {error}"
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """List an error and those behind it as a traceback shows them, the last raised first."""
+    chain: list[BaseException] = []
+    while error is not None and error not in chain:  # a chain may be closed by hand
+        chain.append(error)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return chain
+
+
+def _text(error: BaseException) -> str:
+    """Write what is to be searched: type, message, notes, and what a command that failed had said."""
+    said = getattr(error, "stderr", None) or ""
+    said = said.decode(errors="replace") if isinstance(said, bytes) else said
+    return "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", []), str(said)])
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines() or ["no message"]
+    return f"{type(error).__name__}: {lines[0]}"[:LONGEST]

@@ -1,19 +1,31 @@
-"""Why a cell has no figures: the last line of the log of the job that failed."""
+"""Why a cell has no figures: the last lines of the logs of the jobs that failed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from speedmap.cells import Cell
+from speedmap.table import Row
 
 MARK = "error: "  # begins the line that a failed job leaves
 LOGS = ("read_weights/{model}", "export_onnx/{model}-{shape}", "calibrate/{model}", "choose_float/{model}-{backend}",
         "{backend}/{model}-{precision}-{shape}/*")  # fmt: skip
+MEASURED = {"measure_speed": "speed", "measure_accuracy": "accuracy"}  # jobs whose failure voids their own record only
 
 
-def of(cell: Cell, logs: Path = Path("logs")) -> tuple[str, ...]:
-    """Give the message of the first job behind a cell that failed, () when none did."""
+def of(cell: Cell, logs: Path = Path("logs")) -> dict[str, str]:
+    """Give the message of each job behind a cell that failed, by the job's name."""
+    found = {}
     for pattern in LOGS:
         for path in sorted(logs.glob(pattern.format(**vars(cell)) + ".log")):
             last = path.read_text(errors="replace").rstrip().rpartition("\n")[2]
             if last.startswith(MARK):
-                return (last.removeprefix(MARK),)
-    return ()
+                found[path.stem if pattern.endswith("*") else path.parent.name] = last.removeprefix(MARK)
+    return found
+
+
+def void(row: Row, failed: dict[str, str]) -> Row:
+    """Take from a row the records of earlier runs that a failure has made worthless, and note the reasons."""
+    if failed.keys() - MEASURED.keys():
+        row = Row(row.cell, None, None, None)
+    missing = {MEASURED[job]: None for job in failed if job in MEASURED}
+    return replace(row, failed=tuple(failed.values()), **missing)

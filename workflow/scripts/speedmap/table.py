@@ -62,8 +62,7 @@ def _phase(key: str) -> Callable[[Row], float | None]:
 
 def _graphed(row: Row) -> float | None:
     """Give torch's median as a CUDA graph, which is how a TensorRT engine runs anyway."""
-    graph = row.speed and row.speed.get("alternatives", {}).get("cuda_graph", {})
-    return graph and graph.get("median_ms")
+    return (row.speed or {}).get("alternatives", {}).get("cuda_graph", {}).get("median_ms")
 
 
 def _metric(key: str) -> Callable[[Row], float | None]:
