@@ -1,5 +1,6 @@
 # make table: set everything up, measure what config.yaml names, end with results/table.md
 # make test:  set everything up, run the linters and the tests
+# make doctor: set everything up, say in ten lines what of this machine can run, what is missing and what to do
 PYTHON ?= python3
 ENV ?= $(shell nvidia-smi -L > /dev/null 2>&1 && echo gpu || echo cpu)
 CORES ?= all
@@ -7,7 +8,7 @@ VENV := .venv
 RUN := $(VENV)/$(ENV).ready
 DEV := $(VENV)/dev.ready
 
-.PHONY: table test lint
+.PHONY: table test lint doctor
 .DELETE_ON_ERROR:
 
 table: $(RUN)
@@ -16,6 +17,9 @@ table: $(RUN)
 
 test: lint
 	$(VENV)/bin/python -m pytest --durations 15
+
+doctor: $(RUN)
+	@$(VENV)/bin/python workflow/scripts/doctor.py $(CONFIG)
 
 lint: $(RUN) $(DEV)
 	$(VENV)/bin/ruff check .

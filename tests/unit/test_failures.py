@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from speedmap import failures
 from speedmap.cells import Cell
 from speedmap.table import Row
@@ -16,6 +18,7 @@ def test_the_last_line_of_a_failed_job_is_its_reason(tmp_path):
     log(tmp_path, "calibrate/other", "error: not this model\n")
     log(tmp_path, "openvino/a-b-int8-static/measure_speed", "fine\n")
     assert failures.of(CELL, tmp_path) == {"calibrate": "too few images"}
+    assert failures.of(replace(CELL, precision="fp16"), tmp_path) == {}
 
 
 def test_a_failure_before_the_measurements_voids_older_records():

@@ -25,8 +25,9 @@ def partial(cells: list[Cell], dataset: str, config: dict, backend: str, out: st
     paths = [str(path) for cell in cells for path in Path(cell.folder).glob("*.json") if path.stem in KINDS]
     rows = {row.cell: row for row in gather(paths)}
     rows = [failures.void(rows.get(cell, table.Row(cell, None, None, None)), failures.of(cell)) for cell in cells]
-    with records.atomic(Path(out)) as temporary:
-        temporary.write_text(table.render(rows, config, records.read(Path(dataset)), backend))
+    if any(row.speed or row.accuracy for row in rows):
+        with records.atomic(Path(out)) as temporary:
+            temporary.write_text(table.render(rows, config, records.read(Path(dataset)), backend))
 
 
 if __name__ == "__main__":

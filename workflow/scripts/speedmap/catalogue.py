@@ -29,7 +29,7 @@ MESSAGES = {
         "the disk is full, or the temporary folder is",
         "free space, or set TMPDIR to a folder with space; the same command then goes on",
     ),
-    r"exit (status|code) (137|-9)\b|SIGKILL|oom[-_]kill|line \d+:\s+\d+ Killed|killed by signal: Killed|State: OUT_OF_M": (
+    r"exit (status|code) (137|-9)\b|SIGKILL|oom[-_]kill|\d:\s+\d+ Killed|signal: Killed|State: OUT_OF": (
         "the job was killed, most likely because the memory of the machine or its container ran out",
         "give it more memory or run with fewer --cores; the same command then goes on",
     ),
@@ -87,7 +87,7 @@ MESSAGES = {
         "the container's CUDA is newer than the driver, and this GPU has no forward compatibility",
         "update the driver, or take a container with the driver's CUDA",
     ),
-    r"Target GPU SM ?\d+ is not supported|Unsupported SM|no kernel image is available|not compatible with the current PyT": (
+    r"Target GPU SM ?\d+ is not supp|Unsupported SM|no kernel image is available|not compatible with the current Py": (
         "this GPU's compute capability is not among those that the installed TensorRT or PyTorch was built for",
         "new GPU: update TensorRT and PyTorch (envs/gpu.txt); old GPU: install envs/gpu-tensorrt8.6.txt",
     ),
@@ -98,7 +98,7 @@ MESSAGES = {
     # two owners of one GPU context, and what follows from wrong buffers
     r"CUDNN_STATUS_MAPPING_ERROR|invalid resource handle|Cask convolution execution|explicit_context_dependent": (
         "two owners of the GPU's context are in one process (PyCUDA and torch), or a stream of another context",
-        "time engines in a process of their own without torch and PyCUDA, as the rules here do; never load either there",
+        "time engines in a process of their own without torch and PyCUDA, as the rules here do",
     ),
     r"illegal memory access|CUDA_ERROR_ILLEGAL_ADDRESS|a clean-up operation failed": (
         "the GPU wrote out of bounds: the image's shape and the engine's buffers disagree",
@@ -125,7 +125,7 @@ MESSAGES = {
         "the range of dimensions does not fit the graph's dynamic input",
         "delete the ONNX file and let snakemake export it again; report it with the config if that does not help",
     ),
-    r"Missing (dynamic range|scale and zero-point) for tensor|no scaling factors detected|provide dynamic range for all": (
+    r"Missing (dynamic range|scale and zero-point) for|no scaling factors detected|provide dynamic range": (
         "INT8 ranges are missing: the calibration is incomplete, or its cache is of another model",
         "delete the calibration cache (resources/implicit-*.cache) and the engine, or use int8.method: explicit",
     ),
@@ -141,7 +141,7 @@ MESSAGES = {
         "TensorRT could not try the kernels of a layer, as when other work holds the GPU's memory",
         "end other work on the GPU (nvidia-smi shows it) and run again",
     ),
-    r"Requested amount of (GPU )?memory|insuff?icient memory on requested|Error Code:? 2: Out ?Of ?Memory|getBestTactic": (
+    r"Requested amount of (GPU )?memory|insuff?icient memory on req|Error Code:? 2: Out ?Of ?Memory|getBestTactic": (
         "the GPU's memory is too small for the build, or other work holds it",
         "end other work on the GPU, or set tensorrt.workspace_gib lower",
     ),

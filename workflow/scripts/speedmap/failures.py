@@ -7,15 +7,15 @@ from speedmap.cells import Cell
 from speedmap.table import Row
 
 MARK = "error: "  # begins the line that a failed job leaves
-LOGS = ("read_weights/{model}", "export_onnx/{model}-{shape}", "calibrate/{model}", "choose_float/{model}-{backend}",
-        "{backend}/{model}-{precision}-{shape}/*")  # fmt: skip
+LOGS = ("read_weights/{model}", "export_onnx/{model}-{shape}", "{backend}/{model}-{precision}-{shape}/*")
+LOGS_INT8 = ("calibrate/{model}", "choose_float/{model}-{backend}")
 MEASURED = {"measure_speed": "speed", "measure_accuracy": "accuracy"}  # jobs whose failure voids their own record only
 
 
 def of(cell: Cell, logs: Path = Path("logs")) -> dict[str, str]:
     """Give the message of each job behind a cell that failed, by the job's name."""
     found = {}
-    for pattern in LOGS:
+    for pattern in (*LOGS, *(LOGS_INT8 if cell.precision == "int8" else ())):
         for path in sorted(logs.glob(pattern.format(**vars(cell)) + ".log")):
             last = path.read_text(errors="replace").rstrip().rpartition("\n")[2]
             if last.startswith(MARK):
