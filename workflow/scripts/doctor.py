@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,9 +101,10 @@ def installed(name: str) -> str | None:
 
 def packages(folder: Path, find: Callable[[str], str | None] = installed) -> Line:
     """Compare what is installed with the environment in `folder` that it is nearest to."""
-    different = {}
-    for path in sorted(folder.glob("[cg]pu*.txt")):
-        different[path] = {name: (pin, find(name)) for name, pin in pins(path).items() if find(name) != pin}
+    different = {
+        path: {name: (pin, find(name)) for name, pin in pins(path).items() if find(name) != pin}
+        for path in sorted(folder.glob("[cg]pu*.txt"))
+    }
     nearest = min(different, key=lambda path: len(different[path]))
     unlike = [f"{name} {found or 'missing'} (pinned {pin})" for name, (pin, found) in different[nearest].items()]
     name = f"{folder.name}/{nearest.name}"
@@ -116,12 +117,9 @@ def packages(folder: Path, find: Callable[[str], str | None] = installed) -> Lin
 
 def disk(free: int) -> Line:
     """Check the free bytes where the results go."""
-    text = f"{free / GIB:.0f} GiB free in {Path.cwd()}"
-    if free < LEAST_DISK:
-        return Line(MISSING, "disk", text, f"free {LEAST_DISK / GIB:.0f} GiB for the sample, {DISK / GIB:.0f} for COCO")
-    if free < DISK:
-        return Line(WARNING, "disk", text, f"enough for the sample, COCO wants {DISK / GIB:.0f} GiB")
-    return Line(OK, "disk", text)
+    state = MISSING if free < LEAST_DISK else WARNING if free < DISK else OK
+    wanted = f"the sample wants {LEAST_DISK / GIB:.0f} GiB, COCO {DISK / GIB:.0f}"
+    return Line(state, "disk", f"{free / GIB:.1f} GiB free in {Path.cwd()}", "" if state == OK else wanted)
 
 
 def memory(available: int | None) -> Line:
@@ -183,11 +181,11 @@ def config(files: list[str]) -> Line:
 def report(files: list[str]) -> tuple[list[Line], bool]:
     """Check everything; gives the lines and whether any backend can run."""
     obstacles = usable()
-    lines: Iterable[Line] = [
+    lines = [
         python(), packages(ROOT / "envs"), gpu(), *engines(obstacles), disk(shutil.disk_usage(Path.cwd()).free),
         memory(available_memory()), shared(), config(files),
     ]  # fmt: skip
-    return list(lines), None in obstacles.values()
+    return lines, None in obstacles.values()
 
 
 def main(files: list[str]) -> int:

@@ -113,7 +113,7 @@ MESSAGES = {
         "the engine was built by another version of TensorRT, or of CUDA with it",
         f"{REBUILD}; if that does not help, two TensorRT are installed: keep one",
     ),
-    r"magic_?tag": (
+    r"magic[ _]?tag": (
         "the file is no engine of this TensorRT: truncated, of another tool, or built by another version",
         REBUILD,
     ),

@@ -84,6 +84,9 @@ def explain(errors: list[str], what: str) -> EngineError:
 
 
 REMEDIES = {
+    r"myelin.*could not find any implementation": (
+        "TensorRT could not try the kernels of a layer, as when other work holds the GPU's memory; end that, run again"
+    ),
     r"out ?of ?memory|cuda failure: 2\b|insufficient memory": (
         "not enough GPU memory; end other processes on the GPU, or set tensorrt.workspace_gib lower"
     ),
