@@ -1,6 +1,5 @@
 # make table:  set everything up, measure what config.yaml names, end with results/table.md
 # make test:   set everything up, run the linters and the tests
-# make doctor: say what this machine has, lacks, and what to do
 # make doctor: set everything up, say in ten lines what of this machine can run, what is missing and what to do
 PYTHON ?= python3
 ENV ?= $(shell nvidia-smi -L > /dev/null 2>&1 && echo gpu || echo cpu)
