@@ -1,16 +1,14 @@
-"""Hold our median against OpenVINO's own benchmark_app, on one engine file, in turns.
+"""Hold our median against OpenVINO's own benchmark_app, on one typed ONNX file, in turns.
 
     python benchmarks/benchmark_app.py results/openvino/yolov5n-v7.0-fp16-static --rounds 5
 
-The engine must be static. Both run synchronously, one request, with the latency hint; each round times both.
+The cell must be static; benchmark_app takes no compiled engine but compiles model.onnx itself. Both run synchronously, one request, with the latency hint; each round times both.
 """
 
 import argparse
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from statistics import median
 
@@ -18,7 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
-from speedmap import environment, openvino_engine
+from speedmap import openvino_engine
 from speedmap.cells import Cell
 from speedmap.clock import Protocol, collect, warm_up
 
@@ -33,14 +31,12 @@ def ours(engine: Path, imgsz: int, seconds: float) -> float:
         return median(value for _, value in collect(lambda _: session.run(), [""], protocol))
 
 
-def theirs(engine: Path, seconds: float) -> float:
-    """Let benchmark_app time an engine; returns its median in milliseconds."""
-    with tempfile.TemporaryDirectory() as folder:
-        blob = shutil.copy(engine, Path(folder, "engine.blob"))
-        command = ["benchmark_app", "-m", blob, "-d", "CPU", "-hint", "latency", "-nireq", "1", "-api", "sync",
-                   "-nthreads", str(environment.physical_cores()), "-t", str(round(seconds))]  # fmt: skip
-        tool = Path(sys.executable).with_name(command[0])
-        output = subprocess.run([tool, *command[1:]], capture_output=True, text=True, check=True).stdout
+def theirs(onnx: Path, seconds: float) -> float:
+    """Let benchmark_app compile and time the ONNX file behind an engine; returns its median in milliseconds."""
+    command = ["benchmark_app", "-m", onnx, "-d", "CPU", "-hint", "latency", "-nireq", "1", "-api", "sync",
+               "-t", str(round(seconds))]  # fmt: skip
+    tool = Path(sys.executable).with_name(command[0])
+    output = subprocess.run([tool, *command[1:]], capture_output=True, text=True, check=True).stdout
     return float(re.search(r"Median:\s+([\d.]+) ms", output)[1])
 
 
@@ -55,7 +51,7 @@ def main() -> None:
     for number in range(options.rounds):
         pair = (
             ours(options.cell / "engine", options.imgsz, options.seconds),
-            theirs(options.cell / "engine", options.seconds),
+            theirs(options.cell / "model.onnx", options.seconds),
         )
         pairs.append(pair)
         print(f"round {number + 1}: speedmap {pair[0]:.2f} ms, benchmark_app {pair[1]:.2f} ms", flush=True)
