@@ -58,7 +58,9 @@ def main() -> None:
         print(f"round {number + 1}: speedmap {pair[0]:.2f} ms, benchmark_app {pair[1]:.2f} ms", flush=True)
     mine, other = (median(values) for values in zip(*pairs, strict=True))
     least = [min(values) for values in zip(*pairs, strict=True)]
-    print(f"least: speedmap {least[0]:.2f} ms, benchmark_app {least[1]:.2f} ms, {100 * (least[0] / least[1] - 1):+.1f}%")
+    print(
+        f"least: speedmap {least[0]:.2f} ms, benchmark_app {least[1]:.2f} ms, {100 * (least[0] / least[1] - 1):+.1f}%"
+    )
     print(f"median: speedmap {mine:.2f} ms, benchmark_app {other:.2f} ms, difference {100 * (mine / other - 1):+.1f}%")
 
 
