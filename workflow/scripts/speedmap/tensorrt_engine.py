@@ -86,7 +86,7 @@ class Session:
         self.facts |= {
             "stream": "own, non-blocking",
             "tensorrt": here["tensorrt"],
-            "libnvinfer": found[0] if found else None,
+            "libnvinfer": Path(found[0]).name if found else None,
             "profile": {"min": self.least, "opt": self.likeliest, "max": self.largest},
             "activations_mib": round(size / 2**20, 1),
             "graphs": {"captured": 0, "refused": {}},
