@@ -4,6 +4,7 @@ import importlib.util
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -13,12 +14,20 @@ import pytest
 import torch
 
 from speedmap import calibrate, checkpoint, export, precision, quantize, yolov5
+from speedmap.graph import Graph
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("tensorrt_rtx_bindings") is None, reason="TensorRT-RTX is not installed (envs/dev.txt)"
 )
 
 SHARED = Path(__file__).parents[3] / "shared"
+SAMPLE = sorted((Path(__file__).parents[2] / "sample").glob("*.safetensors"))
+OFFICIAL = [SHARED / f"weights/yolov5{name}.pt" for name in ("n-v7.0", "s-v6.0")]
+absent = pytest.mark.skipif(not SHARED.is_dir(), reason="no real checkpoints beside the project")
+CHECKPOINTS = [
+    *(pytest.param(path, id=path.stem) for path in SAMPLE),
+    *(pytest.param(path, id=path.stem, marks=[absent, pytest.mark.shared]) for path in OFFICIAL),
+]
 CELLS = [(kind, shape) for kind in ("fp16", "int8") for shape in ("static", "dynamic")]
 
 
@@ -55,40 +64,57 @@ def photos(folder, count=2):
     return sorted(folder.iterdir())
 
 
-def typed(network, folder, imgsz, kind, shape):
-    """Take a network through the steps of the workflow up to its typed ONNX file."""
-    plain, path = folder / f"{shape}.onnx", folder / f"{kind}-{shape}.onnx"
-    export.export(network, plain, imgsz, shape == "dynamic")
-    model = onnx.load(plain)
-    if kind == "int8":
-        images = photos(folder / "images")
-        statistics = calibrate.collect(plain, images, imgsz, {"images": len(images)})
-        model = quantize.quantize(model, statistics, [], "tensorrt", {})
-    onnx.save(precision.half(model), path)
-    return path
+class Maker:
+    """Takes networks through the steps of the workflow up to typed ONNX files; shared steps are done once."""
+
+    def __init__(self, folder, network, imgsz):
+        self.folder, self.imgsz = folder, imgsz
+        for shape in ("static", "dynamic"):
+            export.export(network, self.plain(shape), imgsz, shape == "dynamic")
+
+    def plain(self, shape):
+        return self.folder / f"{shape}.onnx"
+
+    @cached_property
+    def statistics(self):
+        images = photos(self.folder / "images")
+        return calibrate.collect(self.plain("static"), images, self.imgsz, {"images": len(images)})
+
+    def typed(self, kind, shape):
+        model = onnx.load(self.plain(shape))
+        if kind == "int8":
+            model = quantize.quantize(model, self.statistics, Graph(model).head, "tensorrt", {})
+        path = self.folder / f"{kind}-{shape}.onnx"
+        onnx.save(precision.half(model), path)
+        return path
 
 
 @pytest.fixture(scope="module")
-def mini():
+def mini(tmp_path_factory):
     torch.manual_seed(0)
-    return yolov5.YOLOv5(yolov5.Layout.official("n", 3, 0.5)).eval().fuse()
+    network = yolov5.YOLOv5(yolov5.Layout.official("n", 3, 0.5)).eval().fuse()
+    return Maker(tmp_path_factory.mktemp("mini"), network, 64)
+
+
+@pytest.fixture(scope="module")
+def real(request, tmp_path_factory):
+    """A checkpoint of the default matrix, or an official one."""
+    network = yolov5.build(checkpoint.load(request.param).tensors)
+    return Maker(tmp_path_factory.mktemp(request.param.stem), network, 320)
 
 
 @pytest.mark.parametrize(("kind", "shape"), CELLS)
-def test_a_small_detector_is_built(rtx, mini, tmp_path, kind, shape):
-    size, facts = rtx(typed(mini, tmp_path, 64, kind, shape), shapes(64, shape))
+def test_a_small_detector_is_built(rtx, mini, kind, shape):
+    size, facts = rtx(mini.typed(kind, shape), shapes(64, shape))
     assert size > 10_000
     assert facts["types"] == "strong"
 
 
-@pytest.mark.shared
-@pytest.mark.skipif(not SHARED.is_dir(), reason="no real checkpoints beside the project")
-@pytest.mark.parametrize("weights", ["yolov5n-v7.0", "yolov5s-v6.0"])
+@pytest.mark.parametrize("real", CHECKPOINTS, indirect=True)
 @pytest.mark.parametrize(("kind", "shape"), CELLS)
-def test_a_real_detector_is_built(rtx, tmp_path, weights, kind, shape):
-    network = yolov5.build(checkpoint.load(SHARED / "weights" / f"{weights}.pt").tensors)
-    size, _ = rtx(typed(network, tmp_path, 320, kind, shape), shapes(320, shape))
-    assert size > 1_000_000
+def test_a_real_detector_is_built(rtx, real, kind, shape):
+    size, _ = rtx(real.typed(kind, shape), shapes(320, shape))
+    assert size > 100_000
 
 
 def test_a_graph_of_two_float_types_is_refused_with_the_node(rtx, tmp_path):
