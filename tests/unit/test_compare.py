@@ -9,7 +9,7 @@ import yaml
 from speedmap import compare, compare_page, differences, records
 from speedmap.cells import Cell
 from speedmap.compare import IMPROVED, MISSING, NEW, NOISE, REGRESSED, CompareError, Limits
-from speedmap.table import Row
+from speedmap.row import Row
 
 ROOT = Path(__file__).parents[2]
 LIMITS = Limits(speed=0.02, speed_always=0.15, map=0.002, map_always=0.02)

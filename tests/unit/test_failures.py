@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from speedmap import failures
 from speedmap.cells import Cell
-from speedmap.table import Row
+from speedmap.row import Row
 
 CELL = Cell("openvino", "a-b", "int8", "static")
 

@@ -8,7 +8,7 @@ from speedmap import chart, page, plots, report, roofline
 from speedmap.cells import Cell
 from speedmap.chart import Mark, Scale
 from speedmap.points import points
-from speedmap.table import Row
+from speedmap.row import Row
 
 ROOT = Path(__file__).parents[2]
 PEAKS = {"device": "GPU", "by": "torch", "operations": {"fp16": 1e12, "int8": None}, "bytes": 1e11}

@@ -2,9 +2,9 @@ import copy
 
 import pytest
 
-from speedmap import table
+from speedmap import details, table
 from speedmap.cells import Cell
-from speedmap.table import Row
+from speedmap.row import Row
 
 CONFIG = {"models": {"a": {"weights": "a.pt"}, "b": {"weights": "random"}}, "precisions": ["fp16", "int8"],
           "shapes": ["dynamic", "static"], "torch": True, "skip": ["a-int8-static"], "imgsz": 640,
@@ -92,7 +92,7 @@ def test_both_thresholds_stand_below(rows):
 
 def test_details_are_unrounded(rows):
     rows[0].speed["summary"]["median_ms"] = 1.23456789
-    assert table.details(rows)["p50 ms"][0] == 1.23456789
+    assert details.frame(rows)["p50 ms"][0] == 1.23456789
 
 
 def test_int8_that_gains_nothing_is_marked_with_the_reason(rows):

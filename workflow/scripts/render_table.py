@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from speedmap import failures, records, table
+from speedmap import details, failures, records, table
 from speedmap.cells import Cell
 from speedmap.diagnose import job
 from speedmap.gather import gather
+from speedmap.row import Row
 
 KINDS = ("speed", "accuracy")
 
@@ -15,7 +16,7 @@ def main(paths: list[str], dataset: str, config: dict, backend: str, out: str, c
     rows = gather(paths)
     text = table.render(rows, config, records.read(Path(dataset)), backend)
     with records.atomic(Path(csv)) as temporary:
-        table.details(rows).to_csv(temporary, index=False)
+        details.frame(rows).to_csv(temporary, index=False)
     with records.atomic(Path(out)) as temporary:
         temporary.write_text(text)
 
@@ -24,7 +25,7 @@ def partial(cells: list[Cell], dataset: str, config: dict, backend: str, out: st
     """Write table.md from whatever was measured of some cells; what was not shows the reason."""
     paths = [str(path) for cell in cells for path in Path(cell.folder).glob("*.json") if path.stem in KINDS]
     rows = {row.cell: row for row in gather(paths)}
-    rows = [failures.void(rows.get(cell, table.Row(cell, None, None, None)), failures.of(cell)) for cell in cells]
+    rows = [failures.void(rows.get(cell, Row(cell, None, None, None)), failures.of(cell)) for cell in cells]
     if any(row.speed or row.accuracy for row in rows):
         with records.atomic(Path(out)) as temporary:
             temporary.write_text(table.render(rows, config, records.read(Path(dataset)), backend))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from speedmap import differences
 from speedmap.errors import UserError
-from speedmap.table import Row
+from speedmap.row import Row
 
 REGRESSED, IMPROVED, NOISE, MISSING, NEW = "regressed", "improved", "within noise", "missing", "new"
 ORDER = (REGRESSED, MISSING, IMPROVED, NEW, NOISE)

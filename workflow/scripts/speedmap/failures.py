@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from speedmap.cells import Cell
-from speedmap.table import Row
+from speedmap.row import Row
 
 MARK = "error: "  # begins the line that a failed job leaves
 LOGS = ("read_weights/{model}", "export_onnx/{model}-{shape}", "{backend}/{model}-{precision}-{shape}/*")

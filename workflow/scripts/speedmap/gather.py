@@ -5,7 +5,7 @@ from pathlib import Path
 
 from speedmap import records
 from speedmap.cells import Cell
-from speedmap.table import Row
+from speedmap.row import Row
 
 REFERENCES = {"torch": ("torch", "fp32", "dynamic"), "fp16": (None, "fp16", None)}  # None: as the cell itself
 

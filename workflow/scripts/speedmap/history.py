@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from speedmap.table import Row
+from speedmap.row import Row
 
 
 def lines(rows: list[Row]) -> list[dict]:

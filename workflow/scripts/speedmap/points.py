@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from speedmap.differences import SURE
-from speedmap.table import NAMES, Row
+from speedmap.row import NAMES, Row
 
 
 @dataclass(frozen=True)

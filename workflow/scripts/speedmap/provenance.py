@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from speedmap.table import Row
+from speedmap.row import Row
 
 MACHINE = ("cpu", "system", "versions")
 

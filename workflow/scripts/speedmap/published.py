@@ -10,7 +10,7 @@ from speedmap import records
 from speedmap.compare import device
 from speedmap.errors import UserError
 from speedmap.gather import gather
-from speedmap.table import NAMES, Row
+from speedmap.row import NAMES, Row
 
 ROOT = Path("results/published")
 MANIFEST = "published.json"

@@ -5,7 +5,7 @@ from pathlib import Path
 from speedmap import published
 from speedmap.gather import gather
 from speedmap.markdown import table
-from speedmap.table import Row
+from speedmap.row import Row
 
 PRECISIONS = ("fp16", "int8")
 HEAD = (

@@ -10,7 +10,7 @@ from speedmap import chart, page
 from speedmap.chart import Mark
 from speedmap.points import Point, points, starts
 from speedmap.roofline import roofs
-from speedmap.table import Row
+from speedmap.row import Row
 
 WORST = 12  # convolutions of each model in the sensitivity table
 CLIPPED = 0.995  # quantile at which the distributions are cut off

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from statistics import mean
 
-from speedmap.table import Row
+from speedmap.row import Row
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,45 @@
+"""The small numbers in the tables, and what they stand for."""
+
+from dataclasses import replace
+
+from speedmap import judgement
+from speedmap.cells import Cell
+from speedmap.row import Row
+
+
+class Notes:
+    """The marks of a page: each distinct warning or reason has a number and stands once below the tables."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def mark(self, texts: list[str]) -> str:
+        """Give the marks for some texts, numbering the new ones."""
+        numbers = sorted(self._numbers.setdefault(text, len(self._numbers) + 1) for text in texts)
+        return f"<sup>{','.join(map(str, numbers))}</sup>" if numbers else ""
+
+    def lines(self) -> list[str]:
+        return ["\n".join(f"{number}. {text}" for text, number in self._numbers.items())] if self._numbers else []
+
+
+def remarks(row: Row, found: dict[Cell, Row]) -> tuple[str, ...]:
+    """Say what the reader of a cell's speed should know besides its warnings; found: all cells of the page."""
+    return (*mixed(row), *slower(row, found))
+
+
+def mixed(row: Row) -> list[str]:
+    """Say how much of a cell runs in another precision than the one in the header."""
+    return judgement.mixed(row.speed["audit"]["shares"]) if row.speed else []
+
+
+def slower(row: Row, found: dict[Cell, Row]) -> list[str]:
+    """Say that INT8 gains nothing over the float engine of the same model and shape, and at which builder level."""
+    other = found.get(replace(row.cell, precision="fp16"))
+    if row.cell.precision != "int8" or not row.speed or not other or not other.speed:
+        return []
+    mine, its = (one.speed["summary"]["median_ms"] for one in (row, other))
+    level = (row.engine or {}).get("options", {}).get("builder_level")
+    known = f" (builder level {level}, at which TensorRT does not search for the fastest kernels)" if level == 0 else ""
+    return [f"INT8 is slower than {other.precision.upper()}: conversions cost more than small types save{known}"] * (
+        mine > its
+    )

@@ -1,0 +1,46 @@
+"""A cell with all that was recorded of it: what tables, plots and comparisons are made from."""
+
+from dataclasses import dataclass, field
+
+from speedmap.cells import Cell
+
+NAMES = {"tensorrt": "TensorRT", "openvino": "OpenVINO", "torch": "Torch"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A cell with its records; any of them is None when it was not measured.
+
+    references: accuracy records that its mAP is held against, `torch` and `fp16`, as far as there are any. failed: why
+    something was not measured, remarks: what else the reader of its speed should know; () for nothing.
+    """
+
+    cell: Cell
+    speed: dict | None
+    accuracy: dict | None
+    engine: dict | None
+    references: dict[str, dict] = field(default_factory=dict)
+    failed: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def precision(self) -> str:
+        """The precision that ran; the one that was asked for as long as nobody knows."""
+        return self.speed["audit"]["precision"] if self.speed else self.cell.precision
+
+    @property
+    def invalid(self) -> list[str]:
+        """Why the cell's figures are worthless, [] if they are not."""
+        reasons = list(self.speed["audit"]["invalid"]) if self.speed else []
+        hashes = {
+            record["artefact"]["engine_sha256"] if "artefact" in record else record["engine_sha256"]
+            for record in (self.speed, self.accuracy, self.engine)
+            if record
+        }
+        if self.cell.backend != "torch" and len(hashes) > 1:
+            reasons.append("speed and mAP come from different engines")
+        return reasons
+
+    @property
+    def warnings(self) -> list[str]:
+        return [warning for record in (self.speed, self.accuracy) if record for warning in record["warnings"]]
