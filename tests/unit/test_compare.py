@@ -1,6 +1,7 @@
 import copy
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,12 @@ def test_equal_runs_are_within_noise():
 @pytest.mark.parametrize(("half", "expected"), [(0.05, REGRESSED), (0.5, NOISE)])
 def test_three_percent_slower_depends_on_the_interval(half, expected):
     assert speed_verdict(row(half=half), row(median=10.3, half=half)) == expected
+
+
+def test_three_percent_slower_is_noise_where_builds_differ_by_more():
+    again = tuple({"summary": {"median_ms": ms}, "audit": {"invalid": []}} for ms in (10.2, 10.6, 9.9))
+    assert speed_verdict(replace(row(), builds=again), row(median=10.3)) == NOISE
+    assert speed_verdict(replace(row(), builds=again), row(median=12.0)) == REGRESSED
 
 
 @pytest.mark.parametrize("half", [0.01, 0.5, 5.0])

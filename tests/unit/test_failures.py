@@ -34,3 +34,8 @@ def test_a_failed_measurement_voids_its_own_record_only():
 def test_nothing_failed():
     row = Row(CELL, {"new": 1}, {"new": 1}, None)
     assert failures.void(row, {}) == row
+
+
+def test_a_further_build_that_failed_voids_nothing(tmp_path):
+    log(tmp_path, "openvino/a-b-int8-static/build_engine.2", "error: no memory\n")
+    assert failures.of(CELL, tmp_path) == {}

@@ -123,6 +123,15 @@ def test_what_is_no_longer_measured_is_no_longer_published(results):
     assert not (target / "tensorrt/yolov5s-int8-static/speed.json").exists()
 
 
+def test_a_further_build_belongs_to_its_cell(results):
+    paths, others = results()
+    again = write("results/tensorrt/yolov5s-fp16-static/speed.2.json", speed("fp16"))
+    target = publish([*paths, again], others)
+    first, second = gather(published.recorded(target), target)
+    assert first.builds == (speed("fp16") | {"schema": 1},)
+    assert (first.medians, second.medians, second.builds) == ([2.0, 2.0], [2.0], ())
+
+
 @pytest.mark.parametrize(
     ("facts", "named"),
     [({"dirty": True}, "dirty"), ({"invalid": ["runs in float"]}, "int8-static is invalid: runs in float")],

@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 
 import pytest
 
@@ -93,6 +94,18 @@ def test_both_thresholds_stand_below(rows):
 def test_details_are_unrounded(rows):
     rows[0].speed["summary"]["median_ms"] = 1.23456789
     assert details.frame(rows)["p50 ms"][0] == 1.23456789
+
+
+def test_builds_show_their_spread_and_an_invalid_one_is_said(rows):
+    assert details.frame(rows)["builds ms"][0] is None
+    slow, broken = (copy.deepcopy(rows[0].speed) for _ in range(2))
+    slow["summary"]["median_ms"], broken["summary"]["median_ms"] = 1.56789, 9.0
+    broken["audit"]["invalid"] = ["runs in float"]
+    rows[0] = replace(rows[0], builds=(slow, broken))
+    text = table.render(rows, CONFIG, DATASET, "tensorrt")
+    assert details.frame(rows)["builds ms"][0] == "1.500 to 1.568"
+    assert " 1.500 to 1.568 " in text
+    assert "1. build 3 is invalid: runs in float" in text
 
 
 def test_int8_that_gains_nothing_is_marked_with_the_reason(rows):

@@ -43,6 +43,13 @@ def test_a_skipped_cell_is_not_planned(plan):
     assert jobs(plan(skip=["yolov5x-mini-int8-dynamic"])[1], "measure_speed") == 15
 
 
+def test_further_builds_are_built_verified_and_timed_but_not_scored(plan):
+    code, output = plan(builds=3, precisions=["fp16"], shapes=["static"], torch=False)
+    assert code == 0, output
+    assert [jobs(output, rule) for rule in ("build_engine", "verify_engine", "measure_speed")] == [12, 12, 12]
+    assert jobs(output, "measure_accuracy") == 4
+
+
 def test_random_weights_have_no_accuracy_job(plan):
     _, output = plan(models={"yolov5x": {"weights": "random"}})
     assert jobs(output, "measure_speed") == 4
@@ -59,6 +66,7 @@ def test_models_of_an_overlay_replace_those_of_the_default(plan):
     ("changes", "message"),
     [
         ({"precisons": ["fp16"]}, "precisons"),
+        ({"builds": 0}, "0 is less than the minimum of 1"),
         ({"imgsz": 100}, "100 is not a multiple of 32"),
         ({"imgsz": "640"}, "'640' is not of type 'integer'"),
         ({"backend": "tensorflow"}, "'tensorflow' is not one of"),

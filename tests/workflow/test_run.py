@@ -88,6 +88,17 @@ def test_an_added_precision_leaves_the_measured_one_alone(snakemake):
     assert not {"calibrate", "type_int8", "export_onnx"} & planned(output)
 
 
+def test_a_further_build_adds_its_spread_and_leaves_the_first_alone(snakemake):
+    code, output, folder = snakemake("--", "results/table.md", **ONE, builds=2)
+    assert code == 0, output
+    assert planned(output) == {"build_engine", "verify_engine", "measure_speed", "render_table"}
+    cell = folder / "results/openvino/yolov5s-mini-int8-static"
+    first, second = (json.loads((cell / f"speed{build}.json").read_text()) for build in ("", ".2"))
+    assert first["artefact"]["onnx_sha256"] == second["artefact"]["onnx_sha256"]
+    low, high = sorted(record["summary"]["median_ms"] for record in (first, second))
+    assert f" {low:.3f} to {high:.3f} " in (folder / "results/table.md").read_text()
+
+
 def test_a_cell_that_fails_leaves_the_others_and_says_why(snakemake):
     code, output, folder = snakemake("--keep-going", **{**ONE, "precisions": ["fp16", "int8"], "int8": {"images": 999}})
     assert code != 0

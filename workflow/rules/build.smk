@@ -158,12 +158,12 @@ rule build_engine:
         onnx=f"results/{BACKEND}/{CELL}/model.onnx",
         dataset="results/dataset.json",
     output:
-        engine=f"results/{BACKEND}/{CELL}/engine",
-        record=f"results/{BACKEND}/{CELL}/engine.json",
+        engine=f"results/{BACKEND}/{CELL}/engine{{build}}",
+        record=f"results/{BACKEND}/{CELL}/engine{{build}}.json",
     log:
-        f"logs/{BACKEND}/{CELL}/build_engine.log",
+        f"logs/{BACKEND}/{CELL}/build_engine{{build}}.log",
     benchmark:
-        f"logs/{BACKEND}/{CELL}/build_engine.jsonl"
+        f"logs/{BACKEND}/{CELL}/build_engine{{build}}.jsonl"
     conda:
         ENVIRONMENT
     params:
@@ -178,16 +178,16 @@ rule build_engine:
 
 rule verify_engine:
     input:
-        engine=f"results/{BACKEND}/{CELL}/engine",
-        record=f"results/{BACKEND}/{CELL}/engine.json",
+        engine=f"results/{BACKEND}/{CELL}/engine{{build}}",
+        record=f"results/{BACKEND}/{CELL}/engine{{build}}.json",
         onnx=f"results/{BACKEND}/{CELL}/model.onnx",
         reference="results/onnx/{model}-{shape}.onnx",
         weights="results/weights/{model}.json",
         dataset="results/dataset.json",
     output:
-        f"results/{BACKEND}/{CELL}/verify.json",
+        f"results/{BACKEND}/{CELL}/verify{{build}}.json",
     log:
-        f"logs/{BACKEND}/{CELL}/verify_engine.log",
+        f"logs/{BACKEND}/{CELL}/verify_engine{{build}}.log",
     conda:
         ENVIRONMENT
     resources:

@@ -25,6 +25,7 @@ IMPLICIT = config["int8"]["method"] == "implicit"
 INT8 = {key: value for key, value in config["int8"].items() if key != "method"}  # of the explicit one
 CELL = "{model}-{precision}-{shape}"
 CELLS = settings.cells(config)
+BUILDS = settings.builds(config)
 TRAINED = settings.trained(config)
 CONFIG = settings.experiment(config)
 
@@ -33,6 +34,7 @@ wildcard_constraints:
     model=settings.pattern(config["models"]),
     precision="fp32|fp16|int8",
     shape="static|dynamic",
+    build=r"(\.[1-9][0-9]*)?",  # none: the engine that counts; .2, .3: further builds of it
 
 
 def fingerprint(script, *engines):
@@ -50,8 +52,13 @@ def source_of_weights(wildcards):
 
 
 def options_of_build(wildcards):
-    """Give the backend's options, and to an engine that is to be calibrated while it is built, on what."""
+    """Give the backend's options, and to an engine that is to be calibrated while it is built, on what.
+
+    A further build times its kernels anew: with the timings of the first it would choose what that one chose.
+    """
     options = config.get(BACKEND, {})
+    if wildcards.build and "timing_cache" in options:
+        options = options | {"timing_cache": False}
     if not IMPLICIT or wildcards.precision != "int8":
         return options
     return options | {"implicit": {"dataset": "results/dataset.json", "images": config["int8"]["images"]}}

@@ -3,14 +3,14 @@
 
 rule measure_speed:
     input:
-        engine=f"results/{BACKEND}/{CELL}/engine",
-        record=f"results/{BACKEND}/{CELL}/engine.json",
-        verify=f"results/{BACKEND}/{CELL}/verify.json",
+        engine=f"results/{BACKEND}/{CELL}/engine{{build}}",
+        record=f"results/{BACKEND}/{CELL}/engine{{build}}.json",
+        verify=f"results/{BACKEND}/{CELL}/verify{{build}}.json",
         dataset="results/dataset.json",
     output:
-        f"results/{BACKEND}/{CELL}/speed.json",
+        f"results/{BACKEND}/{CELL}/speed{{build}}.json",
     log:
-        f"logs/{BACKEND}/{CELL}/measure_speed.log",
+        f"logs/{BACKEND}/{CELL}/measure_speed{{build}}.log",
     retries: 1
     conda:
         ENVIRONMENT

@@ -2,12 +2,12 @@
 
 from speedmap import published
 
-SPEED = collect(f"results/{BACKEND}/{{cell}}/speed.json", cell=CELLS)
+SPEED = collect(f"results/{BACKEND}/{{cell}}/speed{{build}}.json", cell=CELLS, build=BUILDS)
 ACCURACY = collect(f"results/{BACKEND}/{{cell}}/accuracy.json", cell=settings.with_accuracy(config))
 TORCH_SPEED = collect("results/torch/{model}-fp16-dynamic/speed.json", model=config["models"])
 TORCH_ACCURACY = collect("results/torch/{model}-fp32-dynamic/accuracy.json", model=TRAINED)
-ENGINES = collect(f"results/{BACKEND}/{{cell}}/engine.json", cell=CELLS)
-VERIFIED = collect(f"results/{BACKEND}/{{cell}}/verify.json", cell=CELLS)
+ENGINES = collect(f"results/{BACKEND}/{{cell}}/engine{{build}}.json", cell=CELLS, build=BUILDS)
+VERIFIED = collect(f"results/{BACKEND}/{{cell}}/verify{{build}}.json", cell=CELLS, build=BUILDS)
 RECORDS = SPEED + ACCURACY + (TORCH_SPEED + TORCH_ACCURACY if config["torch"] else [])
 CHOICES = collect(f"results/calibration/{{model}}-{BACKEND}.json", model=config["models"])
 SENSITIVITY = CHOICES if "int8" in config["precisions"] else []

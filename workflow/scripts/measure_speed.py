@@ -31,7 +31,7 @@ def main(
 if __name__ == "__main__":
     with job(snakemake.log[0]):
         main(
-            Cell(snakemake.params.backend, **dict(snakemake.wildcards)),
+            Cell.of(snakemake.params.backend, dict(snakemake.wildcards)),
             snakemake.input.engine,
             snakemake.input.record,
             snakemake.input.get("verify"),

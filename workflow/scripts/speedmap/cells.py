@@ -1,5 +1,6 @@
 """A cell of the matrix: one model in one precision and input shape on one backend."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 FOLDER = "results/{backend}/{model}-{precision}-{shape}"  # the one grammar of paths; rules, table and records share it
@@ -13,6 +14,11 @@ class Cell:
     model: str
     precision: str
     shape: str
+
+    @classmethod
+    def of(cls, backend: str, wildcards: Mapping[str, str]) -> "Cell":
+        """Take a cell from a job's wildcards, whatever others there are."""
+        return cls(backend, *(wildcards[axis] for axis in ("model", "precision", "shape")))
 
     @property
     def name(self) -> str:

@@ -90,9 +90,11 @@ def _pair(old: dict, new: dict, cell: object, figure: str) -> tuple[dict | None,
 
 
 def _record(row: Row | None, figure: str) -> dict | None:
-    """Give the record behind a figure; an invalid cell has no figures."""
+    """Give the record behind a figure; an invalid cell has none. To a speed is added how much builds differ."""
     if row is None or row.invalid:
         return None
+    if figure == "speed" and row.speed:
+        return {**row.speed, "build_error": row.build_error}
     return row.speed if figure == "speed" else row.accuracy
 
 
@@ -116,7 +118,7 @@ def judge(cell: str, before: dict | None, after: dict | None, figure: str, limit
     if before is None or after is None:
         return Change(cell, figure, MISSING if after is None else NEW, _value(before, figure), _value(after, figure))
     if figure == "speed":
-        change, error = slowdown(before["summary"], after["summary"])
+        change, error = slowdown(before, after)
         found = verdict(change, error, limits.speed, limits.speed_always)
     else:
         difference = differences.between(after, before)
@@ -136,14 +138,16 @@ def _gain(before: dict, after: dict) -> float:
 
 
 def slowdown(before: dict, after: dict) -> tuple[float, float]:
-    """Give the relative change of the median between two summaries, and its standard error."""
-    ratio = after["median_ms"] / before["median_ms"]
+    """Give the relative change of the median between two speed records, and its standard error."""
+    ratio = after["summary"]["median_ms"] / before["summary"]["median_ms"]
     return ratio - 1, ratio * math.hypot(_relative_error(before), _relative_error(after))
 
 
-def _relative_error(summary: dict) -> float:
-    """Take a quarter of the 95% interval, relative to the median, for the standard error."""
-    return (summary["median_high_ms"] - summary["median_low_ms"]) / (2 * differences.SURE * summary["median_ms"])
+def _relative_error(record: dict) -> float:
+    """Take a quarter of the 95% interval, relative to the median, for the standard error; that of builds adds to it."""
+    summary = record["summary"]
+    width = summary["median_high_ms"] - summary["median_low_ms"]
+    return math.hypot(width / (2 * differences.SURE * summary["median_ms"]), record["build_error"])
 
 
 def verdict(worse: float, error: float, limit: float, always: float) -> str:

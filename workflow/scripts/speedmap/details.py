@@ -21,6 +21,11 @@ def _graphed(row: Row) -> float | None:
     return (row.speed or {}).get("alternatives", {}).get("cuda_graph", {}).get("median_ms")
 
 
+def _builds(row: Row) -> str | None:
+    """Give the least and the largest median of the builds of one graph."""
+    return f"{min(row.medians):.3f} to {max(row.medians):.3f}" if len(row.medians) > 1 else None
+
+
 def _metric(key: str) -> Callable[[Row], float | None]:
     return lambda row: row.accuracy and 100 * row.accuracy["metrics"][key]
 
@@ -49,6 +54,7 @@ COLUMNS: dict[str, Callable[[Row], object]] = {  # of the detail table and the c
     "p90 ms": _summary("p90_ms"),
     "p99 ms": _summary("p99_ms"),
     "samples": _summary("count"),
+    "builds ms": _builds,
     "CUDA graph ms": _graphed,
     "letterbox ms": _phase("letterbox"),
     "infer ms": _phase("run"),
@@ -77,8 +83,9 @@ FORMATS = {
 
 
 NOTE = (
-    "± mAP: standard error over other images like these. less torch, less FP16: difference of the mAP and its standard "
-    "error, paired by image; ≈ means that it is within two of these."
+    "builds ms: least and largest median of the engines built from one graph. ± mAP: standard error over other images "
+    "like these. less torch, less FP16: difference of the mAP and its standard error, paired by image; ≈ means that it "
+    "is within two of these."
 )
 
 
@@ -87,11 +94,17 @@ def frame(rows: list[Row]) -> pd.DataFrame:
     return pd.DataFrame([{name: value(row) for name, value in COLUMNS.items()} for row in rows])
 
 
+def _shown(value: object, style: str) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if pd.isna(value) else f"{value:{style}}"
+
+
 def render(rows: list[Row]) -> str:
     """Write the detail table and what its columns mean."""
     table = frame(rows)
     for name in table.columns:
         if style := FORMATS.get(name.split()[-1]):
-            table[name] = [("" if pd.isna(value) else f"{value:{style}}") for value in table[name]]
+            table[name] = [_shown(value, style) for value in table[name]]
     table = table.astype(object).where(table.notna(), "")
     return f"## Details\n\n{table.to_markdown(index=False, disable_numparse=True, tablefmt='github')}\n\n{NOTE}"

@@ -18,8 +18,9 @@ def of(cell: Cell, logs: Path = Path("logs")) -> dict[str, str]:
     for pattern in (*LOGS, *(LOGS_INT8 if cell.precision == "int8" else ())):
         for path in sorted(logs.glob(pattern.format(**vars(cell)) + ".log")):
             last = path.read_text(errors="replace").rstrip().rpartition("\n")[2]
-            if last.startswith(MARK):
-                found[path.stem if pattern.endswith("*") else path.parent.name] = last.removeprefix(MARK)
+            name = path.stem if pattern.endswith("*") else path.parent.name
+            if last.startswith(MARK) and name.isidentifier():  # of build_engine.2 only the spread of builds depends
+                found[name] = last.removeprefix(MARK)
     return found
 
 

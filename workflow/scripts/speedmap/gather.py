@@ -26,7 +26,8 @@ def gather(paths: list[str], root: Path = Path("results")) -> list[Row]:
 def _row(cell: Cell, joined: dict[str, dict], root: Path) -> Row:
     beside = root / Path(cell.folder).relative_to("results") / "engine.json"
     engine = records.read(beside) if beside.exists() else None
-    return Row(cell, joined.get("speed"), joined.get("accuracy"), engine)
+    builds = tuple(record for name, record in joined.items() if name.startswith("speed."))
+    return Row(cell, joined.get("speed"), joined.get("accuracy"), engine, builds=builds)
 
 
 def _references(cell: Cell, rows: dict[Cell, Row]) -> dict[str, dict]:

@@ -24,12 +24,18 @@ class Notes:
 
 def remarks(row: Row, found: dict[Cell, Row]) -> tuple[str, ...]:
     """Say what the reader of a cell's speed should know besides its warnings; found: all cells of the page."""
-    return (*mixed(row), *slower(row, found))
+    return (*mixed(row), *slower(row, found), *broken(row))
 
 
 def mixed(row: Row) -> list[str]:
     """Say how much of a cell runs in another precision than the one in the header."""
     return judgement.mixed(row.speed["audit"]["shares"]) if row.speed else []
+
+
+def broken(row: Row) -> list[str]:
+    """Name the further builds that are worthless, so that the spread is of the others."""
+    audits = {number: record["audit"] for number, record in enumerate(row.builds, 2)}
+    return [f"build {number} is invalid: {audit['invalid'][0]}" for number, audit in audits.items() if audit["invalid"]]
 
 
 def slower(row: Row, found: dict[Cell, Row]) -> list[str]:

@@ -1,6 +1,7 @@
 """A cell with all that was recorded of it: what tables, plots and comparisons are made from."""
 
 from dataclasses import dataclass, field
+from statistics import mean, stdev
 
 from speedmap.cells import Cell
 
@@ -12,7 +13,8 @@ class Row:
     """A cell with its records; any of them is None when it was not measured.
 
     references: accuracy records that its mAP is held against, `torch` and `fp16`, as far as there are any. failed: why
-    something was not measured, remarks: what else the reader of its speed should know; () for nothing.
+    something was not measured, remarks: what else the reader of its speed should know; () for nothing. builds: speed
+    records of further engines that were built from the same graph.
     """
 
     cell: Cell
@@ -22,6 +24,7 @@ class Row:
     references: dict[str, dict] = field(default_factory=dict)
     failed: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    builds: tuple[dict, ...] = ()
 
     @property
     def precision(self) -> str:
@@ -40,6 +43,17 @@ class Row:
         if self.cell.backend != "torch" and len(hashes) > 1:
             reasons.append("speed and mAP come from different engines")
         return reasons
+
+    @property
+    def medians(self) -> list[float]:
+        """The median of each valid build in milliseconds, this engine's first; [] when it was not timed."""
+        timed = [record for record in (self.speed, *self.builds) if record and not record["audit"]["invalid"]]
+        return [record["summary"]["median_ms"] for record in timed]
+
+    @property
+    def build_error(self) -> float:
+        """The standard deviation of the medians of the builds, relative; 0 while there is one build."""
+        return stdev(self.medians) / mean(self.medians) if len(self.medians) > 1 else 0.0
 
     @property
     def warnings(self) -> list[str]:

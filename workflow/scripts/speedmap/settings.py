@@ -73,6 +73,11 @@ def cells(config: dict) -> list[str]:
     return [name for name in names if name not in config["skip"]]
 
 
+def builds(config: dict) -> list[str]:
+    """Name the builds of each engine by what their files have after their names: nothing, .2, .3."""
+    return ["", *(f".{number}" for number in range(2, config["builds"] + 1))]
+
+
 def trained(config: dict) -> list[str]:
     """Name the models whose weights mean something, so that there is a mAP to measure."""
     return [name for name, model in config["models"].items() if model["weights"] != "random"]
