@@ -96,6 +96,28 @@ def test_details_are_unrounded(rows):
     assert details.frame(rows)["p50 ms"][0] == 1.23456789
 
 
+def test_details_show_no_figure_of_an_invalid_cell(rows):
+    rows[0].speed["audit"]["invalid"].append("runs in float")
+    found = details.frame(rows)
+    assert list(found["p50 ms"].notna()[:2]) == list(found["mAP"].notna()[:2]) == [False, True]
+    assert found["invalid"].dropna().to_dict() == {0: "runs in float"}
+
+
+def test_details_leave_out_what_no_cell_has(rows):
+    text = details.render(rows)
+    assert "CUDA graph ms" not in text
+    assert " 100.0% |" in text
+    rows[0].speed["alternatives"] = {"cuda_graph": {"median_ms": 0.25}}
+    assert "CUDA graph ms" in details.render(rows)
+
+
+def test_counts_are_whole_also_beside_a_cell_that_was_not_timed(rows):
+    rows[0] = replace(rows[0], speed=None)
+    assert list(details.frame(rows)["samples"][1:3]) == [200, 200]
+    assert " 200 " in details.render(rows)
+    assert "200.0" not in details.frame(rows).to_csv()
+
+
 def test_builds_show_their_spread_and_an_invalid_one_is_said(rows):
     assert details.frame(rows)["builds ms"][0] is None
     slow, broken = (copy.deepcopy(rows[0].speed) for _ in range(2))

@@ -34,6 +34,11 @@ def _agreement(key: str) -> Callable[[Row], float | None]:
     return lambda row: row.speed and row.speed["audit"].get("agreement", {}).get(key)
 
 
+def _share(row: Row) -> float | None:
+    """Give the share of the multiply-adds that ran in the cell's precision; torch runs what it says."""
+    return row.speed["audit"]["shares"][row.precision] if row.speed and row.cell.backend != "torch" else None
+
+
 def _error(row: Row) -> float | None:
     error = row.accuracy and row.accuracy["metrics"].get("map_se")
     return None if error is None else 100 * error
@@ -62,36 +67,55 @@ COLUMNS: dict[str, Callable[[Row], object]] = {  # of the detail table and the c
     "end-to-end ms": _phase("end_to_end"),
     "engine MB": lambda row: row.engine and row.engine.get("bytes") and row.engine["bytes"] / 1e6,
     "build s": lambda row: row.engine and row.engine.get("build", {}).get("build_s"),
-    "share": lambda row: row.speed and row.speed["audit"]["shares"][row.precision],
+    "share": _share,
     "agreement": _agreement("scores"),
     "mAP": _metric("map"),
     "mAP50": _metric("map50"),
     "± mAP": _error,
     "less torch": _against("torch"),
     "less FP16": _against("fp16"),
+    "invalid": lambda row: row.invalid[0] if row.invalid else None,
 }
-FORMATS = {
-    "ms": ".2f",
-    "samples": ".0f",
-    "MB": ".1f",
-    "s": ".1f",
-    "share": ".3f",
-    "agreement": ".4f",
-    "mAP": ".2f",
-    "mAP50": ".2f",
-}
+HEAD = ("cell", "ran")
+TIMES = (
+    "p50 ms", "p90 ms", "p99 ms", "samples", "builds ms", "CUDA graph ms", "letterbox ms", "infer ms", "NMS ms",
+    "end-to-end ms",
+)  # fmt: skip
+REST = (
+    "engine MB", "build s", "share", "agreement", "mAP", "± mAP", "mAP50", "less torch", "less FP16", "invalid",
+)  # fmt: skip
+TABLES = {"Times": TIMES, "Engines and mAP": REST}  # on the page; columns and rows without any figure are left out
+FINDINGS = {"cell", "ran", "engine MB", "build s", "share", "agreement", "invalid"}  # all that an invalid cell shows
+FORMATS = {"p50 ms": ".3f", "p90 ms": ".3f", "p99 ms": ".3f", "samples": ".0f", "engine MB": ".1f", "build s": ".1f",
+           "share": ".1%", "agreement": ".4f"}  # fmt: skip
+PLAIN = ".2f"  # where FORMATS says nothing
 
 
 NOTE = (
-    "builds ms: least and largest median of the engines built from one graph. ± mAP: standard error over other images "
-    "like these. less torch, less FP16: difference of the mAP and its standard error, paired by image; ≈ means that it "
-    "is within two of these."
+    "builds ms: least and largest median of the engines built from one graph. infer ms: as p50, but by the host's clock "
+    "and amid the other phases. share: of the multiply-adds that ran in the precision under `ran`. agreement: cosine "
+    "between the scores and those of the float32 graph. ± mAP: standard error over other images like these. less torch, "
+    "less FP16: difference of the mAP and its standard error, paired by image; ≈ means that it is within two of these."
 )
 
 
 def frame(rows: list[Row]) -> pd.DataFrame:
-    """List every cell with every column, unrounded."""
-    return pd.DataFrame([{name: value(row) for name, value in COLUMNS.items()} for row in rows])
+    """List every cell with every column, unrounded; an invalid cell has no figures, only what was found out."""
+    shown = [FINDINGS if row.invalid else set(COLUMNS) for row in rows]
+    lines = [
+        {name: value(row) if name in names else None for name, value in COLUMNS.items()}
+        for row, names in zip(rows, shown, strict=True)
+    ]
+    found = pd.DataFrame(lines)
+    return found.astype({"samples": "Int64"})  # whole also where a cell has none
+
+
+def render(rows: list[Row]) -> str:
+    """Write the detail tables and what their columns mean."""
+    found = frame(rows)
+    shown = pd.DataFrame({name: [_shown(value, FORMATS.get(name, PLAIN)) for value in found[name]] for name in found})
+    parts = [f"### {title}\n\n{text}" for title, names in TABLES.items() if (text := _table(shown, names))]
+    return "\n\n".join(["## Details", *parts, NOTE])
 
 
 def _shown(value: object, style: str) -> str:
@@ -100,11 +124,9 @@ def _shown(value: object, style: str) -> str:
     return "" if pd.isna(value) else f"{value:{style}}"
 
 
-def render(rows: list[Row]) -> str:
-    """Write the detail table and what its columns mean."""
-    table = frame(rows)
-    for name in table.columns:
-        if style := FORMATS.get(name.split()[-1]):
-            table[name] = [_shown(value, style) for value in table[name]]
-    table = table.astype(object).where(table.notna(), "")
-    return f"## Details\n\n{table.to_markdown(index=False, disable_numparse=True, tablefmt='github')}\n\n{NOTE}"
+def _table(shown: pd.DataFrame, names: tuple[str, ...]) -> str:
+    """Write some columns as markdown, figures to the right; nothing where no cell has one."""
+    given = [name for name in names if shown[name].any()]
+    part = shown.loc[shown[given].any(axis=1), [*HEAD, *given]]
+    align = ["left"] * len(HEAD) + ["right"] * len(given)
+    return part.to_markdown(index=False, disable_numparse=True, tablefmt="github", colalign=align) if given else ""
