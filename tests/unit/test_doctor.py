@@ -2,9 +2,10 @@ from types import SimpleNamespace
 
 import pytest
 
-import doctor
-from doctor import GIB, MISSING, OK, WARNING
+import doctor as script
+from speedmap import doctor
 from speedmap.backends import ORDER
+from speedmap.doctor import GIB, MISSING, OK, WARNING
 from speedmap.nvml import NoGpu
 
 
@@ -159,7 +160,7 @@ def test_a_config_that_is_not_there(tmp_path):
 @pytest.mark.parametrize(("why_not", "code"), [(None, 0), ("not here", 1)])
 def test_the_exit_code_says_whether_a_backend_can_run(monkeypatch, capsys, why_not, code):
     monkeypatch.setattr(doctor, "usable", lambda: {"tensorrt": "no\nGPU", "openvino": why_not})
-    assert doctor.main(["config.yaml"]) == code
+    assert script.main(["config.yaml"]) == code
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) <= 10
     assert {line.split()[0] for line in lines} <= {OK, MISSING, WARNING}
