@@ -4,7 +4,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from speedmap import export, images, quantize, sensitivity
-from speedmap.graph import Graph, GraphError, shares
+from speedmap.graph import Graph, GraphError
 from speedmap.sites import DIALECTS, SiteError
 from test_calibrate import SIZE, graph, network, pictures, statistics  # noqa: F401
 
@@ -133,12 +133,6 @@ def test_statistics_of_another_model_are_an_error(model, statistics):  # noqa: F
     other = type(statistics)({}, {}, {}, {}, {})
     with pytest.raises(SiteError, match="another model"):
         quantize.quantize(model, other, [], "openvino", {"bias_correction": False, "compensate": False})
-
-
-def test_shares_of_the_multiply_adds_add_up(model, statistics):  # noqa: F811
-    found = shares(Graph(model), statistics.shapes)
-    assert sum(found.values()) == pytest.approx(1)
-    assert all(share > 0 for share in found.values())
 
 
 def test_a_graph_without_a_head_is_an_error():

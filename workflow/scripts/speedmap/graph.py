@@ -45,24 +45,19 @@ class Graph:
     @cached_property
     def head(self) -> list[str]:
         """Name the convolutions after which no other comes, one a stride; GraphError when nothing is before them."""
-        last = [name for name, conv in self.convs.items() if not self._reaches_conv(conv)]
+        before, last = set(), []  # the tensors that convolutions depend on, found from the end
+        for node in reversed(self.proto.node):
+            follows = before.intersection(node.output)
+            if node.op_type == "Conv" and not follows:
+                last.append(node.name)
+            if node.op_type == "Conv" or follows:
+                before.update(node.input)
         if not last or len(last) == len(self.convs):
             raise GraphError(
-                f"{self.proto.name or 'the graph'}: no detection head after its {len(self.convs)} convolutions; INT8 "
-                "needs the ONNX of a YOLOv5 detector"
+                f"{self.proto.name or 'the graph'}: no detection head after its {len(self.convs)} convolutions; only "
+                "the ONNX of a YOLOv5 detector can be given a precision"
             )
-        return last
-
-    def _reaches_conv(self, node: NodeProto) -> bool:
-        stack, seen = [node], set()
-        while stack:
-            for reader in (reader for name in stack.pop().output for reader in self.consumers[name]):
-                if reader.op_type == "Conv":
-                    return True
-                if reader.name not in seen:
-                    seen.add(reader.name)
-                    stack.append(reader)
-        return False
+        return last[::-1]
 
     @cached_property
     def body(self) -> list[str]:
@@ -114,18 +109,3 @@ class Graph:
         """Name the tensors that convolutions read, and the sources of those."""
         inputs = [conv.input[0] for conv in self.convs.values()]
         return list(dict.fromkeys(name for tensor in inputs for name in (tensor, *self.sources(tensor))))
-
-    def multiply_adds(self, conv: str, shape: tuple[int, ...]) -> int:
-        """Count a convolution's multiply-adds on an input [n, c, h, w]."""
-        node, weight = self.convs[conv], self.weight(conv)
-        settings = {attribute.name: list(attribute.ints) for attribute in node.attribute}
-        strides, pads = settings.get("strides", [1, 1]), settings.get("pads", [0] * 4)
-        sides = (shape[2 + axis] + pads[axis] + pads[2 + axis] - weight.shape[2 + axis] for axis in (0, 1))
-        return int(weight.size * np.prod([side // stride + 1 for side, stride in zip(sides, strides, strict=True)]))
-
-
-def shares(graph: Graph, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, float]:
-    """Give each convolution's share of the multiply-adds, with the shapes of what they read."""
-    counts = {name: graph.multiply_adds(name, shapes[conv.input[0]]) for name, conv in graph.convs.items()}
-    total = sum(counts.values())
-    return {name: count / total for name, count in counts.items()}

@@ -6,16 +6,19 @@ from onnx.utils import Extractor
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 
+from speedmap.graph import Graph
+
 HALF_SCALES = 19  # the first opset in which (de)quantization may give float16
 
 
 def half(model: onnx.ModelProto) -> onnx.ModelProto:
     """Type a float32 detector as float16 up to its last convolutions; inputs, outputs and decoding stay float32.
 
-    Decoding stays because float16 resolves coordinates beyond 512 pixels to half a pixel only. Raises ValueError for a
-    graph that has no convolution.
+    Decoding stays because float16 resolves coordinates beyond 512 pixels to half a pixel only. Raises GraphError for a
+    graph that has no detection head.
     """
-    cut = last_convolutions(model)
+    named = Graph(model)
+    cut = [named.convs[name].output[0] for name in named.head]
     if any(node.op_type == "QuantizeLinear" for node in model.graph.node):
         model.opset_import[0].version = max(model.opset_import[0].version, HALF_SCALES)
     graph = Extractor(model)
@@ -26,17 +29,3 @@ def half(model: onnx.ModelProto) -> onnx.ModelProto:
     for part in (body.model, tail):
         del part.graph.value_info[:]  # what both know of the cut would count as a clash of names
     return merge_models(body.model, tail, [(name, name) for name in cut])
-
-
-def last_convolutions(model: onnx.ModelProto) -> list[str]:
-    """Name the outputs of the convolutions that no other convolution depends on: the head's, one a stride."""
-    convolved, last = set(), []
-    for node in reversed(model.graph.node):  # topological order, so consumers come first
-        follows = convolved.intersection(node.output)
-        if node.op_type == "Conv" and not follows:
-            last.append(node.output[0])
-        if node.op_type == "Conv" or follows:
-            convolved.update(node.input)
-    if not last:
-        raise ValueError("no convolution in the graph")
-    return last[::-1]

@@ -9,8 +9,9 @@ import onnxruntime
 from tqdm import tqdm
 
 from speedmap import images as imagery
+from speedmap.audit import multiply_adds
 from speedmap.calibrate import Statistics, chosen
-from speedmap.graph import Graph, shares
+from speedmap.graph import Graph
 from speedmap.quantize import DEFAULTS, quantize
 
 SEEN = 0.05  # confidence from which a row of the output counts as something seen
@@ -27,7 +28,8 @@ def choose(onnx: Path, statistics: Statistics, images: list[Path], imgsz: int, d
     options = DEFAULTS | options
     model = onnxlib.load(onnx)
     graph = Graph(model)
-    share = shares(graph, statistics.shapes)
+    work = multiply_adds(onnx, imgsz)
+    share = {name: count / sum(work.values()) for name, count in work.items()}
     batches = [
         imagery.load(path, imgsz, graph.dynamic)[0]
         for path in spread(chosen(images, options["images"]), options["scan"])

@@ -16,6 +16,7 @@ from onnx import ModelProto
 
 from speedmap import geometry, images, records
 from speedmap.cuda import Stream
+from speedmap.graph import Graph
 from speedmap.tensorrt_runtime import INPUT, EngineError, load
 from speedmap.weak import UNPINNED
 
@@ -152,9 +153,8 @@ def decoding(model: ModelProto) -> set[str]:
 
     They stay float32, as in a typed graph: boxes in 256 steps would be a poor contrast.
     """
-    from speedmap.precision import last_convolutions  # loads onnxruntime, which no process that times may
-
-    needed = set(last_convolutions(model))
+    graph = Graph(model)
+    needed = {graph.convs[name].output[0] for name in graph.head}
     tail = set()
     for node in reversed(model.graph.node):  # topological order, so consumers come first
         if needed.intersection(node.output):
