@@ -1,6 +1,10 @@
 from pathlib import Path
 
-from speedmap.fingerprint import _imports, fingerprint_of
+import pytest
+
+from speedmap.fingerprint import _imports, fingerprint_of, sources
+
+SCRIPTS = Path("workflow/scripts")
 
 
 def library(tmp_path, **modules):
@@ -20,6 +24,19 @@ def test_an_edit_counts_when_it_is_imported_however_deep(tmp_path):
 
 
 def test_every_adapter_of_the_project_can_be_hashed():
-    scripts = Path("workflow/scripts")
-    prints = {path.stem: fingerprint_of(scripts, path.stem) for path in scripts.glob("*.py")}
+    prints = {path.stem: fingerprint_of(SCRIPTS, path.stem) for path in SCRIPTS.glob("*.py")}
     assert len(set(prints.values())) == len(prints) > 5
+
+
+@pytest.mark.parametrize("engine", ["tensorrt_engine", "openvino_engine", "torch_engine", "null_engine"])
+@pytest.mark.parametrize(
+    ("job", "own", "other"),
+    [
+        ("measure_speed", {"speed", "watch", "stats"}, {"accuracy", "coco", "map_error", "differences"}),
+        ("measure_accuracy", {"accuracy", "coco", "map_error"}, {"speed", "watch", "stats", "clock"}),
+    ],
+)
+def test_an_edit_for_one_job_does_not_rerun_the_other(job, own, other, engine):
+    behind = {path.stem for path in sources(SCRIPTS, job, engine)}
+    assert own <= behind
+    assert not other & behind

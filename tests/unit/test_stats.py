@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from speedmap import measurement, null_engine, stats
+from speedmap import measurement, null_engine, speed, stats
 from speedmap.cells import Cell
 from speedmap.watch import Watch
 
@@ -44,10 +44,10 @@ def data(tmp_path_factory):
 @pytest.fixture
 def measured(data, tmp_path, monkeypatch):
     def measure(source=None, **script):
-        monkeypatch.setattr(measurement, "watch", lambda: Watch(source or Source(), period_s=0.001))
+        monkeypatch.setattr(speed, "watch", lambda: Watch(source or Source(), period_s=0.001))
         engine = Path(tmp_path, "engine")
         engine.write_text(json.dumps({"median_ms": 5.0, **script}))
-        return measurement.speed(null_engine, CELL, engine, data, 32, PROTOCOL, None)
+        return speed.measure(null_engine, CELL, engine, data, 32, PROTOCOL, None)
 
     return measure
 
@@ -81,10 +81,10 @@ def test_a_clean_run_is_not_marked(measured, noise):
 
 def test_an_unstable_run_is_taken_once_more_and_then_kept(measured):
     record = measured(drift=0.08)
-    with pytest.raises(measurement.Unstable, match="halves"):
-        measurement.demand_stable(record, 1)
-    measurement.demand_stable(record, 2)
-    measurement.demand_stable(measured(), 1)
+    with pytest.raises(speed.Unstable, match="halves"):
+        speed.demand_stable(record, 1)
+    speed.demand_stable(record, 2)
+    speed.demand_stable(measured(), 1)
 
 
 def test_the_record_meets_its_schema(measured):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from speedmap import backends, measurement, records
+from speedmap import accuracy, backends, measurement, records
 from speedmap.cells import Cell
 from speedmap.diagnose import job
 
@@ -12,8 +12,8 @@ def main(
 ) -> None:
     """Write the accuracy record of a cell, and the COCO result file behind it."""
     module, data = backends.engine(cell.backend), records.read(Path(dataset))
-    record, detections = measurement.score(module, cell, Path(engine), data, imgsz, protocol)
-    measurement.write_detections(Path(found), detections)
+    record, detections = accuracy.score(module, cell, Path(engine), data, imgsz, protocol)
+    accuracy.write_detections(Path(found), detections)
     records.write(Path(out), measurement.complete(record, cell, module, records.read(Path(built)), protocol, code))
 
 

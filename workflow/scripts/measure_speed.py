@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from speedmap import backends, measurement, records
+from speedmap import backends, measurement, records, speed
 from speedmap.cells import Cell
 from speedmap.diagnose import job
 
@@ -23,8 +23,8 @@ def main(
     audit = records.read(Path(verified)) if verified else None
     data = records.read(Path(dataset))
     module = backends.engine(cell.backend)
-    record = measurement.speed(module, cell, Path(engine), data, imgsz, protocol, audit)
-    measurement.demand_stable(record, attempt)
+    record = speed.measure(module, cell, Path(engine), data, imgsz, protocol, audit)
+    speed.demand_stable(record, attempt)
     records.write(Path(out), measurement.complete(record, cell, module, records.read(Path(built)), protocol, code))
 
 

@@ -10,13 +10,18 @@ PACKAGE = "speedmap"
 
 def fingerprint_of(scripts: Path, script: str, *modules: str) -> str:
     """Hash an adapter, the named modules of the library, and every module of the library that these import."""
+    return sha256(b"".join(path.read_bytes() for path in sorted(sources(scripts, script, *modules)))).hexdigest()[:12]
+
+
+def sources(scripts: Path, script: str, *modules: str) -> set[Path]:
+    """Find the files that an adapter and the named modules of the library consist of, these included."""
     found, waiting = set(), [scripts / f"{script}.py", *(scripts / PACKAGE / f"{name}.py" for name in modules)]
     while waiting:
         path = waiting.pop()
         if path not in found:
             found.add(path)
             waiting += [scripts / PACKAGE / f"{name}.py" for name in _imports(path)]
-    return sha256(b"".join(path.read_bytes() for path in sorted(found))).hexdigest()[:12]
+    return found
 
 
 @cache

@@ -1,20 +1,76 @@
-"""Time one image at a time through an engine, over the data set's own mix of input shapes."""
+"""The speed job: time one image at a time through an engine, over the data set's own mix of input shapes."""
 
 import random
 import time
 from collections import defaultdict
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from statistics import median
+from types import ModuleType
 
 import numpy as np
 
 from speedmap import detections, geometry, images, stats
+from speedmap.cells import Cell
 from speedmap.clock import Protocol, collect, warm_up
+from speedmap.errors import UserError
 from speedmap.interface import Session
+from speedmap.measurement import describe
+from speedmap.watch import watch
 
 PHASE_IMAGES = 50  # images that go through the whole way from pixels to boxes
 SEED = 0  # of the order in which shapes follow one another
+
+
+class Unstable(UserError):
+    """A run that is worth a second one, in a process of its own."""
+
+
+def measure(
+    module: ModuleType, cell: Cell, engine: Path, data: dict, imgsz: int, protocol: dict, audit: dict | None
+) -> dict:
+    """Time an engine over the data set's mix of shapes, and the phases around it, the machine watched meanwhile.
+
+    audit: of the engine; None for torch, which runs what it says. Returns the measured part of a speed record.
+    """
+    dynamic = cell.shape == "dynamic"
+    order = sequence(data["images"], imgsz, dynamic)
+    timing = Protocol(protocol["warmup_s"], protocol["min_s"], protocol["min_samples"])
+    with module.Session(engine, cell) as session:
+        watched = watch()
+        measured = time_engine(session, order, imgsz, dynamic, timing, watched)
+        files = [file for _, file in order]
+        phases = time_phases(session, files, imgsz, dynamic, protocol["conf"], protocol["iou"])
+        facts = session.facts
+    return {
+        **measured,
+        "phases": phases,
+        "alternatives": _alternatives(module, cell, engine, order, imgsz, timing),
+        "imgsz": imgsz,
+        "dataset": describe(data),
+        "session": facts,
+        "audit": audit or {"precision": facts["precision"], "shares": {facts["precision"]: 1.0}, "invalid": []},
+        "watch": watched.result,
+        "warnings": measured["doubts"] + watched.result["warnings"],
+    }
+
+
+def _alternatives(
+    module: ModuleType, cell: Cell, engine: Path, order: list[tuple[str, str]], imgsz: int, timing: Protocol
+) -> dict[str, dict]:
+    """Time an engine in the other ways that its module knows; the summary of each by name."""
+    found = {}
+    for name, opened in getattr(module, "alternatives", dict)().items():
+        with opened(engine, cell) as session:
+            found[name] = time_engine(session, order, imgsz, cell.shape == "dynamic", timing, nullcontext())["summary"]
+    return found
+
+
+def demand_stable(measured: dict, attempt: int) -> None:
+    """Refuse an unstable run at the first attempt; the second is taken as it is, and carries the mark."""
+    unstable = [doubt for doubt in measured["doubts"] if doubt.startswith(stats.UNSTABLE)]
+    if unstable and attempt == 1:
+        raise Unstable(f"{unstable[0]}; it is measured once more in a fresh process")
 
 
 def sequence(listed: list[dict], imgsz: int, dynamic: bool) -> list[tuple[str, str]]:
