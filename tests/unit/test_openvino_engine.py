@@ -1,0 +1,39 @@
+import numpy as np
+import onnx
+import openvino
+import pytest
+
+from speedmap import export, openvino_engine, precision, reference
+from speedmap.cells import Cell
+from speedmap.graph import Graph
+from speedmap.interface import INPUT
+from test_yolov5 import tiny
+
+SIDE = 64
+FAST = "bf16" if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "fp32"
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["static", "dynamic"])
+def built(request, tmp_path_factory):
+    plain, typed, engine = (tmp_path_factory.mktemp("engine") / name for name in ("plain.onnx", "half.onnx", "engine"))
+    export.export(tiny().fuse(), plain, SIDE, request.param)
+    onnx.save(precision.half(onnx.load(plain)), typed)
+    openvino_engine.build(typed, engine, (SIDE, SIDE), SIDE, request.param, {})
+    return plain, typed, engine
+
+
+def test_the_head_stays_float32_and_the_body_runs_the_fastest_type(built):
+    _, typed, engine = built
+    head, layers = Graph(onnx.load(typed)).head, openvino_engine.audit(engine, typed, SIDE)["layers"]
+    assert {layers[name] for name in head} == {"fp32"}
+    assert {ran for name, ran in layers.items() if name not in head} == {FAST}
+
+
+def test_a_built_engine_computes_what_the_graph_computes(built):
+    plain, _, engine = built
+    image = np.random.default_rng(0).random((1, 3, SIDE, SIDE), np.float32)
+    with openvino_engine.Session(engine, Cell("openvino", "tiny", "fp16", "static")) as session:
+        session.load(image)
+        session.run()
+        found = session.fetch()
+    np.testing.assert_allclose(found, reference.session(plain).run(None, {INPUT: image})[0], atol=0.5)
