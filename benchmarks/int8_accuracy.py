@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
 from speedmap import calibrate, checkpoint, coco, detections, export, geometry  # noqa: E402, I001
-from speedmap import images, quantize, records, sensitivity, yolov5  # noqa: E402
+from speedmap import images, openvino_engine, quantize, records, sensitivity, yolov5  # noqa: E402
 from speedmap.graph import Graph  # noqa: E402
 
 SHARED = ROOT.parent / "shared"
@@ -81,8 +82,10 @@ def selected(
 
 def in_openvino(model: onnx.ModelProto) -> Callable[[np.ndarray], np.ndarray]:
     """Compile a graph as speedmap does."""
-    core = openvino.Core()
-    compiled = core.compile_model(core.read_model(model.SerializeToString()), "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+    with tempfile.TemporaryDirectory() as folder:
+        onnx.save(model, f"{folder}/model.onnx")
+        read = openvino_engine.read(Path(folder, "model.onnx"))
+    compiled = openvino.Core().compile_model(read, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
     request = compiled.create_infer_request()
     return lambda batch: request.infer({export.INPUT: batch})[compiled.output(0)].copy()
 
