@@ -112,12 +112,13 @@ class Session:
 
     def load(self, batch: np.ndarray) -> None:
         """Set the input, float32 [1, 3, h, w] in 0..1, without copying it."""
+        self.batch = batch  # which the tensor does not keep alive
         self.request.set_tensor(INPUT, openvino.Tensor(batch, shared_memory=True))
 
     def run(self) -> float:
         """Infer what was loaded; returns milliseconds."""
         start = time.perf_counter_ns()
-        self.request.infer()
+        self.request.infer(share_outputs=True)  # else it copies the output, half a millisecond for 25,200 anchors
         self.last = {"compute": (time.perf_counter_ns() - start) / 1e6}
         return self.last["compute"]
 
