@@ -1,5 +1,6 @@
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -31,11 +32,22 @@ def test_a_quiet_run_has_no_warnings():
         (({"pids": [1, 2]}, {"pids": [1]}), "foreign process on the GPU: 2"),
         (({"reasons": None}, {"reasons": None}), "not watched: throttle reasons"),
         (({"pids": []}, {"pids": []}), "not watched: processes"),
-        (({"others_share": 0.5}, {"others_share": 0.1}), "other processes used 30% of the CPU"),
+        (({"others_share": 0.5}, {"others_share": 0.7}), "other processes used 60% of the CPU"),
+        (({"neighbours": {"1": 0, "2": 9}}, {"neighbours": {"1": 0, "2": 3}}), "other GPUs of the host were at work"),
     ],
 )
 def test_a_disturbance_is_named(changes, expected):
     assert any(warning.startswith(expected) for warning in judged(*changes))
+
+
+def test_the_processors_are_a_gpus_neighbours_and_what_openvino_runs_on():
+    taken = {"others_share": 0.3}
+    assert judged(taken) == []
+    assert verdict([{"cpu_mhz": 2400, **taken}], True, None, OWN) == ["other processes used 30% of the CPU"]
+
+
+def test_neighbours_that_do_not_tell_are_no_mark():
+    assert judged({"neighbours": {"1": None}}, {"neighbours": {}}) == []
 
 
 def test_reasons_that_slow_nothing_down_are_no_throttle():
@@ -114,11 +126,14 @@ class Library:
         if not self.present:
             raise NVMLError("Driver Not Loaded")
 
-    def nvmlDeviceGetHandleByIndex(self, index):
-        return f"gpu{index}"
+    def nvmlDeviceGetCount(self):
+        return 1
 
-    def nvmlDeviceGetHandleByUUID(self, uuid):
-        return uuid
+    def nvmlDeviceGetHandleByIndex(self, index):
+        return index
+
+    def nvmlDeviceGetUUID(self, handle):
+        return b"GPU-1234"
 
     def nvmlSystemGetCudaDriverVersion(self):
         return 12080
@@ -140,7 +155,7 @@ class Library:
 
 def test_counters_that_a_gpu_does_not_tell_are_none(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    sample = GpuSource(Gpu(Library())).sample()
+    sample = GpuSource(Gpu(Library()), SimpleNamespace(others_share=lambda: 0.25)).sample()
     assert sample == {
         "sm_mhz": 1000,
         "memory_mhz": 2000,
@@ -148,6 +163,8 @@ def test_counters_that_a_gpu_does_not_tell_are_none(monkeypatch):
         "temperature_c": None,
         "reasons": None,
         "pids": None,
+        "neighbours": {},
+        "others_share": 0.25,
     }
 
 

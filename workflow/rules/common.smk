@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir, "workflow/scripts")
 sys.path.insert(0, str(SCRIPTS))
 
-from speedmap import backends, settings
+from speedmap import backends, gpus, settings
 from speedmap.errors import UserError
 from speedmap.fingerprint import fingerprint_of
 
@@ -20,9 +20,13 @@ try:
 except UserError as error:
     raise WorkflowError(str(error))
 
+if BACKEND == "tensorrt" and workflow.is_main_process and (others := gpus.left_out()):
+    print(others, file=sys.stderr)
+
 ENVIRONMENT = str(Path(workflow.basedir, "envs", "gpu.yaml" if BACKEND == "tensorrt" else "cpu.yaml"))
 IMPLICIT = config["int8"]["method"] == "implicit"
 INT8 = {key: value for key, value in config["int8"].items() if key != "method"}  # of the explicit one
+DETECTING = min(5, workflow.cores) if BACKEND == "tensorrt" else workflow.cores  # beside a GPU: decode, launch, NMS
 CELL = "{model}-{precision}-{shape}"
 CELLS = settings.cells(config)
 BUILDS = settings.builds(config)

@@ -39,7 +39,7 @@ rule measure_accuracy:
         f"logs/{BACKEND}/{CELL}/measure_accuracy.log",
     conda:
         ENVIRONMENT
-    threads: workflow.cores
+    threads: DETECTING
     resources:
         gpu=1,
     params:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from speedmap import backends, records
+from speedmap import backends, gpus, records
 from speedmap.diagnose import job
 
 
@@ -12,12 +12,11 @@ def main(
     """Build an engine; the record beside it says what it was built from, on what and how."""
     height, width = map(int, next(iter(records.read(Path(dataset))["shapes"])).split("x"))  # the most frequent shape
     module, engine = backends.engine(backend), Path(out)
-    facts = module.build(Path(onnx), engine, (height, width), imgsz, dynamic, options)
+    with gpus.lease(module, alone=False) as run:
+        facts = module.build(Path(onnx), engine, (height, width), imgsz, dynamic, options)
     identity = {"engine_sha256": records.sha256(engine), "onnx_sha256": records.sha256(Path(onnx))}
-    records.write(
-        Path(record),
-        {**identity, "platform": module.platform(), "bytes": engine.stat().st_size, "options": options, "build": facts},
-    )
+    made = {"platform": module.platform(), "bytes": engine.stat().st_size, "options": options, "build": facts}
+    records.write(Path(record), {**identity, **made, "runs": [run]})
 
 
 if __name__ == "__main__":

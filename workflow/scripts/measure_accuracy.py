@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from speedmap import accuracy, backends, measurement, records
+from speedmap import accuracy, backends, gpus, measurement, records
 from speedmap.cells import Cell
 from speedmap.diagnose import job
 
@@ -12,8 +12,10 @@ def main(
 ) -> None:
     """Write the accuracy record of a cell, and the COCO result file behind it."""
     module, data = backends.engine(cell.backend), records.read(Path(dataset))
-    record, detections = accuracy.score(module, cell, Path(engine), data, imgsz, protocol)
+    with gpus.lease(module, alone=False) as run:
+        record, detections = accuracy.score(module, cell, Path(engine), data, imgsz, protocol)
     accuracy.write_detections(Path(found), detections)
+    record = record | {"runs": [run]}
     records.write(Path(out), measurement.complete(record, cell, module, records.read(Path(built)), protocol, code))
 
 

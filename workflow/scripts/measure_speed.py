@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from speedmap import backends, measurement, records, speed
+from speedmap import backends, gpus, measurement, records, speed
 from speedmap.cells import Cell
 from speedmap.diagnose import job
 
@@ -23,7 +23,8 @@ def main(
     audit = records.read(Path(verified)) if verified else None
     data = records.read(Path(dataset))
     module = backends.engine(cell.backend)
-    record = speed.measure(module, cell, Path(engine), data, imgsz, protocol, audit)
+    with gpus.lease(module, alone=True) as run:
+        record = speed.measure(module, cell, Path(engine), data, imgsz, protocol, audit) | {"runs": [run]}
     speed.demand_stable(record, attempt)
     records.write(Path(out), measurement.complete(record, cell, module, records.read(Path(built)), protocol, code))
 

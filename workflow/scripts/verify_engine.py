@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from speedmap import backends, judgement, records, reference, verify
+from speedmap import backends, gpus, judgement, records, reference, verify
 from speedmap.cells import Cell
 from speedmap.diagnose import job
 
@@ -11,9 +11,12 @@ def main(cell: Cell, engine: str, onnx: str, float_onnx: str, weights: str, data
     """Write which precision an engine runs, how it agrees with the float32 graph, and why it is invalid if it is."""
     module, random = backends.engine(cell.backend), records.read(Path(weights))["random"]
     files = [image["file"] for image in records.read(Path(dataset))["calibration"]]
-    audit = module.audit(Path(engine), Path(onnx), imgsz)
-    with module.Session(Path(engine), cell) as session:
-        agreed = verify.agreement(session, reference.session(Path(float_onnx)), files, imgsz, cell.shape == "dynamic")
+    with gpus.lease(module, alone=False):
+        audit = module.audit(Path(engine), Path(onnx), imgsz)
+        with module.Session(Path(engine), cell) as session:
+            agreed = verify.agreement(
+                session, reference.session(Path(float_onnx)), files, imgsz, cell.shape == "dynamic"
+            )
     shares = audit["shares"]
     records.write(
         Path(out),

@@ -14,7 +14,7 @@ class BackendError(UserError):
 
 
 def engine(backend: str) -> ModuleType:
-    """Import a backend's module: build, Session, audit, usable, platform."""
+    """Import a backend's module: build, Session, audit, usable, platform, and whether its sessions run ON_GPU."""
     try:
         return importlib.import_module(f"speedmap.{backend}_engine")
     except ModuleNotFoundError as error:

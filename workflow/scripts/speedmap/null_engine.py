@@ -11,6 +11,7 @@ import numpy as np
 
 from speedmap.cells import Cell
 
+ON_GPU = False
 SCRIPT = {
     "noise": 0.01,
     "drift": 0.0,

@@ -1,6 +1,7 @@
 """The GPU as NVML sees it: no CUDA context, so it is cheap to ask and disturbs nothing."""
 
 import os
+from contextlib import suppress
 from typing import Any
 
 from speedmap.errors import UserError
@@ -11,23 +12,20 @@ class NoGpu(UserError):
 
 
 class Gpu:
-    """The GPU that CUDA calls device 0, opened through NVML; `library` is pynvml, replaceable in tests."""
+    """A GPU opened through NVML, that which CUDA calls device 0 if none is given; `library` is replaceable in tests."""
 
-    def __init__(self, library: Any = None) -> None:
+    def __init__(self, library: Any = None, handle: Any = None) -> None:
         self.library = library or _pynvml()
-        try:
-            self.library.nvmlInit()
-            self.handle = self._handle(os.environ.get("CUDA_VISIBLE_DEVICES"))
-        except self.library.NVMLError as error:
-            raise NoGpu(f"no GPU: NVML says {error}; check that nvidia-smi works here") from error
+        self.handle = visible(self.library)[0].handle if handle is None else handle
 
-    def _handle(self, visible: str | None) -> Any:
-        first = visible.split(",")[0].strip() if visible is not None else "0"
-        if first.isdigit():
-            return self.library.nvmlDeviceGetHandleByIndex(int(first))
-        if first.startswith(("GPU-", "MIG-")):
-            return self.library.nvmlDeviceGetHandleByUUID(first)
-        raise NoGpu(f"no GPU: CUDA_VISIBLE_DEVICES is {visible!r}; unset it, or name a GPU in it")
+    def place(self) -> dict[str, Any]:
+        """Say which of the host's GPUs this is: `index` as nvidia-smi numbers them, and `uuid`."""
+        return {"index": self.ask("Index"), "uuid": self.ask("UUID")}
+
+    def others(self) -> list["Gpu"]:
+        """List the other GPUs of the host, as far as this process may see them."""
+        own = self.place()
+        return [gpu for gpu in present(self.library) if gpu.place() != own]
 
     def ask(self, name: str, *args: Any) -> Any:
         """Call nvmlDeviceGet`name` on the GPU; None where this GPU, driver or virtual machine does not tell.
@@ -52,6 +50,51 @@ class Gpu:
             "driver": driver.decode() if isinstance(driver, bytes) else driver,
             "cuda_driver": f"{cuda // 1000}.{cuda % 1000 // 10}",
         }
+
+
+def present(library: Any) -> list[Gpu]:
+    """List the GPUs of the host that NVML lets this process open; NoGpu when NVML does not work."""
+    try:
+        library.nvmlInit()
+        indices = range(library.nvmlDeviceGetCount())
+    except library.NVMLError as error:
+        raise NoGpu(f"no GPU: NVML says {error}; check that nvidia-smi works here") from error
+    found = []
+    for index in indices:
+        with suppress(library.NVMLError):  # lost, or not given to this container
+            found.append(Gpu(library, library.nvmlDeviceGetHandleByIndex(index)))
+    return found
+
+
+def visible(library: Any = None) -> list[Gpu]:
+    """List the GPUs that CUDA_VISIBLE_DEVICES leaves to this process, in its order; all of the host when it is unset.
+
+    An index means what it means to nvidia-smi. NoGpu when none is left, or when what is named is a part of a GPU.
+    """
+    library = library or _pynvml()
+    found, wanted = present(library), os.environ.get("CUDA_VISIBLE_DEVICES")
+    if wanted is not None:
+        found = _named(found, [name.strip() for name in wanted.split(",")])
+    if not found:
+        raise NoGpu(f"no GPU: CUDA_VISIBLE_DEVICES is {wanted!r}; unset it, or name a GPU in it")
+    return found
+
+
+def _named(every: list[Gpu], names: list[str]) -> list[Gpu]:
+    """Pick GPUs by index or by the beginning of their UUID; as in CUDA, a name that fits none hides what follows it."""
+    chosen: list[Gpu] = []
+    for name in names:
+        if name.startswith("MIG-"):
+            raise NoGpu(f"no GPU: {name} is a MIG slice, whose clocks and load NVML does not tell; name a whole GPU")
+        fitting = [gpu for index, gpu in enumerate(every) if str(index) == name or _begins(gpu, name)]
+        if len(fitting) != 1:
+            break
+        chosen += fitting
+    return chosen
+
+
+def _begins(gpu: Gpu, name: str) -> bool:
+    return name.startswith("GPU-") and (gpu.ask("UUID") or "").startswith(name)
 
 
 def _pynvml() -> Any:

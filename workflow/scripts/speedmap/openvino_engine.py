@@ -18,6 +18,7 @@ from speedmap.errors import UserError
 from speedmap.graph import Graph
 from speedmap.interface import INPUT
 
+ON_GPU = False
 NAMES = {"f32": "fp32", "f16": "fp16", "bf16": "bf16", "i8": "int8", "u8": "int8"}
 SPLIT = "/WithoutBiases"  # ends the name of a convolution that OpenVINO parts from its bias
 KEEP = {"name": "DisablePrecisionConversion", "version": "0", "value": "dynamic:f16"}  # bfloat16 counts as float16

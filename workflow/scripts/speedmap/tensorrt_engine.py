@@ -27,9 +27,10 @@ from speedmap.tensorrt_open import (
 )
 from speedmap.tensorrt_runtime import INPUT, OUTPUT, EngineError, explain, library, load, logger, platform, usable
 
-__all__ = ["EngineError", "Session", "audit", "build", "platform", "usable"]
+__all__ = ["ON_GPU", "EngineError", "Session", "audit", "build", "platform", "usable"]
 
 log = logging.getLogger(__name__)
+ON_GPU = True
 
 
 @dataclass

@@ -13,6 +13,8 @@ import torch
 from speedmap import environment, weights
 from speedmap.cells import Cell
 
+ON_GPU = torch.version.cuda is not None  # said without waking CUDA, which then would see every GPU
+
 
 def usable() -> str | None:
     """Say why PyTorch cannot run here; None when it can."""

@@ -1,9 +1,11 @@
 """What the samples of a watched run say against its figures."""
 
-from statistics import median
+from collections import defaultdict
+from statistics import mean, median
 
 CHANGE = 0.05  # of the median clock: roboflow's and NVIDIA's tools, too, doubt a run beyond this
-BUSY = 0.05  # of all CPUs, taken by other processes
+BUSY = 0.05  # of all CPUs, taken by other processes, or of the time of a GPU beside the timed one
+CROWDED = 0.5  # of all CPUs beside a GPU: until then a core is free for the thread that launches
 
 THROTTLES = {"sw power cap", "hw slowdown", "sw thermal slowdown", "hw thermal slowdown", "hw power brake"}
 
@@ -11,14 +13,15 @@ THROTTLES = {"sw power cap", "hw slowdown", "sw thermal slowdown", "hw thermal s
 def verdict(samples: list[dict], alive: bool, error: str | None, own: int) -> list[str]:
     """Name what may have disturbed a run, [] for nothing.
 
-    samples: in time order, with any of sm_mhz, memory_mhz, cpu_mhz, reasons, pids, others_share, None where untold.
+    samples: in time order, with any of sm_mhz, memory_mhz, cpu_mhz, reasons, pids, others_share, neighbours, None where
+    untold.
     alive, error: whether the watch lasted to the end, and why not. own: the process that was timed.
     """
     warnings = [] if alive else [f"watcher died: {error}" if error else "watcher took no samples"]
     warnings += [f"throttled: {reason}" for reason in sorted(_reasons(samples) & THROTTLES)]
     warnings += [_changed(samples, key) for key in ("sm_mhz", "memory_mhz")]
     warnings += [f"foreign process on the GPU: {pid}" for pid in foreign(samples, own)]
-    warnings += [_crowded(samples), *_blind(samples)]
+    warnings += [_crowded(samples), _beside(samples), *_blind(samples)]
     return [warning for warning in warnings if warning]
 
 
@@ -54,8 +57,24 @@ def foreign(samples: list[dict], own: int) -> list[int]:
 
 def _crowded(samples: list[dict]) -> str:
     shares = [sample["others_share"] for sample in samples if sample.get("others_share") is not None]
-    mean = sum(shares) / len(shares) if shares else 0.0
-    return f"other processes used {mean:.0%} of the CPU" if mean > BUSY else ""
+    share = mean(shares) if shares else 0.0
+    limit = CROWDED if any("pids" in sample for sample in samples) else BUSY
+    return f"other processes used {share:.0%} of the CPU" if share > limit else ""
+
+
+def neighbours(samples: list[dict]) -> dict[str, float]:
+    """Give the mean share 0..1 of the time that each other GPU of the host was busy, by its index."""
+    lists = defaultdict(list)
+    for sample in samples:
+        for index, percent in (sample.get("neighbours") or {}).items():
+            if percent is not None:
+                lists[index].append(percent / 100)
+    return {index: round(mean(shares), 3) for index, shares in lists.items()}
+
+
+def _beside(samples: list[dict]) -> str:
+    busy = max(neighbours(samples).values(), default=0.0)
+    return "other GPUs of the host were at work meanwhile" if busy > BUSY else ""
 
 
 def _blind(samples: list[dict]) -> list[str]:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from speedmap.nvml import Gpu, NoGpu
-from speedmap.verdict import foreign, verdict
+from speedmap.verdict import foreign, neighbours, verdict
+from speedmap.watch_cpu import CpuSource
 
 PERIOD_S = 0.1  # NVML itself refreshes most counters no faster
 KEPT = 60  # samples that go into the record, evenly taken from all
@@ -32,10 +33,14 @@ def decode(bits: int) -> list[str]:
 
 
 class GpuSource:
-    """Samples a GPU through NVML; what this GPU or virtual machine does not tell is None in every sample."""
+    """Samples a GPU through NVML, and what else the host is doing: its other GPUs, and the processors.
 
-    def __init__(self, gpu: Gpu | None = None) -> None:
-        self.gpu = gpu or Gpu()
+    What this GPU or virtual machine does not tell is None in every sample.
+    """
+
+    def __init__(self, gpu: Gpu | None = None, cpu: CpuSource | None = None) -> None:
+        self.gpu, self.cpu = gpu or Gpu(), cpu or CpuSource()
+        self.others = {str(other.place()["index"]): other for other in self.gpu.others()}
 
     def setting(self) -> dict[str, Any]:
         """Give what does not change during a run: identity, persistence, power limit, and whether clocks are locked."""
@@ -45,6 +50,8 @@ class GpuSource:
         )
         return {
             **self.gpu.identity(),
+            **self.gpu.place(),
+            "others": {index: other.place()["uuid"] for index, other in self.others.items()},
             "max_sm_mhz": ask("MaxClockInfo", library.NVML_CLOCK_SM),
             "application_sm_mhz": applied,
             "clocks_locked": None if applied is None or default is None else applied != default,
@@ -54,7 +61,10 @@ class GpuSource:
         }
 
     def sample(self) -> dict[str, Any]:
-        """Read clocks in MHz, power in W, temperature in degrees, reasons and the processes on the GPU."""
+        """Read clocks in MHz, power in W, temperature in degrees, reasons and the processes on the GPU.
+
+        neighbours: percent of the time that each other GPU was busy, by index.
+        """
         ask, library = self.gpu.ask, self.gpu.library
         bits = ask("CurrentClocksEventReasons")
         bits = ask("CurrentClocksThrottleReasons") if bits is None else bits  # its name before driver 535
@@ -65,6 +75,8 @@ class GpuSource:
             "temperature_c": ask("Temperature", library.NVML_TEMPERATURE_GPU),
             "reasons": None if bits is None else decode(bits),
             "pids": self._pids(),
+            "neighbours": {index: _busy(other) for index, other in self.others.items()},
+            "others_share": self.cpu.others_share(),
         }
 
     def _pids(self) -> list[int] | None:
@@ -72,6 +84,11 @@ class GpuSource:
         if lists == [None, None]:
             return None
         return sorted({process.pid for found in lists for process in found or ()})
+
+
+def _busy(gpu: Gpu) -> int | None:
+    rates = gpu.ask("UtilizationRates")
+    return None if rates is None else rates.gpu
 
 
 def _scaled(milli: int | None) -> float | None:
@@ -124,8 +141,6 @@ def watch() -> Watch:
     try:
         return Watch(GpuSource())
     except NoGpu:
-        from speedmap.watch_cpu import CpuSource
-
         return Watch(CpuSource())
 
 
@@ -142,6 +157,7 @@ def summarize(samples: list[dict], setting: dict, alive: bool, error: str | None
         "ranges": ranges,
         "untold": [key for key in keys if all(sample.get(key) is None for sample in samples)],
         "reasons": sorted({reason for sample in samples for reason in sample.get("reasons") or ()}),
+        "neighbours": neighbours(samples),
         "foreign_pids": foreign(samples, os.getpid()),
         "warnings": verdict(samples, alive, error, os.getpid()),
         "samples": samples[::step],

@@ -22,11 +22,15 @@ class CpuSource:
         return {"governor": governor.read_text().strip() if governor.is_file() else None, "cpus": os.cpu_count()}
 
     def sample(self) -> dict[str, Any]:
-        """Read the fastest processor's clock in MHz, and the share 0..1 of all processors that others used."""
+        """Read the fastest processor's clock in MHz, and the share of all processors that others used."""
+        return {"cpu_mhz": self._clock(), "others_share": self.others_share()}
+
+    def others_share(self) -> float | None:
+        """Give the share 0..1 of all processors that other processes used since the last call."""
         now = self._ticks()
         total, busy, own = (after - before for after, before in zip(now, self._before, strict=True))
         self._before = now
-        return {"cpu_mhz": self._clock(), "others_share": max(0.0, (busy - own) / total) if total > 0 else None}
+        return max(0.0, (busy - own) / total) if total > 0 else None
 
     def _ticks(self) -> tuple[int, int, int]:
         """Read the ticks since boot: of all processors, of these not idle, of the own process."""
