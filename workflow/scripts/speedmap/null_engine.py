@@ -1,17 +1,18 @@
 """An engine that only pretends: its latencies and outputs follow a script, to test what is said about measurements.
 
 The engine file is JSON: `median_ms`, and any of `noise` (relative), `drift` (relative, from the first run to the last
-of `runs`), `slow` (relative, at random for `slow_share` of the runs), `seed`, `anchors`, `classes`.
+of `runs`), `slow` (relative, at random for `slow_share` of the runs), `seed`, `classes`.
 """
 
 import json
 from pathlib import Path
 
 import numpy as np
+from onnx import load
 
 from speedmap.cells import Cell
 
-ON_GPU = False
+ON_GPU = True  # pretends that, too, so that what holds a GPU can be tried without one
 SCRIPT = {
     "noise": 0.01,
     "drift": 0.0,
@@ -19,7 +20,6 @@ SCRIPT = {
     "slow": 0.0,
     "slow_share": 0.3,
     "seed": 0,
-    "anchors": 8,
     "classes": 1,
 }
 
@@ -36,7 +36,8 @@ def platform() -> dict:
 
 def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: bool, options: dict) -> dict:
     """Write the script in `options` as the engine."""
-    engine.write_text(json.dumps({"median_ms": 1.0, **options}))
+    classes = load(onnx).graph.output[0].type.tensor_type.shape.dim[2].dim_value - 5
+    engine.write_text(json.dumps({"median_ms": 1.0, "classes": classes, **options}))
     return {"build_s": 0.0}
 
 
@@ -56,7 +57,9 @@ class Session:
         pass
 
     def load(self, batch: np.ndarray) -> None:
-        """Take an input, and forget it."""
+        """Take an input, and forget all but its size."""
+        height, width = batch.shape[2:]
+        self.anchors = sum(3 * (height // stride) * (width // stride) for stride in (8, 16, 32))
 
     def run(self) -> float:
         """Play the next latency, in milliseconds, without waiting for it."""
@@ -70,7 +73,7 @@ class Session:
 
     def fetch(self) -> np.ndarray:
         """Give an output in which nothing is found."""
-        return np.zeros((1, self.script["anchors"], 5 + self.script["classes"]), np.float32)
+        return np.zeros((1, self.anchors, 5 + self.script["classes"]), np.float32)
 
 
 def audit(engine: Path, onnx: Path, imgsz: int) -> dict:

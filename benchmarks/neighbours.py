@@ -1,0 +1,82 @@
+"""Compare a run on several GPUs of one host with a run on one of them.
+
+    python benchmarks/neighbours.py one/results several/results
+
+Prints for each cell both medians, their ratio and whether the second carries the mark of busy neighbours; for each run
+the wall time from the first job's start to the last one's end, the GPUs used, and the pairs of jobs, one of them timed,
+that were on one GPU at the same time. Exits with 1 when there is such a pair, or a ratio beyond 2% without a mark.
+"""
+
+import argparse
+import sys
+from datetime import datetime
+from itertools import combinations
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
+
+from speedmap import records
+
+KINDS = {"speed": True, "accuracy": False, "engine": False}  # record -> whether its job was timed
+LIMIT = 0.02
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("one", type=Path)
+    parser.add_argument("several", type=Path)
+    options = parser.parse_args()
+    unmarked = ratios(options.one, options.several)
+    shared = [pair for folder in (options.one, options.several) for pair in summary(folder)]
+    sys.exit(1 if unmarked or shared else 0)
+
+
+def ratios(one: Path, several: Path) -> list[str]:
+    """Print the medians of every cell that both runs have; returns the cells that differ and carry no mark."""
+    unmarked = []
+    print(f"{'cell':40} {'one ms':>9} {'several':>9} {'ratio':>7}  marked")
+    for path in sorted(one.glob("*/*/speed.json")):
+        other = several / path.relative_to(one)
+        if not other.exists() or path.is_relative_to(one / "published"):
+            continue
+        first, second = (records.read(file)["summary"]["median_ms"] for file in (path, other))
+        marked = any(text.startswith("other GPUs") for text in records.read(other)["warnings"])
+        print(f"{path.parent.relative_to(one)!s:40} {first:9.4f} {second:9.4f} {second / first:7.4f}  {marked}")
+        if abs(second / first - 1) > LIMIT and not marked:
+            unmarked.append(str(path.parent))
+    return unmarked
+
+
+def summary(folder: Path) -> list[tuple[dict, dict]]:
+    """Print what a run took and on which GPUs; returns the pairs of jobs that should not have met."""
+    runs = list(jobs(folder))
+    start, end = min(run["start"] for run in runs), max(run["end"] for run in runs)
+    shared = [pair for pair in combinations(runs, 2) if any(run["timed"] for run in pair) and overlap(*pair)]
+    used = sorted({run["gpu"]["index"] for run in runs if run["gpu"]})
+    timed = sorted({run["gpu"]["index"] for run in runs if run["gpu"] and run["timed"]})
+    print(f"{folder}: {len(runs)} jobs in {(end - start).total_seconds():.0f} s on GPUs {used}, timed on {timed}; "
+          f"timed jobs that shared a GPU: {len(shared)}")  # fmt: skip
+    for first, second in shared:
+        print(f"  GPU {first['gpu']['index']}: {first['name']} with {second['name']}")
+    return shared
+
+
+def jobs(folder: Path) -> list[dict]:
+    """List what the records of a run say of its jobs: name, gpu, start, end, timed."""
+    found = []
+    for kind, timed in KINDS.items():
+        for path in folder.glob(f"*/*/{kind}.json"):
+            for run in records.read(path).get("runs", []):
+                moments = {key: datetime.fromisoformat(run[key]) for key in ("start", "end")}
+                found.append({"name": f"{path.parent.name}/{kind}", "gpu": run["gpu"], "timed": timed, **moments})
+    return found
+
+
+def overlap(first: dict, second: dict) -> bool:
+    """Say whether two jobs were on one GPU at the same time."""
+    same = first["gpu"] is not None and first["gpu"] == second["gpu"]
+    return same and first["start"] < second["end"] and second["start"] < first["end"]
+
+
+if __name__ == "__main__":
+    main()
