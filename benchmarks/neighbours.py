@@ -3,8 +3,8 @@
     python benchmarks/neighbours.py one/results several/results
 
 Prints for each cell both medians, their ratio and whether the second carries the mark of busy neighbours; for each run
-the wall time from the first job's start to the last one's end, the GPUs used, and the pairs of jobs, one of them timed,
-that were on one GPU at the same time. Exits with 1 when there is such a pair, or a ratio beyond 2% without a mark.
+the wall time of the builds and that of the measurements, each from the first job's start to the last one's end, the GPUs
+used, and the pairs of jobs, one of them timed, that were on one GPU at the same time. Exits with 1 when there is such a pair, or a ratio beyond 2% without a mark.
 """
 
 import argparse
@@ -50,25 +50,28 @@ def ratios(one: Path, several: Path) -> list[str]:
 def summary(folder: Path) -> list[tuple[dict, dict]]:
     """Print what a run took and on which GPUs; returns the pairs of jobs that should not have met."""
     runs = list(jobs(folder))
-    start, end = min(run["start"] for run in runs), max(run["end"] for run in runs)
     shared = [pair for pair in combinations(runs, 2) if any(run["timed"] for run in pair) and overlap(*pair)]
-    used = sorted({run["gpu"]["index"] for run in runs if run["gpu"]})
-    timed = sorted({run["gpu"]["index"] for run in runs if run["gpu"] and run["timed"]})
-    print(f"{folder}: {len(runs)} jobs in {(end - start).total_seconds():.0f} s on GPUs {used}, timed on {timed}; "
-          f"timed jobs that shared a GPU: {len(shared)}")  # fmt: skip
+    for kind, chosen in (("built", [run for run in runs if run["kind"] == "engine"]),
+                         ("measured", [run for run in runs if run["kind"] != "engine"])):  # fmt: skip
+        if chosen:
+            seconds = max(run["end"] for run in chosen) - min(run["start"] for run in chosen)
+            used = sorted({run["gpu"]["index"] for run in chosen if run["gpu"]})
+            print(f"{folder}: {len(chosen)} jobs {kind} in {seconds.total_seconds():.0f} s on GPUs {used}")
+    print(f"{folder}: pairs with a timed job on one GPU at the same time: {len(shared)}")
     for first, second in shared:
         print(f"  GPU {first['gpu']['index']}: {first['name']} with {second['name']}")
     return shared
 
 
 def jobs(folder: Path) -> list[dict]:
-    """List what the records of a run say of its jobs: name, gpu, start, end, timed."""
+    """List what the records of a run say of its jobs: name, kind, gpu, start, end, timed."""
     found = []
     for kind, timed in KINDS.items():
         for path in folder.glob(f"*/*/{kind}.json"):
             for run in records.read(path).get("runs", []):
                 moments = {key: datetime.fromisoformat(run[key]) for key in ("start", "end")}
-                found.append({"name": f"{path.parent.name}/{kind}", "gpu": run["gpu"], "timed": timed, **moments})
+                name = f"{path.parent.name}/{kind}"
+                found.append({"name": name, "kind": kind, "gpu": run["gpu"], "timed": timed, **moments})
     return found
 
 
