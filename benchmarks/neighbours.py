@@ -3,8 +3,9 @@
     python benchmarks/neighbours.py one/results several/results
 
 Prints for each cell both medians, their ratio and whether the second carries the mark of busy neighbours; for each run
-the wall time of the builds and that of the measurements, each from the first job's start to the last one's end, the GPUs
-used, and the pairs of jobs, one of them timed, that were on one GPU at the same time. Exits with 1 when there is such a pair, or a ratio beyond 2% without a mark.
+the wall time of the builds and of the measurements, each from the first job's start to the last one's end, the GPUs
+used, and the pairs of jobs, one of them timed, that were on one GPU at the same time. Exits with 1 when there is such a
+pair, or a ratio beyond 2% without a mark.
 """
 
 import argparse
