@@ -8,9 +8,11 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir, "workflow/scripts")
 sys.path.insert(0, str(SCRIPTS))
 
-from speedmap import backends, gpus, settings
+from speedmap import backends, gpus, settings, takeover
 from speedmap.errors import UserError
 from speedmap.fingerprint import fingerprint_of
+
+ALIVE = takeover.take_over(Path(".snakemake"), Path("results"))  # held as long as this process lives
 
 try:
     settings.check(config, workflow.configfiles)

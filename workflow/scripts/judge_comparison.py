@@ -14,7 +14,8 @@ def main(comparison: str, out: str, log: str) -> None:
     if compare.failed(record["changes"]):
         Path(log).write_text(text)
         raise SystemExit(1)
-    Path(out).write_text(text)
+    with records.atomic(Path(out)) as temporary:
+        temporary.write_text(text)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from speedmap import records
 from speedmap.row import Row
 
 
@@ -40,11 +41,10 @@ def _identity(row: Row, record: dict) -> dict:
 
 def append(path: Path, rows: list[Row]) -> None:
     """Append the lines that a history does not have yet; what stands in it is never touched."""
-    known = set(path.read_text().splitlines()) if path.exists() else set()
-    new = [line for line in (json.dumps(entry) for entry in lines(rows)) if line not in known]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        file.writelines(line + "\n" for line in new)
+    known = path.read_text().splitlines() if path.exists() else []
+    found = dict.fromkeys([*known, *(json.dumps(entry) for entry in lines(rows))])
+    with records.atomic(path) as temporary:
+        temporary.write_text("".join(line + "\n" for line in found))
 
 
 def read(path: Path) -> list[dict]:

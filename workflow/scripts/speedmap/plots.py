@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from speedmap import records
 from speedmap.points import Point, starts
 
 SIZE = (8, 5.5)  # inches
@@ -90,5 +91,6 @@ def _plain(axis: Axis) -> None:
 
 
 def _save(figure: plt.Figure, path: Path) -> None:
-    figure.savefig(path, format="svg", metadata={"Date": None})
+    with records.atomic(path) as temporary:
+        figure.savefig(temporary, format="svg", metadata={"Date": None})
     plt.close(figure)

@@ -1,0 +1,42 @@
+"""What a killed run leaves behind, and when it is safe to take it away."""
+
+import fcntl
+import re
+import shutil
+from pathlib import Path
+from typing import IO
+
+ORPHAN = re.compile(r"\..+\.\d+\.part")  # what records.atomic was about to rename
+
+
+def take_over(state: Path, results: Path) -> IO | None:
+    """Share the lock of a working directory, having cleaned up if nobody else had it; keep the file open for good.
+
+    The system frees this lock when a process dies, however it dies. Snakemake's own locks outlive a killed run, so
+    nobody alive means that they, and half-written files, are nobody's. state: Snakemake's folder. Returns None where
+    the file system has no such locks: Snakemake then refuses to go on, and says how.
+    """
+    state.mkdir(exist_ok=True)
+    file = (state / "alive").open("a")
+    try:
+        if _alone(file):
+            shutil.rmtree(state / "locks", ignore_errors=True)
+            _remove_orphans(results)
+        fcntl.flock(file, fcntl.LOCK_SH)  # may let go for a moment, in which this process has locked nothing yet
+    except OSError:
+        return file.close()
+    return file
+
+
+def _alone(file: IO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _remove_orphans(results: Path) -> None:
+    for path in results.rglob(".*.part"):
+        if ORPHAN.fullmatch(path.name):
+            path.unlink(missing_ok=True)
