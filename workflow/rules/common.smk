@@ -12,7 +12,8 @@ from speedmap import backends, gpus, settings, takeover
 from speedmap.errors import UserError
 from speedmap.fingerprint import fingerprint_of
 
-ALIVE = takeover.take_over(Path(".snakemake"), Path("results"))  # held as long as this process lives
+# held as long as this process lives
+ALIVE = takeover.take_over(Path(".snakemake"), Path("results"), workflow.is_main_process)
 
 try:
     settings.check(config, workflow.configfiles)

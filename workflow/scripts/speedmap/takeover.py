@@ -9,17 +9,18 @@ from typing import IO
 ORPHAN = re.compile(r"\..+\.\d+\.part")  # what records.atomic was about to rename
 
 
-def take_over(state: Path, results: Path) -> IO | None:
+def take_over(state: Path, results: Path, main: bool) -> IO | None:
     """Share the lock of a working directory, having cleaned up if nobody else had it; keep the file open for good.
 
     The system frees this lock when a process dies, however it dies. Snakemake's own locks outlive a killed run, so
-    nobody alive means that they, and half-written files, are nobody's. state: Snakemake's folder. Returns None where
-    the file system has no such locks: Snakemake then refuses to go on, and says how.
+    nobody alive means that they, and half-written files, are nobody's. state: Snakemake's folder. main: whether this is
+    the process that plans; its jobs, maybe on other hosts, only hold the lock. Returns None where the file system has
+    no such locks: Snakemake then refuses to go on, and says how.
     """
     state.mkdir(exist_ok=True)
     file = (state / "alive").open("a")
     try:
-        if _alone(file):
+        if main and _alone(file):
             shutil.rmtree(state / "locks", ignore_errors=True)
             _remove_orphans(results)
         fcntl.flock(file, fcntl.LOCK_SH)  # may let go for a moment, in which this process has locked nothing yet
