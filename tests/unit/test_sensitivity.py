@@ -64,6 +64,14 @@ def test_an_unreachable_target_is_stated_and_the_share_kept(graph, statistics, p
     json.dumps(record, allow_nan=False)
 
 
+@pytest.mark.parametrize(("dialect", "free"), [("tensorrt", False), ("openvino", True)])
+def test_what_reads_the_first_convolution_stays_in_int8_for_tensorrt(graph, statistics, pictures, dialect, free):  # noqa: F811
+    options = {"images": 8, "scan": 1, "target": -1, "least_share": 0, "compensate": False}
+    record = sensitivity.choose(graph, statistics, pictures, SIZE, dialect, options)
+    assert "/model.0/conv/Conv" in record["float"]
+    assert ("/model.1/conv/Conv" in record["float"]) == free
+
+
 def test_too_few_images_are_an_error(graph, statistics, pictures):  # noqa: F811
     with pytest.raises(CalibrationError, match="there are 8"):
         sensitivity.choose(graph, statistics, pictures, SIZE, "tensorrt", {"images": 99})

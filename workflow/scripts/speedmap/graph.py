@@ -59,6 +59,22 @@ class Graph:
             )
         return last[::-1]
 
+    def following(self, node: NodeProto) -> list[str]:
+        """Name the convolutions that read what a node gives, with no other convolution in between."""
+        stack, seen = [node], {}
+        while stack:
+            for reader in (reader for name in stack.pop().output for reader in self.consumers[name]):
+                if reader.name not in seen:
+                    seen[reader.name] = reader.op_type
+                    stack += [reader] if reader.op_type != "Conv" else []
+        return [name for name, kind in seen.items() if kind == "Conv"]
+
+    @cached_property
+    def second(self) -> list[str]:
+        """Name the convolutions that read what those of the image give."""
+        first = [conv for conv in self.convs.values() if conv.input[0] == self.image]
+        return [name for conv in first for name in self.following(conv)]
+
     @cached_property
     def body(self) -> list[str]:
         """Name the convolutions before the head."""

@@ -13,6 +13,7 @@ from speedmap.audit import multiply_adds
 from speedmap.calibrate import Statistics, chosen
 from speedmap.graph import Graph
 from speedmap.quantize import DEFAULTS, quantize
+from speedmap.sites import DIALECTS
 
 SEEN = 0.05  # confidence from which a row of the output counts as something seen
 
@@ -42,7 +43,9 @@ def choose(onnx: Path, statistics: Statistics, images: list[Path], imgsz: int, d
         return error([run(batch) for batch in batches], expected)
 
     single = {name: judge([name]) for name in tqdm(graph.convs, "scanning", unit="conv", disable=None, leave=False)}
-    ranked = affordable(single, share, 1 - options["least_share"])
+    bound = graph.second if DIALECTS[dialect].bound else []
+    free = {name: error for name, error in single.items() if name not in bound}
+    ranked = affordable(free, share, 1 - options["least_share"])
     count, reached = fewest(lambda count: judge(set(graph.convs) - set(ranked[:count])), len(ranked), options["target"])
     kept = set(ranked[:count])
     return {
