@@ -32,6 +32,8 @@ def inventory(folder: Path, annotations: Path, calibration: Path, name: str, lim
     """
     truth = parse(annotations)
     chosen = sorted(truth["images"], key=lambda image: image["id"])[:limit]
+    if not chosen:
+        raise DatasetError(f"{annotations}: lists no images; dataset.annotations needs those to evaluate on")
     ids = {image["id"] for image in chosen}
     boxes = sum(annotation["image_id"] in ids for annotation in truth["annotations"])
     if not boxes:

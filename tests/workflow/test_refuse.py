@@ -1,0 +1,121 @@
+"""Bad input at the command line: one line with the cause and the remedy, an exit code, and nothing half-written."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import safetensors.numpy
+import yaml
+
+ROOT = Path(__file__).parents[2]
+MINI = "sample/yolov5s-mini.safetensors"
+pytestmark = pytest.mark.workflow
+
+
+@pytest.fixture
+def snakemake(tmp_path):
+    """Run Snakemake in a folder with four images of the sample; an overlay is text, so that it can be wrong."""
+    truth = json.loads((ROOT / "sample/instances.json").read_text())
+    truth["images"] = truth["images"][:2]
+    for folder, names in {
+        "images": [image["file_name"] for image in truth["images"]],
+        "calibration": sorted(path.name for path in (ROOT / "sample/calibration").iterdir())[:2],
+    }.items():
+        (tmp_path / folder).mkdir()
+        for name in names:
+            shutil.copy(ROOT / "sample" / folder / name, tmp_path / folder)
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    for name in ("sample", "config.yaml"):
+        (tmp_path / name).symlink_to(ROOT / name)
+
+    def run(*arguments, text="", **changes):
+        data = {"name": "few", "images": "images", "annotations": "truth.json", "calibration": "calibration"}
+        overlay = {"backend": "openvino", "models": {"m": {"weights": MINI}}, "dataset": data, **changes}
+        given = {key: value for key, value in overlay.items() if value is not None}
+        (tmp_path / "overlay.yaml").write_text(yaml.safe_dump(given) + text)
+        command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", tmp_path,
+                   "--cores", "2", *arguments, "--configfile", tmp_path / "overlay.yaml"]  # fmt: skip
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def written(folder):
+    """List what a run left in its results."""
+    return [str(path.relative_to(folder)) for path in folder.glob("results/**/*") if path.is_file()]
+
+
+def said(output, *words):
+    """Tell whether one line of the output holds all the words."""
+    return any(all(word in line for word in words) for line in output.splitlines())
+
+
+def edit(folder, change):
+    truth = json.loads((folder / "truth.json").read_text())
+    change(truth)
+    (folder / "truth.json").write_text(json.dumps(truth))
+
+
+def first_image(folder):
+    return next(iter((folder / "images").iterdir()))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda folder: edit(folder, lambda truth: truth.update(images=[])), ("truth.json", "lists no images")),
+        (lambda folder: edit(folder, lambda truth: truth.update(annotations=[])), ("truth.json", "no boxes", "limit")),
+        (lambda folder: (folder / "truth.json").write_text("<html>"), ("truth.json", "no COCO instances JSON")),
+        (lambda folder: first_image(folder).write_bytes(b""), (".jpg: no readable image", "replace")),
+        (lambda folder: first_image(folder).unlink(), ("but not there", "fetch the images again")),
+        (
+            lambda folder: shutil.copy(first_image(folder), folder / "calibration/renamed.jpg"),
+            ("renamed.jpg: calibration image equals an evaluation image", "other images"),
+        ),
+    ],
+    ids=["no images", "no boxes", "no JSON", "zero bytes", "missing image", "overlap by content"],
+)
+def test_a_bad_data_set_stops_before_anything_else_runs(snakemake, tmp_path, spoil, words):
+    spoil(tmp_path)
+    code, output = snakemake("results/table.md")
+    assert code != 0
+    assert said(output, *words), output
+    assert written(tmp_path) == []
+    assert "read_weights/" not in output  # not even begun
+
+
+def test_bad_weights_are_refused_each_by_name(snakemake, tmp_path):
+    whole = (ROOT / MINI).read_bytes()
+    (tmp_path / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "text.pt").write_text("<html>not found</html>")
+    safetensors.numpy.save_file(
+        {"other": safetensors.numpy.load(whole)["model.0.conv.weight"]}, tmp_path / "o.safetensors"
+    )
+    edit(tmp_path, lambda truth: truth["categories"].append({"id": 99, "name": "one more"}))
+    files = {"cut": "cut.safetensors", "text": "text.pt", "other": "o.safetensors", "classes": MINI}
+    targets = [f"results/weights/{name}.safetensors" for name in files]
+    models = {name: {"weights": file} for name, file in files.items()}
+    code, output = snakemake("--keep-going", *targets, models=models)
+    assert code != 0
+    for words in (("cut.safetensors",), ("text.pt",), ("o.safetensors", "no YOLOv5"), (MINI, "8 classes", "9")):
+        assert said(output, *words), output
+    assert written(tmp_path) == ["results/dataset.json"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("models: {a: {weights: random}, a: {weights: random}}\n", ("'a' is named twice", "rename or delete one")),
+        ("imgsz: 320\nimgsz: 640\n", ("'imgsz' is named twice",)),
+        ("imgsz: 100\n", ("100 is not a multiple of 32",)),
+    ],
+)
+def test_a_doubled_key_or_an_odd_size_is_refused_at_once(snakemake, tmp_path, text, words):
+    code, output = snakemake("results/table.md", text=text, models=None)
+    assert code != 0
+    assert said(output, *words), output
+    assert written(tmp_path) == []
