@@ -33,7 +33,8 @@ def test_every_adapter_of_the_project_can_be_hashed():
     ("job", "own", "other"),
     [
         ("measure_speed", {"speed", "watch", "stats"}, {"accuracy", "coco", "map_error", "differences"}),
-        ("measure_accuracy", {"accuracy", "coco", "map_error"}, {"speed", "watch", "stats", "clock"}),
+        ("detect", {"accuracy", "detections"}, {"speed", "watch", "stats", "clock", "coco", "map_error"}),
+        ("measure_accuracy", {"scoring", "coco", "map_error"}, {"speed", "watch", "stats", "clock"}),
     ],
 )
 def test_an_edit_for_one_job_does_not_rerun_the_other(job, own, other, engine):

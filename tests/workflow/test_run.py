@@ -73,13 +73,38 @@ def test_a_second_run_does_nothing(snakemake):
         (["-R", "results/openvino/yolov5s-mini-int8-static/speed.json", "--", "results/table.md"],
          {"measure_speed", "render_table"}),
         (["-R", "results/openvino/yolov5s-mini-int8-static/engine", "--", "results/table.md"],
-         {"build_engine", "verify_engine", "measure_speed", "measure_accuracy", "render_table"}),
+         {"build_engine", "verify_engine", "measure_speed", "detect", "measure_accuracy", "render_table"}),
+        (["-R", "results/openvino/yolov5s-mini-int8-static/detections/1-of-1.json", "--", "results/table.md"],
+         {"detect", "measure_accuracy", "render_table"}),
     ],
 )  # fmt: skip
 def test_a_part_reruns_with_what_follows_from_it_and_no_more(snakemake, arguments, rules):
     code, output, _ = snakemake("-n", *arguments, **ONE)
     assert code == 0, output
     assert planned(output) == rules
+
+
+def test_another_threshold_detects_anew_though_the_parts_are_gone(snakemake):
+    _, output, folder = snakemake("-n", "--", "results/table.md", **ONE, accuracy={"conf": 0.01})
+    assert not list(folder.glob("results/*/*/detections/*"))
+    assert planned(output) == {"detect", "measure_accuracy", "render_table"}
+
+
+def test_a_data_set_in_three_parts_has_the_map_of_the_whole(snakemake):
+    folder = snakemake("-n", **ONE)[2] / "results/openvino/yolov5s-mini-int8-static"
+    whole, found = (json.loads((folder / name).read_text()) for name in ("accuracy.json", "detections.json"))
+    code, output, _ = snakemake("--set-scatter", "images=3", "--", "results/table.md", **ONE)
+    assert code == 0, output
+    assert planned(output) == {"detect", "measure_accuracy", "render_table"}
+    parted = json.loads((folder / "accuracy.json").read_text())
+    assert json.loads((folder / "detections.json").read_text()) == found
+    assert parted["metrics"] == whole["metrics"]
+    assert parted["jackknife"] == whole["jackknife"]
+    assert parted.keys() == whole.keys()
+    assert len(whole["runs"]) == 1
+    assert len(parted["runs"]) == 3
+    code, output, _ = snakemake("--", "results/table.md", **ONE)  # the other tests go on with one part
+    assert planned(output) == {"detect", "measure_accuracy", "render_table"}
 
 
 def test_an_added_precision_leaves_the_measured_one_alone(snakemake):

@@ -1,6 +1,11 @@
 """Speed and mAP of one engine file: separate jobs, because their thresholds differ."""
 
 
+# The data set may be detected in by several jobs: --set-scatter images=8.
+scattergather:
+    images=1,
+
+
 rule measure_speed:
     input:
         engine=f"results/{BACKEND}/{CELL}/engine{{build}}",
@@ -27,16 +32,15 @@ rule measure_speed:
         "../scripts/measure_speed.py"
 
 
-rule measure_accuracy:
+rule detect:
     input:
         engine=f"results/{BACKEND}/{CELL}/engine",
         record=f"results/{BACKEND}/{CELL}/engine.json",
         dataset="results/dataset.json",
     output:
-        record=f"results/{BACKEND}/{CELL}/accuracy.json",
-        detections=f"results/{BACKEND}/{CELL}/detections.json",
+        temp(f"results/{BACKEND}/{CELL}/detections/{{scatteritem}}.json"),
     log:
-        f"logs/{BACKEND}/{CELL}/measure_accuracy.log",
+        f"logs/{BACKEND}/{CELL}/detect/{{scatteritem}}.log",
     conda:
         ENVIRONMENT
     threads: DETECTING
@@ -46,7 +50,24 @@ rule measure_accuracy:
         backend=BACKEND,
         imgsz=config["imgsz"],
         protocol=config["accuracy"],
-        code=fingerprint("measure_accuracy", f"{BACKEND}_engine"),
+        code=fingerprint("detect", f"{BACKEND}_engine"),
+    script:
+        "../scripts/detect.py"
+
+
+rule measure_accuracy:
+    input:
+        parts=gather.images(f"results/{BACKEND}/{CELL}/detections/{{scatteritem}}.json", allow_missing=True),
+        dataset="results/dataset.json",
+    output:
+        record=f"results/{BACKEND}/{CELL}/accuracy.json",
+        detections=f"results/{BACKEND}/{CELL}/detections.json",
+    log:
+        f"logs/{BACKEND}/{CELL}/measure_accuracy.log",
+    conda:
+        ENVIRONMENT
+    params:
+        code=fingerprint("measure_accuracy", "accuracy", f"{BACKEND}_engine"),
     script:
         "../scripts/measure_accuracy.py"
 
@@ -67,10 +88,25 @@ use rule measure_speed as measure_torch_speed with:
         code=fingerprint("measure_speed", "torch_engine"),
 
 
-use rule measure_accuracy as measure_torch_accuracy with:
+use rule detect as detect_by_torch with:
     input:
         engine="results/weights/{model}.safetensors",
         record="results/weights/{model}.json",
+        dataset="results/dataset.json",
+    output:
+        temp(f"results/torch/{CELL}/detections/{{scatteritem}}.json"),
+    log:
+        f"logs/torch/{CELL}/detect/{{scatteritem}}.log",
+    params:
+        backend="torch",
+        imgsz=config["imgsz"],
+        protocol=config["accuracy"],
+        code=fingerprint("detect", "torch_engine"),
+
+
+use rule measure_accuracy as measure_torch_accuracy with:
+    input:
+        parts=gather.images(f"results/torch/{CELL}/detections/{{scatteritem}}.json", allow_missing=True),
         dataset="results/dataset.json",
     output:
         record=f"results/torch/{CELL}/accuracy.json",
@@ -78,7 +114,4 @@ use rule measure_accuracy as measure_torch_accuracy with:
     log:
         f"logs/torch/{CELL}/measure_accuracy.log",
     params:
-        backend="torch",
-        imgsz=config["imgsz"],
-        protocol=config["accuracy"],
-        code=fingerprint("measure_accuracy", "torch_engine"),
+        code=fingerprint("measure_accuracy", "accuracy", "torch_engine"),

@@ -1,6 +1,5 @@
-"""The accuracy job: run a data set through an engine, collect what it finds, and score that."""
+"""Run a data set through an engine and collect what it finds."""
 
-import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -10,31 +9,29 @@ from types import ModuleType
 import numpy as np
 from tqdm import tqdm
 
-from speedmap import coco, detections, differences, geometry, images, map_error, records
+from speedmap import detections, geometry, images
 from speedmap.cells import Cell
 from speedmap.detections import Detections
 from speedmap.geometry import Placement
 from speedmap.interface import Session
-from speedmap.measurement import describe
 
 AHEAD = 8  # images that wait decoded, and outputs that wait for their boxes
 
 
-def score(
-    module: ModuleType, cell: Cell, engine: Path, data: dict, imgsz: int, protocol: dict
-) -> tuple[dict, list[dict]]:
-    """Detect in every image of the data set and score it; returns the accuracy record's part, and the COCO results."""
+def detect(
+    module: ModuleType, cell: Cell, engine: Path, data: dict, imgsz: int, protocol: dict, part: tuple[int, int]
+) -> dict:
+    """Detect in a part of the data set; returns its COCO results, in the order of the images, and how they came about.
+
+    part: (2, 3) is the second of three parts, which follow one another and are as good as equal.
+    """
+    number, parts = part
+    first, end = (len(data["images"]) * edge // parts for edge in (number - 1, number))
     categories = [category["id"] for category in data["categories"]]
     with module.Session(engine, cell) as session:
-        found = find(session, data["images"], imgsz, cell.shape == "dynamic", protocol, categories)
-        facts = session.facts
-    return {
-        **judge(Path(data["annotations"]), found, [image["id"] for image in data["images"]]),
-        "imgsz": imgsz,
-        "dataset": describe(data),
-        "session": facts,
-        "warnings": [] if found else ["no detections at all"],
-    }, found
+        listed = data["images"][first:end]
+        found = find(session, listed, imgsz, cell.shape == "dynamic", protocol, categories)
+        return {"part": [number, parts], "imgsz": imgsz, "session": session.facts, "detections": found}
 
 
 def find(
@@ -76,22 +73,3 @@ def ahead(pool: Executor, function: Callable, items: Iterable) -> Iterator:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
-
-
-def judge(annotations: Path, found: list[dict], image_ids: list[int]) -> dict:
-    """Score COCO results; returns the metrics, `map_se` among them, and the jackknife's influences behind that.
-
-    map_se: the standard error of map over other images like these, None when nothing was found.
-    """
-    if not found:
-        return {"metrics": {**dict.fromkeys(coco.METRICS, 0.0), "map_se": None}, "jackknife": {}}
-    evaluation = coco.evaluation(annotations, found, image_ids)
-    influences = map_error.influences(evaluation)
-    error = differences.standard_error(influences["map"])
-    return {"metrics": {**coco.metrics(evaluation), "map_se": error}, "jackknife": influences}
-
-
-def write_detections(path: Path, found: list[dict]) -> None:
-    """Write a COCO result file."""
-    with records.atomic(path) as temporary:
-        temporary.write_text(json.dumps(found))

@@ -7,9 +7,15 @@ from speedmap.cells import Cell
 from speedmap.row import Row
 
 MARK = "error: "  # begins the line that a failed job leaves
-LOGS = ("read_weights/{model}", "export_onnx/{model}-{shape}", "{backend}/{model}-{precision}-{shape}/*")
+LOGS = (
+    "read_weights/{model}",
+    "export_onnx/{model}-{shape}",
+    "{backend}/{model}-{precision}-{shape}/detect/*-of-*[0-9]",
+    "{backend}/{model}-{precision}-{shape}/*",
+)
 LOGS_INT8 = ("calibrate/{model}", "choose_float/{model}-{backend}")
-MEASURED = {"measure_speed": "speed", "measure_accuracy": "accuracy"}  # jobs whose failure voids their own record only
+# Jobs whose failure voids their own record only:
+MEASURED = {"measure_speed": "speed", "detect": "accuracy", "measure_accuracy": "accuracy"}
 
 
 def of(cell: Cell, logs: Path = Path("logs")) -> dict[str, str]:

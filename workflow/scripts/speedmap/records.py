@@ -31,9 +31,9 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write(path: Path, record: dict) -> None:
+def write(path: Path, record: dict, indent: int | None = 1) -> None:
     """Write a record as JSON with `schema` in front; ValueError when a number in it is NaN or infinite."""
-    text = json.dumps({"schema": SCHEMA, **record}, indent=1, allow_nan=False)
+    text = json.dumps({"schema": SCHEMA, **record}, indent=indent, allow_nan=False)
     with atomic(path) as temporary:
         temporary.write_text(text + "\n")
 

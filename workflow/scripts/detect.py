@@ -1,0 +1,36 @@
+"""Detect in a part of the data set."""
+
+from pathlib import Path
+
+from speedmap import accuracy, backends, gpus, measurement, records
+from speedmap.cells import Cell
+from speedmap.diagnose import job
+
+
+def main(
+    cell: Cell, part: str, engine: str, built: str, dataset: str, imgsz: int, protocol: dict, code: str, out: str
+) -> None:
+    """Write what a cell's engine detects in a part of the data set, such as `2-of-3`."""
+    module, data = backends.engine(cell.backend), records.read(Path(dataset))
+    number, parts = map(int, part.split("-of-"))
+    with gpus.lease(module, alone=False) as run:
+        found = accuracy.detect(module, cell, Path(engine), data, imgsz, protocol, (number, parts)) | {"runs": [run]}
+    records.write(
+        Path(out), measurement.complete(found, cell, module, records.read(Path(built)), protocol, code), indent=None
+    )
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        wildcards = snakemake.wildcards
+        main(
+            Cell(snakemake.params.backend, wildcards.model, wildcards.precision, wildcards.shape),
+            wildcards.scatteritem,
+            snakemake.input.engine,
+            snakemake.input.record,
+            snakemake.input.dataset,
+            snakemake.params.imgsz,
+            snakemake.params.protocol,
+            snakemake.params.code,
+            snakemake.output[0],
+        )

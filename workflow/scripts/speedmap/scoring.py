@@ -1,0 +1,65 @@
+"""Score what was detected in a data set, in one piece or in parts."""
+
+import json
+from pathlib import Path
+
+from speedmap import coco, differences, map_error, records
+from speedmap.errors import UserError
+from speedmap.measurement import describe
+
+SAME = ("artefact", "protocol", "imgsz")  # in all parts of one figure
+
+
+class Mixed(UserError):
+    """Parts of a data set that different engines or machines have detected in."""
+
+
+def score(parts: list[dict], data: dict, code: str) -> tuple[dict, list[dict]]:
+    """Join the parts of a data set in their order and score them; returns the accuracy record and the COCO results.
+
+    code: fingerprint of the code that detected and scored. Raises Mixed when the parts do not belong together.
+    """
+    parts = sorted(parts, key=lambda part: part["part"])
+    first = parts[0]
+    _check_alike(parts)
+    found = [entry for part in parts for entry in part["detections"]]
+    return {
+        **{key: value for key, value in first.items() if key not in ("part", "detections")},
+        **judge(Path(data["annotations"]), found, [image["id"] for image in data["images"]]),
+        "environment": {**first["environment"], "code": code},
+        "runs": [run for part in parts for run in part["runs"]],
+        "dataset": describe(data),
+        "warnings": [] if found else ["no detections at all"],
+    }, found
+
+
+def _check_alike(parts: list[dict]) -> None:
+    """Refuse parts that are missing or doubled, or that came about in different ways."""
+    wanted = [[number, len(parts)] for number in range(1, len(parts) + 1)]
+    if [part["part"] for part in parts] != wanted:
+        raise Mixed(f"detections: parts {[part['part'] for part in parts]} are no whole; delete them and run again")
+    for key in SAME:
+        if any(part[key] != parts[0][key] for part in parts):
+            raise Mixed(f"detections: their parts differ in {key}; delete them and run again")
+    platforms = [part["environment"]["platform"] for part in parts]
+    if any(platform != platforms[0] for platform in platforms):
+        raise Mixed(f"detections: their parts come from {platforms[0]} and others; keep a cell on one kind of machine")
+
+
+def judge(annotations: Path, found: list[dict], image_ids: list[int]) -> dict:
+    """Score COCO results; returns the metrics, `map_se` among them, and the jackknife's influences behind that.
+
+    map_se: the standard error of map over other images like these, None when nothing was found.
+    """
+    if not found:
+        return {"metrics": {**dict.fromkeys(coco.METRICS, 0.0), "map_se": None}, "jackknife": {}}
+    evaluation = coco.evaluation(annotations, found, image_ids)
+    influences = map_error.influences(evaluation)
+    error = differences.standard_error(influences["map"])
+    return {"metrics": {**coco.metrics(evaluation), "map_se": error}, "jackknife": influences}
+
+
+def write_detections(path: Path, found: list[dict]) -> None:
+    """Write a COCO result file."""
+    with records.atomic(path) as temporary:
+        temporary.write_text(json.dumps(found))
