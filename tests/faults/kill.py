@@ -36,7 +36,7 @@ SCHEMAS = {
 
 
 class Killed(NamedTuple):
-    """One kill: its number, the first file that was to be made, the second it came at, what it left, what was wrong."""
+    """One kill: its number, the first file that was to be made, when it came, what it left, and what was wrong then."""
 
     number: int
     start: str

@@ -4,9 +4,12 @@ import re
 from pathlib import Path
 
 import safetensors.torch
+import torch
 
 from speedmap import checkpoint, records, yolov5
 from speedmap.errors import UserError
+
+LARGEST_ANCHOR = 1000  # in strides; official ones are at most 12
 
 
 class WeightsError(UserError):
@@ -24,6 +27,7 @@ def normalise(model: str, source: str, classes: list[str], path: Path) -> dict:
         file = Path(source)
         content = checkpoint.load(file)
         network, names, digest = _build(file, content), content.names, records.sha256(file)
+        _check_values(file, network)
         found = network.model[24].values - 5
         if found != len(classes):
             raise WeightsError(f"{file}: has {found} classes but dataset.annotations has {len(classes)} categories; "
@@ -43,11 +47,21 @@ def normalise(model: str, source: str, classes: list[str], path: Path) -> dict:
 def _build(file: Path, content: checkpoint.Checkpoint) -> yolov5.YOLOv5:
     try:
         return yolov5.build(content.tensors)
-    except (KeyError, RuntimeError) as error:
+    except (KeyError, RuntimeError, TypeError) as error:
         cause = " ".join(str(error).split())[:200]
         raise WeightsError(
             f"{file}: is no standard YOLOv5 v5.0 to v7.0 ({cause}); other networks are not supported"
         ) from error
+
+
+def _check_values(file: Path, network: yolov5.YOLOv5) -> None:
+    for name, tensor in network.state_dict().items():
+        if not torch.isfinite(tensor).all():
+            raise WeightsError(f"{file}: {name} has NaN or infinite values; take another checkpoint of the training")
+    anchors = network.model[24].anchors
+    if anchors.min() <= 0 or anchors.max() > LARGEST_ANCHOR:
+        raise WeightsError(f"{file}: has anchors of {anchors.min():g} to {anchors.max():g} strides, from which no box "
+                           "can come; take another checkpoint")  # fmt: skip
 
 
 def _size(model: str) -> str:

@@ -52,6 +52,8 @@ class Layout:
         if spp_first:
             depths[9] = _repeats(tensors, 9)
         anchors = tensors["model.24.anchors"].float()
+        if anchors.ndim != 3 or len(anchors) != len(STRIDES) or not anchors.shape[1] or anchors.shape[2] != 2:
+            raise RuntimeError(f"model.24.anchors is {list(anchors.shape)}, not [3, n, 2]")
         outputs = len(tensors["model.24.m.0.weight"])
         return cls(channels, depths, outputs // anchors.shape[1] - 5, anchors, spp_first)
 
@@ -128,7 +130,7 @@ class Detect(nn.Module):
         self.values = 5 + classes
         self.m = nn.ModuleList(nn.Conv2d(channels, anchors.shape[1] * self.values, 1) for channels in inputs)
         self.register_buffer("anchors", anchors)
-        for conv in self.m:
+        for conv in self.m if not self.m[0].weight.is_meta else ():  # which a meta device would do slowly, for nothing
             nn.init.normal_(conv.weight, std=0.001)
             nn.init.constant_(conv.bias.view(anchors.shape[1], -1)[:, 4:], -4.6)  # a new head finds next to nothing
 
@@ -211,10 +213,11 @@ def build(tensors: dict[str, Tensor]) -> YOLOv5:
     tensor, when the names or shapes are not those of a YOLOv5.
     """
     tensors = _with_plain_stem(tensors)
-    network = YOLOv5(Layout.of(tensors))
-    if not any(".bn." in name for name in tensors):
-        network.fuse()
-    network.load_state_dict(tensors)
+    with torch.device("meta"):  # takes no memory before all shapes are known to be right, however absurd they are
+        network = YOLOv5(Layout.of(tensors))
+        if not any(".bn." in name for name in tensors):
+            network.fuse()
+    network.load_state_dict({name: tensor.clone() for name, tensor in tensors.items()}, assign=True)
     return network.eval().fuse()
 
 
