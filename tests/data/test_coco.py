@@ -1,5 +1,11 @@
 import json
+import os
 import shutil
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -8,6 +14,8 @@ import pytest
 from speedmap import coco
 from speedmap.coco import DatasetError
 from speedmap.images import ImageError
+
+SCRIPTS = str(Path(__file__).parents[2] / "workflow/scripts")
 
 
 @pytest.fixture
@@ -81,6 +89,70 @@ def spoil_overlap(folder, truth):
     shutil.copy(folder / "images/1.png", folder / "calibration/other-name.png")
 
 
+def spoil_overlap_of_pixels(folder, truth):
+    cv2.imwrite(str(folder / "calibration/other.bmp"), cv2.imread(str(folder / "images/1.png")))
+
+
+def spoil_categories(folder, truth):
+    truth["categories"][1]["id"] = 9
+
+
+def spoil_annotation_ids(folder, truth):
+    truth["annotations"][1]["id"] = 1
+
+
+def spoil_category(folder, truth):
+    truth["annotations"][1]["category_id"] = 7
+
+
+def spoil_image(folder, truth):
+    truth["annotations"][1]["image_id"] = 7
+
+
+def spoil_place(folder, truth):
+    truth["annotations"][1]["bbox"] = [70, 4, 20, 20]
+
+
+def spoil_number(folder, truth):
+    truth["annotations"][1]["bbox"][2] = float("nan")
+
+
+def spoil_side(folder, truth):
+    truth["annotations"][1]["bbox"][2] = -5
+
+
+def spoil_box(folder, truth):
+    truth["annotations"][1]["bbox"] = [1, 2, 3]
+
+
+def spoil_crowd(folder, truth):
+    truth["annotations"][1]["iscrowd"] = "no"
+
+
+def spoil_area(folder, truth):
+    del truth["annotations"][1]["area"]
+
+
+def spoil_text(folder, truth):
+    truth["annotations"][1]["bbox"] = list("abcd")
+
+
+def spoil_png_bomb(folder, truth):
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + header
+    (folder / "images/1.png").write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk
+                                          + struct.pack(">I", zlib.crc32(chunk)))  # fmt: skip
+
+
+def spoil_real_bomb(folder, truth):
+    """A megabyte that would unpack to 400."""
+    rows = zlib.compress(bytes(20_001) * 20_000, 9)
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", 20_000, 20_000, 8, 0, 0, 0, 0)), (b"IDAT", rows), (b"IEND", b"")]
+    (folder / "images/1.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
+    ))  # fmt: skip
+
+
 def spoil_calibration(folder, truth):
     shutil.rmtree(folder / "calibration")
 
@@ -95,13 +167,60 @@ def spoil_calibration(folder, truth):
         (spoil_size, r"0\.png: is 48x64 but .* says 64x48"),
         (spoil_missing, r"1\.png: named in .* but not there"),
         (spoil_overlap, r"other-name\.png: calibration image equals an evaluation image"),
+        (spoil_overlap_of_pixels, r"other\.bmp: calibration image equals an evaluation image \(.*1\.png"),
         (spoil_calibration, "calibration: no images in it"),
+        (spoil_categories, "category id 9 occurs twice"),
+        (spoil_annotation_ids, "annotation id 1 occurs twice"),
+        (spoil_category, "annotation 2 is of category 7, which is not listed"),
+        (spoil_image, "annotation 2 is of image 7, which is not listed"),
+        (spoil_place, r"annotation 2 has the box .* outside of its image"),
+        (spoil_number, r"annotation 2 has the box .*nan"),
+        (spoil_side, r"annotation 2 has the box .*-5"),
+        (spoil_box, r"truth\.json: no COCO instances JSON .*values to unpack"),
+        (spoil_crowd, "annotation 2 has the area 400 and iscrowd 'no'"),
+        (spoil_area, r"truth\.json: no COCO instances JSON .*area"),
+        (spoil_text, r"truth\.json: no COCO instances JSON"),
     ],
 )
 def test_a_bad_data_set_is_refused_by_name(dataset, spoil, message):
     spoil(*dataset)
     with pytest.raises(DatasetError, match=message):
         inventory(dataset)
+
+
+@pytest.mark.parametrize("spoil", [spoil_png_bomb, spoil_real_bomb])
+def test_an_image_bomb_is_refused_before_it_is_decoded(dataset, spoil):
+    spoil(*dataset)
+    # In a process of its own, since OpenCV takes the limit on being loaded, which pytest may have done already.
+    code = """
+import resource, sys
+from pathlib import Path
+from speedmap import images
+try:
+    images.read(Path(sys.argv[1]))
+except images.ImageError as error:
+    print(error, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, sep="\\n")
+"""
+    command = [sys.executable, "-c", code, dataset[0] / "images/1.png"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": SCRIPTS}
+    )
+    said, mebibytes = done.stdout.splitlines()
+    assert "1.png: no readable image, or one of more than 67 megapixels" in said
+    assert int(mebibytes) < 200
+
+
+def test_annotations_of_absurd_size_are_not_read(dataset):
+    path = dataset[0] / "truth.json"
+    with path.open("wb") as file:
+        file.truncate(10**12)  # a sparse file
+    with pytest.raises(DatasetError, match=r"truth\.json: has 1000\.0 GB"):
+        coco.parse(path)
+
+
+def test_what_is_no_file_is_not_read(dataset):
+    with pytest.raises(DatasetError, match="no such file"):
+        coco.parse(Path("/dev/zero"))
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n"])

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from speedmap import detections
 from speedmap.detections import Detections, candidates, detect, overlaps, suppress, to_coco
 
 
@@ -54,3 +55,24 @@ def test_suppression_in_blocks_equals_the_definition(seed, count, limit):
 def test_coco_entries_have_width_and_height_and_the_category_of_the_data_set():
     found = Detections(np.array([[1.0, 2.0, 4.0, 8.0]]), np.array([0.123456]), np.array([1]))
     assert to_coco(found, 7, [1, 90]) == [{"image_id": 7, "category_id": 90, "bbox": [1, 2, 3, 6], "score": 0.12346}]
+
+
+def test_an_output_of_another_model_is_refused():
+    with pytest.raises(detections.OutputError, match="tells 2 classes apart, but the data set has 3"):
+        detections.check(np.zeros((4, 7)), 3)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_an_output_that_is_not_finite_is_refused(value):
+    output = np.zeros((4, 7), np.float32)
+    assert detections.check(output, 2) is output
+    output[1, 3] = value
+    with pytest.raises(detections.OutputError, match="1 of 4 rows of an output have NaN or infinite values"):
+        detections.check(output, 2)
+
+
+def test_boxes_outside_of_their_image_and_none_at_all_are_said():
+    inside, outside = {"bbox": [1, 1, 5, 5]}, {"bbox": [64, 1, 0, 5]}
+    assert detections.doubts([inside] * 99 + [outside]) == []
+    assert detections.doubts([inside] * 9 + [outside]) == ["1 of 10 boxes lie outside of their image"]
+    assert detections.doubts([]) == ["no detections at all"]

@@ -53,7 +53,7 @@ def find(
 
     def write(item: tuple[int, np.ndarray, Placement]) -> list[dict]:
         image_id, output, placement = item
-        found = detections.detect(output, **protocol)
+        found = detections.detect(detections.check(output, len(categories)), **protocol)
         mapped = Detections(geometry.to_image(found.boxes, placement), found.scores, found.classes)
         return detections.to_coco(mapped, image_id, categories)
 

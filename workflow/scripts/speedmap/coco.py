@@ -13,11 +13,13 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from tqdm import tqdm
 
-from speedmap import images, records
+from speedmap import images, records, truth
 from speedmap.errors import UserError
 from speedmap.geometry import place
 
+PIXELS = "pixels_sha256"  # tells a copy, whatever its name, format and metadata
 METRICS = ("map", "map50", "map75", "map_small", "map_medium", "map_large")  # COCOeval's first six, fractions of 1
+LARGEST_JSON = 10**9  # bytes; COCO's train2017 has half of it
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 
@@ -30,12 +32,12 @@ def inventory(folder: Path, annotations: Path, calibration: Path, name: str, lim
 
     Raises DatasetError or ImageError for whatever would spoil a measurement later: see the checks below.
     """
-    truth = parse(annotations)
-    chosen = sorted(truth["images"], key=lambda image: image["id"])[:limit]
+    instances = parse(annotations)
+    chosen = sorted(instances["images"], key=lambda image: image["id"])[:limit]
     if not chosen:
         raise DatasetError(f"{annotations}: lists no images; dataset.annotations needs those to evaluate on")
     ids = {image["id"] for image in chosen}
-    boxes = sum(annotation["image_id"] in ids for annotation in truth["annotations"])
+    boxes = sum(annotation["image_id"] in ids for annotation in instances["annotations"])
     if not boxes:
         raise DatasetError(
             f"{annotations}: no boxes for the {len(chosen)} chosen images; raise dataset.limit, or check the file"
@@ -51,7 +53,7 @@ def inventory(folder: Path, annotations: Path, calibration: Path, name: str, lim
         "name": name,
         "annotations": str(annotations),
         "sha256": hashlib.sha256("".join(content).encode()).hexdigest(),
-        "categories": [{"id": item["id"], "name": item["name"]} for item in truth["categories"]],
+        "categories": [{"id": item["id"], "name": item["name"]} for item in instances["categories"]],
         "boxes": boxes,
         "shapes": dict(shapes.most_common()),
         "images": listed,
@@ -60,26 +62,25 @@ def inventory(folder: Path, annotations: Path, calibration: Path, name: str, lim
 
 
 def parse(annotations: Path) -> dict:
-    """Read COCO instances JSON and check its structure; categories come in the order of their ids."""
+    """Read COCO instances JSON and check what it says; categories come in the order of their ids."""
+    if not annotations.is_file():
+        raise DatasetError(f"{annotations}: no such file; check dataset.annotations in the config")
+    if (size := annotations.stat().st_size) > LARGEST_JSON:
+        raise DatasetError(f"{annotations}: has {size / 1e9:.1f} GB, more than memory may hold as JSON; "
+                           "give a subset as dataset.annotations")  # fmt: skip
     try:
-        truth = json.loads(annotations.read_text())
-        for image in truth["images"]:
-            image["id"], image["file_name"]
-        for annotation in truth["annotations"]:
-            annotation["image_id"], annotation["category_id"], annotation["bbox"]
-        truth["categories"] = sorted(truth["categories"], key=lambda category: (category["id"], category["name"]))
-    except FileNotFoundError as error:
-        raise DatasetError(f"{annotations}: no such file; check dataset.annotations in the config") from error
+        content = json.loads(annotations.read_text())
+        for image in content["images"]:
+            image["file_name"]
+        content["categories"] = sorted(content["categories"], key=lambda category: (category["id"], category["name"]))
+        complaint = truth.complaint(content)
     except (ValueError, KeyError, TypeError, RecursionError, OSError) as error:
         raise DatasetError(
             f"{annotations}: no COCO instances JSON ({type(error).__name__}: {error}); see dataset.annotations"
         ) from error
-    ids = [image["id"] for image in truth["images"]]
-    if len(set(ids)) < len(ids):
-        raise DatasetError(
-            f"{annotations}: image id {Counter(ids).most_common(1)[0][0]} occurs twice; give each image its own"
-        )
-    return truth
+    if complaint:
+        raise DatasetError(f"{annotations}: {complaint}")
+    return content
 
 
 def calibration_files(folder: Path) -> list[Path]:
@@ -109,8 +110,10 @@ def _describe(paths: list[Path], doing: str) -> list[dict]:
 
 
 def _facts(path: Path) -> dict:
-    height, width = images.read(path).shape[:2]
-    return {"file": str(path), "height": height, "width": width, "sha256": records.sha256(path)}
+    image = images.read(path)
+    height, width = image.shape[:2]
+    facts = {"file": str(path), "height": height, "width": width, "sha256": records.sha256(path)}
+    return {**facts, PIXELS: hashlib.sha256(image.data).hexdigest()}
 
 
 def _check_sizes(listed: list[dict], described: list[dict], annotations: Path) -> None:
@@ -124,11 +127,11 @@ def _check_sizes(listed: list[dict], described: list[dict], annotations: Path) -
 
 
 def _check_disjoint(evaluated: list[dict], calibrated: list[dict]) -> None:
-    seen = {image["sha256"]: image["file"] for image in evaluated}
-    if shared := [image["file"] for image in calibrated if image["sha256"] in seen]:
+    seen = {image[PIXELS]: image["file"] for image in evaluated}
+    if shared := [image for image in calibrated if image[PIXELS] in seen]:
         raise DatasetError(
-            f"{shared[0]}: calibration image equals an evaluation image ({len(shared)} such), but INT8 must not "
-            "see what it is judged on; give dataset.calibration other images"
+            f"{shared[0]['file']}: calibration image equals an evaluation image ({seen[shared[0][PIXELS]]}; "
+            f"{len(shared)} such), but INT8 must not see what it is judged on; give dataset.calibration other images"
         )
 
 

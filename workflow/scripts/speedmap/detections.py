@@ -4,8 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from speedmap.errors import UserError
+
 CANDIDATES = 30_000  # at most these enter non-maximum suppression, best first
 BLOCK = 64  # boxes that non-maximum suppression compares at once
+MOST_OUTSIDE = 0.05  # of all boxes may lie outside of their image, as some in the padding do
+
+
+class OutputError(UserError):
+    """An output that no detections can be read from; the message names what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -15,6 +22,25 @@ class Detections:
     boxes: np.ndarray
     scores: np.ndarray
     classes: np.ndarray
+
+
+def check(output: np.ndarray, classes: int) -> np.ndarray:
+    """Give back rows [anchors, 5 + classes]; OutputError when they are of other classes, or no finite numbers."""
+    if output.shape[-1] != 5 + classes:
+        raise OutputError(f"the output tells {output.shape[-1] - 5} classes apart, but the data set has {classes}; "
+                          "the engine is of another model: delete it and run again")  # fmt: skip
+    if bad := int((~np.isfinite(output)).any(1).sum()):
+        raise OutputError(f"{bad} of {len(output)} rows of an output have NaN or infinite values, as when a precision "
+                          "overflows; leave the cell out with `skip`, and report it with the checkpoint")  # fmt: skip
+    return output
+
+
+def doubts(found: list[dict]) -> list[str]:
+    """Say what is strange about COCO results whose boxes were cut off at the borders of their images; [] if nothing."""
+    outside = sum(min(entry["bbox"][2:]) <= 0 for entry in found)
+    if outside > MOST_OUTSIDE * len(found):
+        return [f"{outside} of {len(found)} boxes lie outside of their image"]
+    return [] if found else ["no detections at all"]
 
 
 def candidates(output: np.ndarray, conf: float) -> Detections:

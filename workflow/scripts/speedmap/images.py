@@ -1,6 +1,9 @@
 """Image files to network inputs."""
 
+import os
 from pathlib import Path
+
+os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(LARGEST := 2**26)  # before OpenCV is loaded: it reads it only once
 
 import cv2
 import numpy as np
@@ -19,7 +22,8 @@ def read(path: Path) -> np.ndarray:
     """Decode an image file to [h, w, 3] uint8, blue first, turned as its EXIF data says."""
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
-        raise ImageError(f"{path}: no readable image; replace the file, or take it out of the annotations")
+        raise ImageError(f"{path}: no readable image, or one of more than {LARGEST / 1e6:.0f} megapixels; replace the "
+                         "file, or take it out of the annotations")  # fmt: skip
     return image
 
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from speedmap import coco, differences, map_error, records
+from speedmap import coco, detections, differences, map_error, records
 from speedmap.errors import UserError
 from speedmap.measurement import describe
 
@@ -29,7 +29,7 @@ def score(parts: list[dict], data: dict, code: str) -> tuple[dict, list[dict]]:
         "environment": {**first["environment"], "code": code},
         "runs": [run for part in parts for run in part["runs"]],
         "dataset": describe(data),
-        "warnings": [] if found else ["no detections at all"],
+        "warnings": detections.doubts(found),
     }, found
 
 

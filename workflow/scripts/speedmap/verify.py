@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime
 
 from speedmap import images
-from speedmap.detections import overlaps
+from speedmap.detections import check, overlaps
 from speedmap.interface import INPUT, Session
 
 IMAGES = 8  # calibration images that are compared
@@ -25,7 +25,8 @@ def agreement(
         batch, _ = images.load(Path(file), imgsz, dynamic)
         session.load(batch)
         session.run()
-        found, expected = session.fetch()[0], reference.run(None, {INPUT: batch})[0][0]
+        expected = reference.run(None, {INPUT: batch})[0][0]
+        found = check(session.fetch()[0], expected.shape[1] - 5)
         cosines.append(_cosine(_scores(found), _scores(expected)))
         best = np.argsort(-_scores(expected).max(1))[:20]
         boxes += np.diag(overlaps(_corners(found[best]), _corners(expected[best]))).tolist()
