@@ -20,7 +20,10 @@ class ImageError(UserError):
 
 def read(path: Path) -> np.ndarray:
     """Decode an image file to [h, w, 3] uint8, blue first, turned as its EXIF data says."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    try:
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    except cv2.error:  # too large
+        image = None
     if image is None:
         raise ImageError(f"{path}: no readable image, or one of more than {LARGEST / 1e6:.0f} megapixels; replace the "
                          "file, or take it out of the annotations")  # fmt: skip
