@@ -7,6 +7,7 @@ import pytest
 from speedmap import chart, page, plots, report, roofline
 from speedmap.cells import Cell
 from speedmap.chart import Mark, Scale
+from speedmap.histogram import histogram
 from speedmap.points import points
 from speedmap.row import Row
 
@@ -63,10 +64,10 @@ def test_what_records_say_is_escaped():
 def test_the_page_shows_every_part():
     text = rendered()
     for part in ("tables", "pareto", "latencies", "shapes", "roofline", "int8", "environment"):
-        assert f'<section id="{part}">' in text
+        assert f'<section id="{part}"' in text
     assert "tensorrt/yolov5s-int8-dynamic" in text
-    assert text.index(">c19<") < text.index(">c8<")
-    assert ">c7<" not in text
+    assert text.index("<td>c19<") < text.index("<td>c8<")
+    assert "<td>c7<" not in text
 
 
 def test_a_page_without_figures_still_renders():
@@ -92,22 +93,44 @@ def test_a_scale_maps_its_ends_and_ticks_lie_within():
 
 def test_charts_are_well_formed_and_hold_every_mark():
     marks = [Mark(x, x * x, f"<{x}>", "a & b", (x - 0.5, x + 0.5), (0, 9)) for x in (1.0, 2.0, 3.0)]
-    root = ElementTree.fromstring(f"<div>{chart.scatter(marks, 'x & y', 'y', True, [(marks[0], marks[1])])}</div>")
-    assert len(list(root.iter("circle"))) == 3
-    assert [title.text for title in root.iter("title")] == ["<1.0>", "<2.0>", "<3.0>"]
-    bars = ElementTree.fromstring(chart.histogram([1.0, 2.0, 2.0, 50.0], "<t>", 0.9, 3.0)).iter("rect")
+    drawn = chart.scatter(marks, "x & y", "y", ["other", "a & b"], True, [(marks[0], marks[2])])
+    root = ElementTree.fromstring(f"<div>{drawn}</div>")
+    assert len(root.findall(".//g[@class='mark c1']/circle")) == 3
+    assert [hit.get("aria-label") for hit in root.findall(".//g[@class='hit']")] == ["<1.0>", "<2.0>", "<3.0>"]
+    assert len(root.findall(".//path[@class='arrow']")) == 1
+    assert [name.text for name in root.iter("i")] == ["●"]
+    bars = ElementTree.fromstring(histogram([1.0, 2.0, 2.0, 50.0], "<t>", 0.9, 3.0)).iter("rect")
     assert len(list(bars)) == 3
 
 
+def test_columns_stand_in_their_order_and_on_zero():
+    drawn = chart.columns([(2.0, "INT8", "first"), (4.0, "float", "second")], "convolution", "change")
+    root = ElementTree.fromstring(f"<div>{drawn}</div>")
+    low, high = root.findall(".//rect[@class]")
+    assert float(high.get("height")) == pytest.approx(2 * float(low.get("height")), abs=0.2)
+    assert float(low.get("x")) < float(high.get("x"))
+    assert (low.get("class"), high.get("class")) == ("bar c0", "bar c1")
+
+
+@pytest.mark.parametrize(("place", "side"), [((0, 9), "right below"), ((9, 0), "left above")])
+def test_what_a_mark_tells_stays_within_the_chart(place, side):
+    marks = [Mark(*place, "here", "s"), Mark(4.5, 4.5, "middle", "s")]
+    drawn = ElementTree.fromstring(f"<div>{chart.scatter(marks, 'x', 'y', ['s'])}</div>")
+    tip = drawn.find(".//foreignObject")
+    assert tip.find("div").get("class") == side
+    assert 0 <= float(tip.get("x")) <= chart.WIDTH - chart.TIP[0]
+    assert 0 <= float(tip.get("y")) <= chart.HEIGHT - chart.TIP[1]
+
+
 def test_equal_values_still_have_a_scale():
-    assert "<circle" in chart.scatter([Mark(1.0, 1.0, "t", "s")], "x", "y", True)
+    assert "<circle" in chart.scatter([Mark(1.0, 1.0, "t", "s")], "x", "y", ["s"], True)
 
 
 def test_markdown_becomes_html():
-    text = page.html("## A\n\n|m<br><sup>s|\n|---|\n|**1**|\n\n\\* note\nmore")
+    text = page.html("## A\n\n|m<br><sup>s|\n|---|\n|**1**|\n\n\\* `note`\nmore")
     assert text == (
         '<h2>A</h2>\n<div class="scroll"><table><thead><tr><th>m<br><sup>s</th></tr></thead>'
-        "<tbody><tr><td><b>1</b></td></tr></tbody></table></div>\n<p>* note more</p>"
+        "<tbody><tr><td><b>1</b></td></tr></tbody></table></div>\n<p>* <code>note</code> more</p>"
     )
 
 

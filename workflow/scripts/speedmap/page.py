@@ -32,4 +32,4 @@ def _table(lines: list[str]) -> str:
 
 def _inline(text: str) -> str:
     text = ALLOWED.sub(r"<\1>", escape(text.replace("\\*", "*"), quote=False))
-    return re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text)
+    return re.sub(r"`(.+?)`", r"<code>\1</code>", re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text))

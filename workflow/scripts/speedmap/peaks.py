@@ -11,7 +11,7 @@ SIDE = {"cuda": 8192, "cpu": 1024}  # of the square matrices: large enough to fi
 FLOATS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 SLOW = {"cpu": {"fp16"}, "cuda": set()}  # a thousand times slower than the others, and used by nobody
 BYTES = {"cuda": 1 << 30, "cpu": 1 << 27}
-REPEATS = 10
+REPEATS, SECONDS = 10, 0.5  # at least, of each product and copy
 
 
 def measure() -> dict:
@@ -55,7 +55,7 @@ def _copy(device: str) -> float:
 def _best(work: Callable[[], object]) -> float:
     """Give the least seconds of some runs."""
     taken = []
-    for _ in range(REPEATS):
+    while len(taken) < REPEATS or sum(taken) < SECONDS:
         start = time.perf_counter()
         work()
         if torch.cuda.is_available():

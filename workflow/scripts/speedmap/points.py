@@ -40,7 +40,7 @@ def _point(speed: dict, accuracy: dict, row: Row) -> Point:
     summary, metrics = speed["summary"], accuracy["metrics"]
     return Point(
         row.cell.model,
-        f"{NAMES.get(row.cell.backend, row.cell.backend)} {row.precision.upper()}",
+        series(row),
         row.cell.shape,
         summary["median_ms"],
         summary["median_low_ms"],
@@ -48,6 +48,11 @@ def _point(speed: dict, accuracy: dict, row: Row) -> Point:
         100 * metrics["map"],
         100 * SURE * (metrics.get("map_se") or 0.0),
     )
+
+
+def series(row: Row) -> str:
+    """Name the backend and the precision that ran, which have one colour."""
+    return f"{NAMES.get(row.cell.backend, row.cell.backend)} {row.precision.upper()}"
 
 
 def starts(found: list[Point]) -> dict[str, Point]:

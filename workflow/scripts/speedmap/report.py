@@ -8,7 +8,8 @@ from markupsafe import Markup
 
 from speedmap import chart, page
 from speedmap.chart import Mark
-from speedmap.points import Point, points, starts
+from speedmap.histogram import histogram
+from speedmap.points import Point, points, series, starts
 from speedmap.roofline import roofs
 from speedmap.row import Row
 
@@ -29,65 +30,81 @@ def render(
     )
     return environment.get_template(template.name).render(
         table=Markup(page.html(table)),
-        pareto=Markup(pareto(points(rows))),
+        pareto=Markup(pareto(points(rows), all_series(rows))),
         distributions=[(name, Markup(text)) for name, text in distributions(rows)],
-        shapes=Markup(shapes(rows)),
+        shapes=[(name, Markup(text)) for name, text in shapes(rows)],
         roofs=roofs(rows, work, peaks, facts["config"]["imgsz"]),
         peaks=peaks,
-        sensitivity={model: worst(choice) for model, choice in sensitivity.items()},
+        sensitivity={model: (Markup(costs(choice)), worst(choice)) for model, choice in sensitivity.items()},
+        worst=WORST,
         facts=facts,
         dump=json.dumps(facts, indent=1, ensure_ascii=False),
     )
 
 
-def pareto(found: list[Point]) -> str:
+def all_series(rows: list[Row]) -> list[str]:
+    """Name the series that cells belong to, each of which has one colour on the page."""
+    return sorted({series(row) for row in rows if row.speed})
+
+
+def pareto(found: list[Point], names: list[str]) -> str:
     """Draw latency against mAP, with arrows from torch to each engine of the same model."""
-    marks = {point: _point(point) for point in found}
+    fastest = {point.model: point for point in sorted(found, key=lambda point: -point.ms)}
+    marks = {point: _point(point, point.model if fastest[point.model] == point else "") for point in found}
     origins = starts(found)
     pairs = [(origins[point.model], point) for point in found if origins.get(point.model) not in (None, point)]
     arrows = [(marks[start], marks[end]) for start, end in pairs]
-    return chart.scatter(list(marks.values()), "median ms of one image", "mAP50-95", True, arrows)
+    axes = "latency of one image, ms (median)", "mAP50-95, points"
+    return chart.scatter(list(marks.values()), *axes, names, True, arrows)
 
 
-def _point(point: Point) -> Mark:
+def _point(point: Point, label: str) -> Mark:
     title = (
-        f"{point.name}\n{point.ms:.2f} ms ({point.ms_low:.2f} to {point.ms_high:.2f})\n"
+        f"{point.model}, {point.shape}\n{point.series}\n{point.ms:.2f} ms ({point.ms_low:.2f} to {point.ms_high:.2f})\n"
         f"mAP {point.map:.2f} ± {point.map_error:.2f}"
     )
     across, up = (point.ms_low, point.ms_high), (point.map - point.map_error, point.map + point.map_error)
-    return Mark(point.ms, point.map, title, point.series, across, up, point.shape == "dynamic")
+    return Mark(point.ms, point.map, title, point.series, across, up, point.shape == "dynamic", label)
 
 
 def distributions(rows: list[Row]) -> list[tuple[str, str]]:
-    """Draw each timed cell's latencies, all of a model on one scale."""
-    timed = [row for row in rows if row.speed]
+    """Draw each timed cell's latencies, each on a scale of its own."""
     found = []
-    for row in timed:
+    for row in (row for row in rows if row.speed and not row.invalid):
         samples = row.speed["samples_ms"]
         high = sorted(samples)[int(CLIPPED * (len(samples) - 1))]
         name = f"{row.cell.backend}/{row.cell.name}"
-        found.append((name, chart.histogram(samples, name, 0.95 * min(samples), 1.05 * high)))
+        found.append((name, histogram(samples, name, 0.98 * min(samples), 1.02 * high)))
     return found
 
 
-def shapes(rows: list[Row]) -> str:
-    """Draw the median of each input shape against its pixels, for the cells of dynamic shape."""
-    return chart.scatter(
-        [
-            Mark(_pixels(shape) / 1e3, facts["median_ms"], f"{row.cell.name} {shape}\n{facts['median_ms']:.2f} ms, "
-                 f"{facts['count']} samples", f"{row.cell.backend} {row.cell.model} {row.precision}")
-            for row in rows
-            if row.speed and row.cell.shape == "dynamic"
-            for shape, facts in row.speed["per_shape"].items()
-        ],
-        "thousand pixels of the input",
-        "median ms",
-    )  # fmt: skip
+def shapes(rows: list[Row]) -> list[tuple[str, str]]:
+    """Draw each model's medians of the input shapes against their pixels, for the cells of dynamic input."""
+    timed = [row for row in rows if row.speed and row.cell.shape == "dynamic" and not row.invalid]
+    models, names = dict.fromkeys(row.cell.model for row in timed), all_series(rows)
+    marks = {model: [mark for row in timed if row.cell.model == model for mark in _shapes(row)] for model in models}
+    return [(model, chart.scatter(found, "pixels, thousands", "median, ms", names)) for model, found in marks.items()]
+
+
+def _shapes(row: Row) -> list[Mark]:
+    name = series(row)
+    return [
+        Mark(_pixels(shape) / 1e3, facts["median_ms"],
+             f"{name}, {shape}\n{facts['median_ms']:.2f} ms, {facts['count']} samples", name)
+        for shape, facts in row.speed["per_shape"].items()
+    ]  # fmt: skip
 
 
 def _pixels(shape: str) -> int:
     height, width = map(int, shape.split("x"))
     return height * width
+
+
+def costs(choice: dict) -> str:
+    """Draw what INT8 in each convolution alone does to the output, in the order of the graph."""
+    bars = [(100 * line["error"], "stays in float" if line["float"] else "INT8",
+             f"{line['conv']}\n{100 * line['error']:.4f}% of the output") for line in choice["table"]]  # fmt: skip
+    return chart.columns(bars, "convolutions, from the input to the heads", "change of the output, %") if bars else ""
 
 
 def worst(choice: dict) -> list[dict]:
