@@ -11,6 +11,7 @@ CONFIG = {"models": {"a": {"weights": "a.pt"}, "b": {"weights": "random"}}, "pre
           "shapes": ["dynamic", "static"], "torch": True, "skip": ["a-int8-static"], "imgsz": 640,
           "speed": {"conf": 0.25, "iou": 0.45}, "accuracy": {"conf": 0.001, "iou": 0.65, "max_det": 300}}  # fmt: skip
 DATASET = {"name": "sample", "images": [{}] * 128}
+SHA = "0123456789abcdef0123456789abcdef01234567"
 ENVIRONMENT = {"platform": {"gpu": "H100"}, "cpu": "CPU", "system": "Linux", "versions": {"onnx": "1"}, "commit": "abc"}
 
 
@@ -89,6 +90,21 @@ def test_both_thresholds_stand_below(rows):
     text = table.render(rows, CONFIG, DATASET, "tensorrt")
     assert "conf 0.25, iou 0.45" in text
     assert "conf 0.001, iou 0.65, max_det 300" in text
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"commit": SHA, "commit_from": "git", "dirty": False}, "speedmap 0123456789ab."),
+        ({"commit": SHA, "commit_from": "git", "dirty": True}, "speedmap 0123456789ab (changed)."),
+        ({"commit": SHA, "commit_from": "GITHUB_SHA"}, "speedmap 0123456789ab (as GITHUB_SHA says)."),
+        ({}, "speedmap unknown."),
+    ],
+)
+def test_the_foot_says_whence_the_commit_is_known(rows, facts, expected):
+    known = {key: value for key, value in ENVIRONMENT.items() if key != "commit"}
+    rows[0].speed["environment"] = {**known, **facts}
+    assert expected in table.render(rows, CONFIG, DATASET, "tensorrt")
 
 
 def test_details_are_unrounded(rows):

@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir, "workflow/scripts")
 sys.path.insert(0, str(SCRIPTS))
 
-from speedmap import backends, gpus, settings, takeover
+from speedmap import backends, environment, gpus, settings, takeover
 from speedmap.errors import UserError
 from speedmap.fingerprint import fingerprint_of
 
@@ -19,6 +19,7 @@ try:
     settings.check(config, workflow.configfiles)
     BACKEND = backends.choose(config["backend"])
     PLATFORM = backends.platform(BACKEND)
+    environment.commit()  # a wrong variable is told now, not after the first measurement
     settings.check_method(config["int8"]["method"], PLATFORM)
 except UserError as error:
     raise WorkflowError(str(error))

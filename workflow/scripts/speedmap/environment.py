@@ -8,10 +8,14 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from speedmap.errors import UserError
+
 PACKAGES = (
     "torch", "onnx", "onnxruntime", "onnxslim", "openvino", "tensorrt", "tensorrt-bindings", "tensorrt-cu13",
     "tensorrt-cu12", "polygraphy", "cuda-bindings", "numpy", "opencv-python-headless", "pycocotools", "snakemake",
 )  # fmt: skip
+
+VARIABLES = ("SPEEDMAP_COMMIT", "GITHUB_SHA", "CI_COMMIT_SHA")  # by hand, GitHub, GitLab
 
 
 @cache
@@ -47,16 +51,31 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> dict:
-    """Name the commit of this clone and whether its files differ from it; empty outside of a clone."""
+    """Name the commit of this clone and whether its files differ from it.
+
+    Outside of a clone, the commit that one of VARIABLES names, of which nobody knows whether files were changed since;
+    `commit_from` tells which it was. Empty if neither is there. Raises UserError for a variable that names no commit.
+    """
+    git = ["git", "-C", str(Path(__file__).parent)]
     try:
-        git = ["git", "-C", str(Path(__file__).parent)]
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changed = subprocess.run(
-            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True
-        ).stdout
+        _output([*git, "ls-files", "--error-unmatch", __file__])  # else the clone around is of something else
+        head, changed = _output([*git, "rev-parse", "HEAD"]), _output([*git, "status", "--porcelain", "-uno"])
     except (OSError, subprocess.CalledProcessError):
+        return _named()
+    return {"commit": head, "commit_from": "git", "dirty": bool(changed)}
+
+
+def _output(command: list[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _named() -> dict:
+    name = next((name for name in VARIABLES if os.environ.get(name)), None)
+    if name is None:
         return {}
-    return {"commit": head, "dirty": bool(changed)}
+    if not re.fullmatch("[0-9a-f]{40}", os.environ[name]):
+        raise UserError(f"{name}={os.environ[name]} names no commit; set it to all 40 digits, or unset it")
+    return {"commit": os.environ[name], "commit_from": name}
 
 
 def capture(engine_platform: dict) -> dict:

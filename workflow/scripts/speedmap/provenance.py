@@ -29,5 +29,5 @@ def _records(row: Row) -> list[tuple[str, dict]]:
 
 def _origin(record: dict) -> dict:
     environment = record["environment"]
-    known = {key: environment[key] for key in ("code", "commit", "dirty") if key in environment}
+    known = {key: environment[key] for key in ("code", "commit", "commit_from", "dirty") if key in environment}
     return {"measured": record["measured"], "protocol": record["protocol"], **known, **record["artefact"]}

@@ -45,9 +45,8 @@ def objections(rows: list[Row]) -> list[str]:
 def _uncommitted(taken: list[dict]) -> str:
     if any(not record["environment"].get("commit") for record in taken):
         return "no commit is known for these figures"
-    return (
-        "the clone was dirty when they were measured" if any(record["environment"]["dirty"] for record in taken) else ""
-    )
+    dirty = any(record["environment"].get("dirty") for record in taken)
+    return "the clone was dirty when they were measured" if dirty else ""
 
 
 def publish(paths: list[str], others: list[str], target: Path, identity: dict, force: bool) -> None:

@@ -80,7 +80,6 @@ def _foot(rows: list[Row], config: dict, dataset: dict) -> str:
     speed, accuracy = config["speed"], config["accuracy"]
     environment = next(record["environment"] for row in rows for record in (row.speed, row.accuracy) if record)
     machine = ", ".join(f"{key} {value}" for key, value in environment["platform"].items() if value)
-    code = environment.get("commit", "unknown")[:12] + (" (changed)" if environment.get("dirty") else "")
     versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
     return "\n".join((
         "\\* the long side; the other is the least multiple of 32 that holds the image. Padding is grey 114.",
@@ -91,5 +90,12 @@ def _foot(rows: list[Row], config: dict, dataset: dict) -> str:
         "",
         f"Machine: {machine}; {environment['cpu']}; {environment['system']}.",
         "",
-        f"Software: {versions}; speedmap {code}.",
+        f"Software: {versions}; speedmap {_code(environment)}.",
     ))  # fmt: skip
+
+
+def _code(environment: dict) -> str:
+    """Name the commit that measured, and what is to be known of it."""
+    source = environment.get("commit_from", "git")
+    named = "" if source == "git" else f" (as {source} says)"
+    return environment.get("commit", "unknown")[:12] + named + (" (changed)" if environment.get("dirty") else "")
