@@ -5,6 +5,7 @@ import jsonschema
 import pytest
 import yaml
 
+import publish as publish_index
 from speedmap import history, published, published_index, records
 from speedmap.gather import gather
 from speedmap.provenance import describe
@@ -13,6 +14,7 @@ from speedmap.published import PublishError
 SCHEMAS = Path(__file__).parents[2] / "workflow/schemas"
 PLATFORM = {"gpu": "NVIDIA RTX 2060", "driver": "550", "tensorrt": "10.3.0"}
 SHA = "0" * 64
+SMALL = {"backend": "tensorrt", "model": "yolov5n", "precision": "fp16", "shape": "static"}
 WATCHED = ("error", "setting", "count", "ranges", "reasons", "foreign_pids", "warnings", "samples")
 
 
@@ -159,9 +161,26 @@ def test_the_baseline_is_the_newest_of_this_device(results):
 
 def test_the_index_has_a_row_a_device_and_model(results):
     publish(*results())
-    text = published_index.render(Path("results/published"))
+    found = published_index.entries(Path("results/published"))
+    text = published_index.render(found)
     link = "[NVIDIA RTX 2060](nvidia-rtx-2060-tensorrt10.3.0/table.md)"
     assert f"|{link}|TensorRT 10.3.0|yolov5s|||2.00|40.0|2.00|40.0|tiny|" in text
+    assert found[0]["FP16 ms"] == 2.0
+    assert found[0]["Torch ms"] is None
+
+
+def test_the_index_is_in_order_of_device_and_then_of_each_table(results):
+    paths, others = results()
+    small = write("results/tensorrt/yolov5n-fp16-static/speed.json", speed("fp16") | {"cell": SMALL})
+    target = publish([*paths, small], others)
+    facts = json.loads((target / "published.json").read_text())
+    write(Path("results/published/other/published.json"), {**facts, "device": "AMD", "records": []})
+    publish_index.main("results/published/README.md", "results/published/index.csv")
+    lines = Path("results/published/index.csv").read_text().splitlines()
+    assert [line.split(",")[:3] for line in lines[1:]] == [
+        ["NVIDIA RTX 2060", "TensorRT 10.3.0", model] for model in ("yolov5s", "yolov5n")
+    ]
+    assert lines[0].startswith("Device,Backend,Model,Torch ms,Torch mAP,FP16 ms")
 
 
 def test_the_history_only_grows_and_never_doubles(results):

@@ -131,7 +131,8 @@ rule publish:
     input:
         f"{FOLDER}/published.json",
     output:
-        "results/published/README.md",
+        index="results/published/README.md",
+        csv="results/published/index.csv",
     log:
         "logs/publish.log",
     localrule: True
