@@ -15,7 +15,8 @@ from generate import EVALUATION, NAMES
 SAMPLE = Path(__file__).resolve().parent
 sys.path.insert(0, str(SAMPLE.parent / "workflow" / "scripts"))
 from speedmap import checkpoint, detections, geometry, images  # noqa: E402
-from speedmap.yolov5 import Layout, YOLOv5, build  # noqa: E402
+from speedmap.layout import Layout  # noqa: E402
+from speedmap.yolov5 import YOLOv5, build  # noqa: E402
 
 WIDTH = 1 / 8  # of the official number of channels
 NOTHING = -math.log(len(NAMES) - 1)  # the logit of a class by chance

@@ -10,6 +10,7 @@ from onnx import numpy_helper
 
 from speedmap import calibrate, export, images, yolov5
 from speedmap.calibrate import CalibrationError, Statistics
+from speedmap.layout import Layout
 
 SIZE = 64
 
@@ -17,7 +18,7 @@ SIZE = 64
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    network = yolov5.YOLOv5(yolov5.Layout.official("n", 3, width=1 / 8))
+    network = yolov5.YOLOv5(Layout.official("n", 3, width=1 / 8))
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = None

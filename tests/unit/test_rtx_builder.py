@@ -15,6 +15,7 @@ import torch
 
 from speedmap import calibrate, checkpoint, export, precision, quantize, yolov5
 from speedmap.graph import Graph
+from speedmap.layout import Layout
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("tensorrt_rtx_bindings") is None, reason="TensorRT-RTX is not installed (envs/dev.txt)"
@@ -92,7 +93,7 @@ class Maker:
 @pytest.fixture(scope="module")
 def mini(tmp_path_factory):
     torch.manual_seed(0)
-    network = yolov5.YOLOv5(yolov5.Layout.official("n", 3, 0.5)).eval().fuse()
+    network = yolov5.YOLOv5(Layout.official("n", 3, 0.5)).eval().fuse()
     return Maker(tmp_path_factory.mktemp("mini"), network, 64)
 
 

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from speedmap import yolov5
-from speedmap.yolov5 import Layout, YOLOv5
+from speedmap.layout import Layout
+from speedmap.yolov5 import YOLOv5
 
 
 def tiny(seed=0, classes=3):
