@@ -142,6 +142,7 @@ def tapped(onnx: Path, tensors: list[str]) -> Callable[[np.ndarray], list[np.nda
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 3
     settings.enable_cpu_mem_arena = False  # an arena keeps the most that any shape of image ever needed
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")  # other models calibrate meanwhile
     session = onnxruntime.InferenceSession(model.SerializeToString(), settings, providers=["CPUExecutionProvider"])
 
     def run(batch: np.ndarray) -> list[np.ndarray]:
