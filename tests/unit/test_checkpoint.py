@@ -1,6 +1,7 @@
 import collections
 import os
 import pickle
+import sys
 import zipfile
 
 import pytest
@@ -40,8 +41,8 @@ def pickled_module(path, monkeypatch, network, **more):
         if kind.__module__ == "speedmap.yolov5":
             monkeypatch.setattr(kind, "__module__", "models.yolo" if kind.__name__ == "YOLOv5" else "models.common")
     fake = type("Everything", (), {name: getattr(yolov5, name) for name in dir(yolov5)})
-    monkeypatch.setitem(__import__("sys").modules, "models.yolo", fake)
-    monkeypatch.setitem(__import__("sys").modules, "models.common", fake)
+    for name in ("models", "models.yolo", "models.common"):
+        monkeypatch.setitem(sys.modules, name, fake)
     network.names = {0: "a", 1: "b", 2: "c"}
     torch.save({"model": network, "ema": None, **more}, path)
     monkeypatch.undo()
