@@ -17,7 +17,7 @@ from statistics import median
 START = time.perf_counter()
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
-from speedmap import accuracy, backends, images, records, speed  # noqa: E402
+from speedmap import accuracy, backends, images, records, scoring, speed  # noqa: E402
 from speedmap.cells import Cell  # noqa: E402
 
 IMPORTED = time.perf_counter()
@@ -54,7 +54,7 @@ def measure(folder: Path, dataset: Path, imgsz: int) -> None:
         begun = time.perf_counter()
         found = accuracy.find(session, data["images"], imgsz, dynamic, PROTOCOL, categories)
         detected = time.perf_counter()
-        accuracy.judge(Path(data["annotations"]), found, [image["id"] for image in data["images"]])
+        scoring.judge(Path(data["annotations"]), found, [image["id"] for image in data["images"]])
         judged = time.perf_counter()
         single = {name: median(before[name] + latencies(session, batch)) for name, batch in batches.items()}
     alone, start_up = sum(single[name] for name, _ in order) / 1e3, IMPORTED - START + ready - opening
