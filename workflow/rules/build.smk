@@ -193,7 +193,7 @@ rule verify_engine:
     conda:
         ENVIRONMENT
     resources:
-        gpu=1,
+        gpu=int(BACKEND == "tensorrt"),
     params:
         backend=BACKEND,
         imgsz=config["imgsz"],
