@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -59,7 +59,7 @@ class Statistics:
     """What calibration saw of each tensor that a convolution reads or that could carry a scale for one.
 
     histograms, means and covariances (of the channels): by tensor name, equal in a model's static and dynamic graph.
-    shapes: of the last image. record: how it came about, JSON.
+    shapes: of the last image. record: how it came about, JSON. scales: already chosen from these, see sites.
     """
 
     histograms: dict[str, Histogram]
@@ -67,6 +67,7 @@ class Statistics:
     covariances: dict[str, np.ndarray]
     shapes: dict[str, tuple[int, ...]]
     record: dict
+    scales: dict = field(default_factory=dict, repr=False, compare=False)
 
     def save(self, npz: Path) -> None:
         """Write everything into one .npz, and the record, too, as JSON beside it."""

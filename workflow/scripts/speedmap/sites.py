@@ -100,8 +100,16 @@ def _site(graph: Graph, statistics: Statistics, convs: list[str], signed: bool, 
     sources = tuple(dict.fromkeys(source for names in found.values() for source in names))
     inputs = dict.fromkeys(graph.convs[name].input[0] for name in convs)
     between = (name for tensor in inputs if tensor not in sources for name in graph.between(tensor))
-    scale = method(sum_of(statistics, sources), signed)
+    scale = _scale(statistics, sources, signed, method)
     return Site(sources, tuple(dict.fromkeys(between)), tuple(convs), scale, shifted)
+
+
+def _scale(statistics: Statistics, tensors: tuple[str, ...], signed: bool, method: Method) -> Scale:
+    """Choose a scale once: a scan of convolutions asks for the same ones again and again."""
+    key = tensors, signed, method
+    if key not in statistics.scales:
+        statistics.scales[key] = method(sum_of(statistics, tensors), signed)
+    return statistics.scales[key]
 
 
 def sum_of(statistics: Statistics, tensors: tuple[str, ...]) -> Histogram:
