@@ -64,10 +64,10 @@ def theirs(graph: Path, seconds: float) -> Round:
     return float(re.search(r"Median:\s+([\d.]+) ms", output)[1]), dict(found)
 
 
-def prepare(onnx: Path, folder: Path) -> Path:
+def prepare(onnx: Path, imgsz: int, folder: Path) -> Path:
     """Write the graph that an engine is compiled from, and the properties that it is compiled with."""
     graph = folder / "graph.xml"
-    openvino.serialize(openvino_engine.read(onnx), graph)
+    openvino.serialize(openvino_engine.read(onnx, imgsz), graph)
     wanted = openvino_engine.properties(environment.physical_cores())
     graph.with_suffix(".json").write_text(json.dumps({"CPU": {name: str(value) for name, value in wanted.items()}}))
     return graph
@@ -100,7 +100,7 @@ def main() -> None:
     options = parser.parse_args()
     pairs = []
     with tempfile.TemporaryDirectory() as folder:
-        graph = prepare(options.cell / "model.onnx", Path(folder))
+        graph = prepare(options.cell / "model.onnx", options.imgsz, Path(folder))
         tools = {
             "speedmap": lambda: ours(options.cell / "engine", options.imgsz, options.seconds),
             "benchmark_app": lambda: theirs(graph, options.seconds),

@@ -52,7 +52,7 @@ def main() -> None:
             export.export(network, plain, 640, shape == "dynamic")
             onnx.save(precision.half(onnx.load(plain)), typed)
             exact = Engine(plain, INFERENCE_PRECISION_HINT="f32")
-            engines = {"without": Engine(typed), "with": Engine(openvino_engine.read(typed))}
+            engines = {"without": Engine(typed), "with": Engine(openvino_engine.read(typed, 640))}
         print(f"{options.weights.stem} {shape}:", compared(exact, engines, files, shape == "dynamic"), flush=True)
 
 

@@ -84,7 +84,7 @@ def in_openvino(model: onnx.ModelProto) -> Callable[[np.ndarray], np.ndarray]:
     """Compile a graph as speedmap does."""
     with tempfile.TemporaryDirectory() as folder:
         onnx.save(model, f"{folder}/model.onnx")
-        read = openvino_engine.read(Path(folder, "model.onnx"))
+        read = openvino_engine.read(Path(folder, "model.onnx"), 640)
     compiled = openvino.Core().compile_model(read, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
     request = compiled.create_infer_request()
     return lambda batch: request.infer({export.INPUT: batch})[compiled.output(0)].copy()

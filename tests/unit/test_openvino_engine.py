@@ -29,6 +29,13 @@ def test_the_head_stays_float32_and_the_body_runs_the_fastest_type(built):
     assert {ran for name, ran in layers.items() if name not in head} == {FAST}
 
 
+def test_a_head_that_is_no_small_part_runs_as_the_body_does(tmp_path):
+    plain, engine = tmp_path / "plain.onnx", tmp_path / "engine"
+    export.export(tiny(classes=200).fuse(), plain, SIDE, dynamic=False)
+    openvino_engine.build(plain, engine, (SIDE, SIDE), SIDE, False, {})
+    assert openvino_engine.audit(engine, plain, SIDE)["shares"] == {FAST: 1.0}
+
+
 def test_a_built_engine_computes_what_the_graph_computes(built):
     plain, _, engine = built
     image = np.random.default_rng(0).random((1, 3, SIDE, SIDE), np.float32)

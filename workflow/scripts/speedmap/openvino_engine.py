@@ -22,6 +22,7 @@ ON_GPU = False
 NAMES = {"f32": "fp32", "f16": "fp16", "bf16": "bf16", "i8": "int8", "u8": "int8"}
 SPLIT = "/WithoutBiases"  # ends the name of a convolution that OpenVINO parts from its bias
 KEEP = {"name": "DisablePrecisionConversion", "version": "0", "value": "dynamic:f16"}  # bfloat16 counts as float16
+MOST = 0.1  # of the multiply-adds: a head of hundreds of classes on a small body is no small thing to leave in float32
 CONVOLUTIONS = {"Convolution", "Deconvolution", "FullyConnected", "MatMul"}
 
 
@@ -57,7 +58,7 @@ def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: b
     """
     start = time.perf_counter()
     try:
-        compiled = Core().compile_model(read(onnx), "CPU", properties(environment.physical_cores()))
+        compiled = Core().compile_model(read(onnx, imgsz), "CPU", properties(environment.physical_cores()))
     except RuntimeError as error:
         raise EngineError(f"{onnx}: OpenVINO {version('openvino')} cannot compile it ({error})") from error
     with records.atomic(engine) as temporary:
@@ -65,13 +66,15 @@ def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: b
     return {"build_s": time.perf_counter() - start}
 
 
-def read(onnx: Path) -> Model:
-    """Read an ONNX file, its head's convolutions marked to stay float32 whatever the rest runs in.
+def read(onnx: Path, imgsz: int) -> Model:
+    """Read an ONNX file, its head's convolutions, if they are few, marked to stay float32 whatever the rest runs in.
 
     Else a dynamic engine rounds what boxes are decoded from to bfloat16's 8 bits. From Python the mark can be set in
     OpenVINO's own file format only.
     """
-    head = set(Graph(onnxlib.load(onnx)).head)
+    head, operations = set(Graph(onnxlib.load(onnx)).head), work.multiply_adds(onnx, imgsz)
+    if sum(operations[name] for name in head) > MOST * sum(operations.values()):
+        return Core().read_model(onnx)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "model.xml")
         openvino.serialize(Core().read_model(onnx), file)
