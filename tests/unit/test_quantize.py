@@ -3,8 +3,9 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from speedmap import export, images, quantize, sensitivity
-from speedmap.graph import Graph, GraphError
+import type_int8
+from speedmap import export, images, quantize, records, sensitivity
+from speedmap.graph import Graph, GraphError, noted
 from speedmap.sites import DIALECTS, SiteError
 from test_calibrate import SIZE, graph, network, pictures, statistics  # noqa: F401
 
@@ -133,6 +134,17 @@ def test_statistics_of_another_model_are_an_error(model, statistics):  # noqa: F
     other = type(statistics)({}, {}, {}, {}, {})
     with pytest.raises(SiteError, match="another model"):
         quantize.quantize(model, other, [], "openvino", {"bias_correction": False, "compensate": False})
+
+
+def test_the_file_of_a_cell_tells_what_its_choice_was_to_meet(model, statistics, graph, tmp_path):  # noqa: F811
+    choice = {"float": Graph(model).head, "target": 0.5, "reached": 0.7, "met": False, "int8_share": 0.95, "table": []}
+    records.write(tmp_path / "choice.json", choice)
+    statistics.save(tmp_path / "statistics.npz")
+    for dialect in DIALECTS:
+        out = tmp_path / f"{dialect}.onnx"
+        type_int8.main(graph, tmp_path / "statistics.npz", tmp_path / "choice.json", dialect, {}, out)
+        assert noted(onnx.load(out)) == {key: choice[key] for key in ("target", "reached", "met", "int8_share")}
+    assert noted(model) == {}
 
 
 def test_a_graph_without_a_head_is_an_error():

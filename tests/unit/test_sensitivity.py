@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from speedmap import sensitivity
+from speedmap import judgement, sensitivity
 from speedmap.calibrate import CalibrationError
 from test_calibrate import SIZE, graph, network, pictures, statistics  # noqa: F401
 
@@ -55,13 +55,25 @@ def test_spread_reaches_over_all():
 
 def test_an_unreachable_target_is_stated_and_the_share_kept(graph, statistics, pictures, monkeypatch):  # noqa: F811
     monkeypatch.setattr(sensitivity, "SEEN", 0.0)  # random weights are sure of nothing
-    options = {"images": 8, "scan": 1, "target": 0, "least_share": 0.9, "compensate": False}
+    options = {"images": 8, "scan": 1, "target": 1e-9, "least_share": 0.9, "compensate": False}
     record = sensitivity.choose(graph, statistics, pictures, SIZE, "tensorrt", options)
     assert not record["met"]
     assert record["reached"] > 0
     assert record["int8_share"] >= 0.9
     assert {row["conv"] for row in record["table"] if row["float"]} == set(record["float"])
     json.dumps(record, allow_nan=False)
+    (missed,) = judgement.missed(record)
+    assert f"changes the output by {record['reached']:.2g}, int8.target is 1e-09" in missed
+
+
+def test_without_a_target_float_takes_what_the_share_allows(graph, statistics, pictures, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(sensitivity, "SEEN", 0.0)  # random weights are sure of nothing
+    options = {"images": 8, "scan": 1, "least_share": 0.9, "compensate": False}
+    record = sensitivity.choose(graph, statistics, pictures, SIZE, "openvino", options)
+    spare = record["int8_share"] - 0.9
+    assert spare >= 0
+    assert all(row["float"] or row["share"] > spare for row in record["table"])
+    assert judgement.missed(record) == []
 
 
 @pytest.mark.parametrize(("dialect", "free"), [("tensorrt", False), ("openvino", True)])

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from speedmap import details, table
+from speedmap import details, judgement, table
 from speedmap.cells import Cell
 from speedmap.row import Row
 
@@ -154,6 +154,15 @@ def test_int8_that_gains_nothing_is_marked_with_the_reason(rows):
     assert "2.50 ms<sup>1</sup>" in line(text, "a", "dynamic")
     assert "1. INT8 is slower than FP16" in text
     assert "builder level 0" in text
+
+
+def test_a_target_that_int8_does_not_meet_is_marked(rows):
+    choice = {"target": 0.001, "reached": 0.0042, "met": False, "int8_share": 0.9}
+    row = next(entry for entry in rows if entry.cell.name == "a-int8-dynamic")
+    row.speed["audit"]["remarks"] = judgement.missed(choice)
+    text = table.render(rows, CONFIG, DATASET, "tensorrt")
+    assert "ms<sup>1</sup>" in line(text, "a", "dynamic")
+    assert "1. INT8 changes the output by 0.0042, int8.target is 0.001: the least with 90% in INT8" in text
 
 
 def test_an_engine_of_two_precisions_is_marked(rows):

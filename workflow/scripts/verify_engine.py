@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+from onnx import load
+
 from speedmap import backends, gpus, judgement, records, reference, verify
 from speedmap.cells import Cell
 from speedmap.diagnose import job
+from speedmap.graph import noted
 
 
 def main(cell: Cell, engine: str, onnx: str, float_onnx: str, weights: str, dataset: str, imgsz: int, out: str) -> None:
@@ -27,6 +30,7 @@ def main(cell: Cell, engine: str, onnx: str, float_onnx: str, weights: str, data
             "others": [name for name, precision in audit["layers"].items() if precision != judgement.ran(shares)],
             "agreement": agreed,
             "invalid": judgement.invalid(cell.backend, cell.precision, shares, None if random else agreed),
+            "remarks": judgement.missed(noted(load(onnx))),
         },
     )
 

@@ -1,15 +1,18 @@
 """Questions about the ONNX graph of a detector: its convolutions, its head, and where tensors come from."""
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from speedmap.errors import UserError
 
 COMMUTING = ("Concat", "MaxPool", "Resize")  # ops that only move or select values, so eight bits pass through unchanged
+
+NOTE = "speedmap"  # key of a graph's metadata
 
 
 class GraphError(UserError):
@@ -125,3 +128,13 @@ class Graph:
         """Name the tensors that convolutions read, and the sources of those."""
         inputs = [conv.input[0] for conv in self.convs.values()]
         return list(dict.fromkeys(name for tensor in inputs for name in (tensor, *self.sources(tensor))))
+
+
+def note(model: ModelProto, facts: dict) -> None:
+    """Keep JSON facts on how a graph was made in the graph itself."""
+    helper.set_model_props(model, {NOTE: json.dumps(facts)})
+
+
+def noted(model: ModelProto) -> dict:
+    """Give the facts that were kept in a graph; {} when there are none."""
+    return json.loads({entry.key: entry.value for entry in model.metadata_props}.get(NOTE, "{}"))

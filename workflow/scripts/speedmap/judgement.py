@@ -33,5 +33,13 @@ def mixed(shares: dict[str, float]) -> list[str]:
     return [] if shares[ran(shares)] >= FULL_SHARE else [f"runs {listed(shares)} of its multiply-adds"]
 
 
+def missed(choice: dict) -> list[str]:
+    """Say that INT8 changes the output more than it was to; [] when it does not or nothing was asked."""
+    if choice.get("met", True):
+        return []
+    reached, target, share = (choice[key] for key in ("reached", "target", "int8_share"))
+    return [f"INT8 changes the output by {reached:.2g}, int8.target is {target:g}: the least with {share:.0%} in INT8"]
+
+
 def listed(shares: dict[str, float]) -> str:
     return ", ".join(f"{share:.0%} {name}" for name, share in sorted(shares.items(), key=lambda item: -item[1]))

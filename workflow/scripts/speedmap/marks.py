@@ -24,12 +24,17 @@ class Notes:
 
 def remarks(row: Row, found: dict[Cell, Row]) -> tuple[str, ...]:
     """Say what the reader of a cell's speed should know besides its warnings; found: all cells of the page."""
-    return (*mixed(row), *slower(row, found), *broken(row))
+    return (*mixed(row), *missed(row), *slower(row, found), *broken(row))
 
 
 def mixed(row: Row) -> list[str]:
     """Say how much of a cell runs in another precision than the one in the header."""
     return judgement.mixed(row.speed["audit"]["shares"]) if row.speed else []
+
+
+def missed(row: Row) -> list[str]:
+    """Say what was asked of a cell's graph and not reached."""
+    return row.speed["audit"].get("remarks", []) if row.speed else []
 
 
 def broken(row: Row) -> list[str]:

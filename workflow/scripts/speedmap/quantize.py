@@ -21,9 +21,9 @@ OPTIONS = {  # the config's section `int8`, as properties of its JSON schema
                         "description": "let biases absorb the mean error of the rounded weights"},
     "compensate": {"type": "boolean", "default": True,
                    "description": "round the weights of 1x1 convolutions so that their errors cancel (GPTQ)"},
-    "target": {"type": "number", "minimum": 0, "default": 0.002,
-               "description": "most that INT8 may change the output on calibration images, as relative squared error; "
-                              "0 asks for the least that least_share allows"},
+    "target": {"type": "number", "minimum": 0, "default": 0,
+               "description": "most that INT8 may change the output on calibration images, as relative squared error, "
+                              "with as few convolutions in float as that takes; 0: as many as least_share allows"},
     "least_share": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.9,
                     "description": "share of the multiply-adds that stays in INT8 even if the target is not met"},
     "scan": {"type": "integer", "minimum": 1, "default": 8,

@@ -23,8 +23,9 @@ Run = Callable[[np.ndarray], np.ndarray]
 def choose(onnx: Path, statistics: Statistics, images: list[Path], imgsz: int, dialect: str, options: dict) -> dict:
     """Find the fewest convolutions of a float32 graph to leave in float so that INT8 meets `options["target"]`.
 
-    The target is the relative error of the output, see `error`. Returns {float: [names], table: [{conv, share, error,
-    float}], target, reached, met, int8_share}. An unreachable target is recorded by `met`, not raised.
+    The target is the relative error of the output, see `error`; 0 leaves as many in float as `least_share` allows.
+    Returns {float: [names], table: [{conv, share, error, float}], target, reached, met, int8_share}. An unreachable
+    target is recorded by `met`, not raised.
     """
     options = DEFAULTS | options
     model = onnxlib.load(onnx)
@@ -53,7 +54,7 @@ def choose(onnx: Path, statistics: Statistics, images: list[Path], imgsz: int, d
         "table": [{"conv": name, "share": share[name], "error": single[name], "float": name in kept} for name in share],
         "target": options["target"],
         "reached": reached,
-        "met": reached <= options["target"],
+        "met": not options["target"] or reached <= options["target"],
         "int8_share": 1 - sum(share[name] for name in kept),
     }
 
