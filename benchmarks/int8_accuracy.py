@@ -2,11 +2,13 @@
 
     python benchmarks/int8_accuracy.py --weights ../shared/weights/yolov5n-v7.0.pt --dialect tensorrt --shape dynamic
 
-The TensorRT dialect is evaluated by ONNX Runtime, OpenVINO's by OpenVINO. `--work` keeps what was made for a next run.
+The TensorRT dialect is evaluated by ONNX Runtime, OpenVINO's by OpenVINO. As in the workflow, the static graph is
+calibrated and judged for both shapes. `--work` keeps what was made for a next run.
 """
 
 import argparse
 import contextlib
+import hashlib
 import io
 import json
 import sys
@@ -23,9 +25,10 @@ from pycocotools.cocoeval import COCOeval
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "workflow/scripts"))
+SCRIPTS = ROOT / "workflow/scripts"
+sys.path.insert(0, str(SCRIPTS))
 
-from speedmap import calibrate, checkpoint, coco, detections, export, geometry  # noqa: E402, I001
+from speedmap import calibrate, checkpoint, coco, detections, export, fingerprint, geometry  # noqa: E402, I001
 from speedmap import images, openvino_engine, quantize, records, sensitivity, yolov5  # noqa: E402
 from speedmap.graph import Graph  # noqa: E402
 
@@ -35,17 +38,18 @@ GROUPS = 25  # of images, left out in turn for the standard error
 
 def main(settings: argparse.Namespace) -> None:
     options = quantize.DEFAULTS | json.loads(settings.options)
-    graph = exported(settings.weights, settings.work, settings.shape)
+    settings.work.mkdir(parents=True, exist_ok=True)
+    static, graph = (exported(settings.weights, settings.work, shape) for shape in ("static", settings.shape))
     pictures = coco.calibration_files(settings.calibration)
-    statistics = calibrated(
-        exported(settings.weights, settings.work, settings.calibrate_on), pictures, settings, options
-    )
-    chosen = selected(graph, statistics, pictures, settings, options)
+    statistics = calibrated(static, pictures, settings, options)
+    chosen = selected(static, statistics, pictures, settings, options)
+    truth = coco.parse(settings.data / "instances.json")
     model = quantize.quantize(onnx.load(graph), statistics, chosen["float"], settings.dialect, options)
     onnx.save(model, settings.work / f"{graph.stem}-{settings.dialect}.onnx")
-    truth = coco.parse(settings.data / "instances.json")
-    runs = {"FP32": sensitivity.opened(onnx.load(graph)), "INT8": ENGINES[settings.dialect](model)}
-    results = {name: found(run, truth, settings) for name, run in runs.items()}
+    results = {
+        "FP32": reference(graph, truth, settings),
+        "INT8": found(ENGINES[settings.dialect](model), truth, settings),
+    }
     report(results, truth, settings, chosen)
 
 
@@ -70,14 +74,25 @@ def calibrated(graph: Path, pictures: list[Path], settings: argparse.Namespace, 
 def selected(
     graph: Path, statistics: calibrate.Statistics, pictures: list[Path], settings: argparse.Namespace, options: dict
 ) -> dict:
-    """Choose the convolutions that stay in float, anew each time, unless only the head should."""
+    """Choose the convolutions that stay in float, once for the same code and options, unless only the head should."""
     if settings.head_only:
         return {"float": Graph(onnx.load(graph)).head}
-    start = time.perf_counter()
-    record = sensitivity.choose(graph, statistics, pictures, 640, settings.dialect, options)
-    print(f"chose in {time.perf_counter() - start:.0f} s")
-    records.write(settings.work / f"{graph.stem}-{settings.dialect}.json", record)
-    return record
+    code = hashlib.sha256(f"{fingerprint.fingerprint_of(SCRIPTS, 'choose_float')}{options}".encode()).hexdigest()
+    path = settings.work / f"{graph.stem}-{settings.dialect}-{code[:8]}.json"
+    if not path.exists():
+        start = time.perf_counter()
+        record = sensitivity.choose(graph, statistics, pictures, 640, settings.dialect, options)
+        print(f"chose in {time.perf_counter() - start:.0f} s")
+        records.write(path, record)
+    return records.read(path)
+
+
+def reference(graph: Path, truth: dict, settings: argparse.Namespace) -> list[dict]:
+    """Detect with the float32 graph, once."""
+    path = settings.work / f"{graph.stem}-{settings.data.name}-fp32.json"
+    if not path.exists():
+        records.write(path, {"found": found(sensitivity.opened(onnx.load(graph)), truth, settings)})
+    return records.read(path)["found"]
 
 
 def in_openvino(model: onnx.ModelProto) -> Callable[[np.ndarray], np.ndarray]:
@@ -141,7 +156,6 @@ if __name__ == "__main__":
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--dialect", choices=sorted(ENGINES), required=True)
     parser.add_argument("--shape", choices=("static", "dynamic"), required=True)
-    parser.add_argument("--calibrate-on", choices=("static", "dynamic"), default="dynamic")
     parser.add_argument("--data", type=Path, default=SHARED / "coco/dev", help="folder with images/ and instances.json")
     parser.add_argument("--calibration", type=Path, default=SHARED / "coco/calibration/images")
     parser.add_argument("--options", default="{}", help="of the config's section int8, as JSON")
