@@ -1,13 +1,10 @@
 import copy
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 
-from speedmap import compare, compare_page, differences, records
+from speedmap import compare, compare_page, differences
 from speedmap.cells import Cell
 from speedmap.compare import IMPROVED, MISSING, NEW, NOISE, REGRESSED, CompareError, Limits
 from speedmap.row import Row
@@ -150,52 +147,3 @@ def test_differences_need_the_same_images():
 def test_a_difference_within_two_errors_is_marked():
     assert str(differences.Difference(0.001, 0.001)) == "≈ +0.10 ± 0.10"
     assert str(differences.Difference(-0.003, 0.001)) == "-0.30 ± 0.10"
-
-
-@pytest.fixture
-def run_compare(tmp_path):
-    """Run `snakemake results/compare.md` on a median and a published one; returns the exit code and the output."""
-    for name in ("sample", "config.yaml"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    config = {"models": {"yolov5s": {"weights": "sample/yolov5s-mini.safetensors"}}, "precisions": ["fp16"]}
-    fixed = {"backend": "openvino", "shapes": ["static"], "torch": False, "baseline": "results/published/old"}
-    (tmp_path / "overlay.yaml").write_text(yaml.safe_dump({**config, **fixed}))
-
-    def run(before, after):
-        listed = write(tmp_path / "results", after)
-        records.write(tmp_path / "results/published/old/published.json", {"records": listed})
-        write(tmp_path / "results/published/old", before)
-        command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", tmp_path,
-                   "--cores", 1, "--rerun-triggers", "input", "--configfile", tmp_path / "overlay.yaml",
-                   "--allowed-rules", "compare_records", "judge_comparison", "--", "results/compare.md"]  # fmt: skip
-        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-        return done.returncode, done.stdout + done.stderr
-
-    return run
-
-
-def write(folder, measured):
-    """Write the records of a row below a folder; returns their paths as below results/."""
-    place = "openvino/yolov5s-fp16-static"
-    cell = {"backend": "openvino", "model": "yolov5s", "precision": "fp16", "shape": "static"}
-    records.write(folder / place / "engine.json", {"engine_sha256": "e"})
-    for name in ("speed", "accuracy"):
-        records.write(folder / place / f"{name}.json", {**getattr(measured, name), "cell": cell})
-    return [f"results/{place}/{name}.json" for name in ("speed", "accuracy")]
-
-
-@pytest.mark.workflow
-def test_snakemake_fails_on_a_regression_and_keeps_the_text(run_compare, tmp_path):
-    code, output = run_compare(row(), row(median=12.0))
-    assert code == 1
-    assert "**regressed**|10.000 ms|12.000 ms" in output
-    assert not (tmp_path / "results/compare.md").exists()
-    assert "**regressed**" in (tmp_path / "logs/judge_comparison.log").read_text()
-    assert records.read(tmp_path / "results/compare.json")["changes"][0]["verdict"] == REGRESSED
-
-
-@pytest.mark.workflow
-def test_snakemake_passes_where_nothing_became_worse(run_compare, tmp_path):
-    code, output = run_compare(row(), row(median=9.0))
-    assert code == 0, output
-    assert (tmp_path / "results/compare.md").read_text().startswith("# No worse than results/published/old")

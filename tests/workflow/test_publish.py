@@ -1,0 +1,159 @@
+"""Publish, compare and keep a history in the shell, on hand-made records of a run that never was."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from speedmap import environment, openvino_engine, records, stats
+from speedmap.cells import Cell
+
+ROOT = Path(__file__).parents[2]
+SHA = "0" * 64
+CONFIG = {"backend": "openvino", "shapes": ["static"], "torch": False,
+          "models": {"yolov5s": {"weights": "sample/yolov5s-mini.safetensors"}}}  # fmt: skip
+AFTER = ("render_table", "describe_environment", "compare_records", "judge_comparison", "record_history",
+         "publish_records", "publish", "draw_history")  # rules that need nothing but records  # fmt: skip
+DATA = {"name": "tiny", "images": 4, "sha256": SHA, "calibration_sha256": SHA}
+pytestmark = pytest.mark.workflow
+
+
+def shared(cell):
+    platform = openvino_engine.platform()
+    facts = {"cpu": environment.cpu_name(), "system": "Linux", "versions": {}, "platform": platform, "code": "0" * 12}
+    return {"cell": vars(cell), "artefact": {"engine_sha256": SHA}, "measured": "2026-01-02T03:04:05+00:00",
+            "environment": {**facts, "commit": "c" * 40, "commit_from": "git", "dirty": False}, "imgsz": 640,
+            "dataset": DATA, "session": {}, "warnings": []}  # fmt: skip
+
+
+def write(results, cell, median):
+    """Write all records of a cell that takes `median` milliseconds, give or take 1%."""
+    drawn = np.random.default_rng(0).normal(1, 0.01, 400)
+    samples = list(map(float, median * drawn / np.median(drawn)))
+    audit = {"precision": cell.precision, "shares": {cell.precision: 1.0}, "invalid": []}
+    speed = {"protocol": {"conf": 0.25}, "samples_ms": samples, "summary": stats.summary(samples), "phases": {},
+             "audit": audit, "watch": {"setting": {}}}  # fmt: skip
+    accuracy = {"protocol": {"conf": 0.001}, "metrics": {"map": 0.4, "map50": 0.6, "map_se": 0.01},
+                "jackknife": {"map": [0.001, -0.001]}}  # fmt: skip
+    folder = results / "openvino" / cell.name
+    records.write(folder / "speed.json", shared(cell) | speed)
+    records.write(folder / "accuracy.json", shared(cell) | accuracy)
+    records.write(folder / "engine.json", {"engine_sha256": SHA})
+    records.write(folder / "verify.json", {"engine_sha256": SHA})
+
+
+def run_in(folder):
+    """Make a runner of targets in a folder; it returns (exit code, output)."""
+
+    def run(*target, **changes):
+        (folder / "overlay.yaml").write_text(yaml.safe_dump({**CONFIG, **changes}))
+        command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder,
+                   "--cores", 1, "--rerun-triggers", "input", "--configfile", folder / "overlay.yaml",
+                   "--allowed-rules", *AFTER, *target]  # fmt: skip
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """A folder with two measured cells and the sample."""
+    folder = tmp_path_factory.mktemp("measured")
+    for name in ("sample", "config.yaml"):
+        (folder / name).symlink_to(ROOT / name)
+    for precision in ("fp16", "int8"):
+        write(folder / "results", Cell("openvino", "yolov5s", precision, "static"), 10.0)
+    records.write(folder / "results/dataset.json", {"name": "tiny", "images": [1, 2, 3, 4], "calibration": []})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def once_published(measured, tmp_path_factory):
+    folder = shutil.copytree(measured, tmp_path_factory.mktemp("published") / "run", symlinks=True)
+    code, output = run_in(folder)("--", "publish")
+    assert code == 0, output
+    return folder
+
+
+@pytest.fixture
+def snakemake(measured, tmp_path):
+    """Run targets on what was measured, a copy for each test."""
+    shutil.copytree(measured, tmp_path, symlinks=True, dirs_exist_ok=True)
+    return run_in(tmp_path)
+
+
+@pytest.fixture
+def published(snakemake, once_published, tmp_path):
+    """The folder of results/published that the run was published to."""
+    shutil.copytree(once_published / "results", tmp_path / "results", dirs_exist_ok=True)
+    return next((tmp_path / "results/published").glob("*/published.json")).parent
+
+
+def compare(snakemake, **changes):
+    return snakemake("-R", "compare_records", "--", "results/compare.md", **changes)
+
+
+def test_what_was_published_is_indexed_and_no_worse_than_itself(snakemake, published, tmp_path):
+    index = (tmp_path / "results/published/README.md").read_text()
+    assert f"({published.name}/table.md)" in index
+    assert "|yolov5s|||10.00|40.0|10.00|40.0|tiny|" in index
+    code, output = compare(snakemake)
+    assert code == 0, output
+    page = (tmp_path / "results/compare.md").read_text()
+    assert page.startswith(f"# No worse than results/published/{published.name}\n\n4 within noise.")
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(1.2, 1), (1.03, 1), (1.01, 0)])
+def test_slower_than_published_fails_from_the_limit_on(snakemake, published, tmp_path, factor, expected):
+    write(published, Cell("openvino", "yolov5s", "fp16", "static"), 10.0 / factor)
+    code, output = compare(snakemake)
+    assert code == expected, output
+    assert ("openvino/yolov5s-fp16-static|speed|**regressed**" in output) == bool(expected)
+
+
+def test_a_published_cell_that_is_gone_fails(snakemake, published):
+    code, output = compare(snakemake, precisions=["fp16"])
+    assert code == 1
+    assert "openvino/yolov5s-int8-static|speed|**missing**" in output
+
+
+def test_another_device_is_refused_by_name(snakemake, published):
+    for path in published.glob("openvino/*/speed.json"):
+        record = records.read(path)
+        record["environment"]["platform"]["device"] = "another CPU"
+        records.write(path, record)
+    code, output = compare(snakemake)
+    assert code == 1
+    assert "another device (another CPU then," in output
+
+
+def test_a_dirty_run_is_not_published(snakemake, tmp_path):
+    path = tmp_path / "results/openvino/yolov5s-fp16-static/speed.json"
+    record = records.read(path)
+    record["environment"]["dirty"] = True
+    records.write(path, record)
+    code, output = snakemake("--", "publish")
+    assert code == 1
+    assert "the clone was dirty when they were measured" in output
+    assert not (tmp_path / "results/published").exists()
+
+
+def test_the_history_grows_by_what_is_new_and_is_drawn(snakemake, tmp_path):
+    code, output = snakemake("--", "results/history.svg")
+    assert code == 0, output
+    path = tmp_path / "results/history.jsonl"
+    before = path.read_text().splitlines()
+    assert len(before) == 4
+    write(tmp_path / "results", Cell("openvino", "yolov5s", "fp16", "static"), 9.0)
+    code, output = snakemake("-R", "record_history", "--", "results/history.svg")
+    assert code == 0, output
+    after = path.read_text().splitlines()
+    assert after[:4] == before
+    assert round(json.loads(after[4])["value"]) == 9
+    assert "<svg" in (tmp_path / "results/history.svg").read_text()
