@@ -1,6 +1,5 @@
 """Plots as SVG files: latency against mAP, and figures over time."""
 
-from collections import defaultdict
 from datetime import datetime
 from pathlib import Path
 
@@ -10,13 +9,15 @@ mpl.use("svg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.dates import ConciseDateFormatter
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from speedmap import records
-from speedmap.points import Point, starts
+from speedmap.points import Point, fastest, starts
 
 SIZE = (8, 5.5)  # inches
 FILLED = {"static": "full", "dynamic": "none"}  # marker by input shape
+COLOURS = mpl.colormaps["tab20"]  # of cells, of which there are many
 mpl.rcParams |= {"svg.hashsalt": "speedmap", "svg.fonttype": "none", "axes.grid": True, "grid.alpha": 0.3}
 
 
@@ -26,6 +27,9 @@ def pareto(found: list[Point], path: Path) -> None:
     series = list(dict.fromkeys(point.series for point in found))
     for point in found:
         _draw(axes, point, f"C{series.index(point.series)}")
+    for point in fastest(found):
+        above = (point.ms, point.map + point.map_error)
+        axes.annotate(point.model, above, (0, 3), textcoords="offset points", fontsize=8, ha="center")
     for point in found:
         _arrow(axes, starts(found).get(point.model), point)
     for index, name in enumerate(series):
@@ -48,7 +52,6 @@ def _draw(axes: Axes, point: Point, colour: str) -> None:
         fillstyle=FILLED[point.shape],
         elinewidth=0.8,
     )
-    axes.annotate(point.model, (point.ms, point.map), (4, 4), textcoords="offset points", fontsize=7, color=colour)
 
 
 def _arrow(axes: Axes, start: Point | None, end: Point) -> None:
@@ -60,27 +63,25 @@ def _arrow(axes: Axes, start: Point | None, end: Point) -> None:
 
 def history(lines: list[dict], path: Path) -> None:
     """Draw each cell's figures over time, speed above mAP, with their intervals; invalid ones are left out."""
-    figure, (above, below) = plt.subplots(2, 1, figsize=(8, 7), sharex=True, layout="constrained")
-    for axes, name, factor, label in ((above, "speed", 1, "median, ms"), (below, "mAP", 100, "mAP50-95")):
-        cells = defaultdict(list)
-        for line in lines:
-            if line["figure"] == name and line["valid"]:
-                cells[line["cell"]].append(line)
-        for cell, taken in cells.items():
-            _over_time(axes, cell, taken, factor)
+    figure, (above, below) = plt.subplots(2, 1, figsize=(10, 7), sharex=True, layout="constrained")
+    names = sorted({line["cell"] for line in lines if line["valid"]})
+    for axes, kind, factor, label in ((above, "speed", 1, "median, ms"), (below, "mAP", 100, "mAP50-95, points")):
+        for index, name in enumerate(names):
+            taken = [line for line in lines if (line["cell"], line["figure"], line["valid"]) == (name, kind, True)]
+            _over_time(axes, name, taken, factor, COLOURS(index % COLOURS.N))
         axes.set(ylabel=label)
     above.set(yscale="log")
     _plain(above.yaxis)
-    above.legend(frameon=False, fontsize=6, ncols=2)
-    figure.autofmt_xdate()
+    below.xaxis.set_major_formatter(ConciseDateFormatter(below.xaxis.get_major_locator()))
+    figure.legend(*above.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=7)
     _save(figure, path)
 
 
-def _over_time(axes: Axes, cell: str, taken: list[dict], factor: float) -> None:
+def _over_time(axes: Axes, name: str, taken: list[dict], factor: float, colour: tuple) -> None:
     times = [datetime.fromisoformat(line["measured"]) for line in taken]
     values, lows, highs = ([factor * line[key] for line in taken] for key in ("value", "low", "high"))
-    (drawn,) = axes.plot(times, values, ".-", label=cell)
-    axes.fill_between(times, lows, highs, color=drawn.get_color(), alpha=0.12)
+    axes.plot(times, values, ".-", label=name, color=colour)
+    axes.fill_between(times, lows, highs, color=colour, alpha=0.12)
 
 
 def _plain(axis: Axis) -> None:

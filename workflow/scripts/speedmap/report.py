@@ -9,7 +9,7 @@ from markupsafe import Markup
 from speedmap import chart, page
 from speedmap.chart import Mark
 from speedmap.histogram import histogram
-from speedmap.points import Point, points, series, starts
+from speedmap.points import Point, fastest, points, series, starts
 from speedmap.roofline import roofs
 from speedmap.row import Row
 
@@ -49,8 +49,8 @@ def all_series(rows: list[Row]) -> list[str]:
 
 def pareto(found: list[Point], names: list[str]) -> str:
     """Draw latency against mAP, with arrows from torch to each engine of the same model."""
-    fastest = {point.model: point for point in sorted(found, key=lambda point: -point.ms)}
-    marks = {point: _point(point, point.model if fastest[point.model] == point else "") for point in found}
+    named = fastest(found)
+    marks = {point: _point(point, point.model if point in named else "") for point in found}
     origins = starts(found)
     pairs = [(origins[point.model], point) for point in found if origins.get(point.model) not in (None, point)]
     arrows = [(marks[start], marks[end]) for start, end in pairs]
