@@ -28,10 +28,7 @@ def normalise(model: str, source: str, classes: list[str], path: Path) -> dict:
         content = checkpoint.load(file)
         network, names, digest = _build(file, content), content.names, records.sha256(file)
         _check_values(file, network)
-        found = network.model[24].values - 5
-        if found != len(classes):
-            raise WeightsError(f"{file}: has {found} classes but dataset.annotations has {len(classes)} categories; "
-                               "give weights that were trained on this data set's classes")  # fmt: skip
+        _check_classes(file, network.model[24].values - 5, names, classes)
     with records.atomic(path) as temporary:
         safetensors.torch.save_file(_plain(network), temporary)
     parameters = sum(tensor.numel() for tensor in network.parameters())
@@ -42,6 +39,17 @@ def normalise(model: str, source: str, classes: list[str], path: Path) -> dict:
         "names": names,
         "random": digest is None,
     }
+
+
+def _check_classes(file: Path, found: int, names: tuple[str, ...] | None, classes: list[str]) -> None:
+    """Refuse other classes than the data set's, and the same in another order, which would find nothing but errors."""
+    if found != len(classes):
+        raise WeightsError(f"{file}: has {found} classes but dataset.annotations has {len(classes)} categories; "
+                           "give weights that were trained on this data set's classes")  # fmt: skip
+    if names and sorted(names) == sorted(classes) and list(names) != classes:
+        ours, theirs = next(pair for pair in zip(names, classes, strict=True) if pair[0] != pair[1])
+        raise WeightsError(f"{file}: has the classes of dataset.annotations in another order ({ours!r} where that has "
+                           f"{theirs!r}); number the categories as the model does")  # fmt: skip
 
 
 def _build(file: Path, content: checkpoint.Checkpoint) -> yolov5.YOLOv5:

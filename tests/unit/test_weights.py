@@ -1,0 +1,34 @@
+import pytest
+import safetensors.torch
+import torch
+
+from speedmap import weights, yolov5
+from speedmap.weights import WeightsError
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Weights of a small network that tells a, b and c apart, in this order."""
+    torch.manual_seed(0)
+    path = tmp_path / "model.safetensors"
+    safetensors.torch.save_file(yolov5.random("n", 3).state_dict(), path, {"names": '["a", "b", "c"]'})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        (["a", "b"], "has 3 classes but dataset.annotations has 2 categories"),
+        (["a", "c", "b"], "in another order ('b' where that has 'c'); number the categories as the model does"),
+    ],
+)
+def test_other_classes_than_the_data_sets_are_refused(file, tmp_path, classes, message):
+    with pytest.raises(WeightsError) as caught:
+        weights.normalise("yolov5n", str(file), classes, tmp_path / "out")
+    assert message in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("classes", [["a", "b", "c"], ["car", "bus", "cat"]])
+def test_names_may_differ_as_long_as_they_are_not_the_same_in_another_order(file, tmp_path, classes):
+    assert weights.normalise("yolov5n", str(file), classes, tmp_path / "out")["names"] == ("a", "b", "c")
