@@ -49,6 +49,7 @@ def _legend(limits: dict) -> str:
     points, points_always = 100 * limits["map"], 100 * limits["map_always"]
     return (
         f"Speed: the median's relative change, plus is slower. It counts beyond {speed:.1%} and two standard errors "
-        f"(±), always beyond {always:.1%}. mAP: in points, plus is better. It counts beyond {points:.2f} and two "
-        f"standard errors, paired by image, always beyond {points_always:.2f}."
+        f"(±, to which several builds add how much they differ), always beyond {always:.1%}. mAP: in points, plus is "
+        f"better. It counts beyond {points:.2f} and two standard errors, paired by image, always beyond "
+        f"{points_always:.2f}."
     )
