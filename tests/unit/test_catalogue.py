@@ -302,6 +302,18 @@ RECORDED = [
      "src/plugins/intel_cpu/src/plugin.cpp:789:\n[CPU] Cannot import compiled blob: incompatible runtime "
      "requirements magic.",
      "another OpenVINO"),
+    ("NVIDIA/Model-Optimizer/issues/454",
+     "[E] [TRT] ModelImporter.cpp:776: ERROR: builtin_op_importers.cpp:1197 In function QuantDequantLinearHelper:  \n"
+     '[6] Assertion failed: scaleAllPositive && "Scale coefficients must all be positive"',
+     "cannot take the Q/DQ"),
+    ("onnx/onnx-tensorrt/issues/465",
+     "ERROR: /home/ashing/onnx-tensorrt/ModelImporter.cpp:134 In function parseGraph:\n"
+     "[8] No importer registered for op: Mish",
+     "refuses an operator"),
+    ("NVIDIA/TensorRT/issues/3848",
+     "Error Code 1: Serialization (Serialization assertion sizeRead == static_cast<uint64_t>(mEnd - mCurrent) "
+     "failed.Size specified in header does not match archive size)",
+     "truncated, or from another TensorRT"),
     ("cocodataset/cocoapi/issues/497",
      "AssertionError: Results do not correspond to current coco set",
      "annotations do not have"),

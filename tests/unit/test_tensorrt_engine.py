@@ -317,7 +317,7 @@ def test_the_library_version_is_read_in_both_spellings():
 
 
 def test_errors_get_the_remedy_of_their_cause():
-    assert "not enough GPU memory" in str(
+    assert "the GPU's memory is too small for the build" in str(
         explain(["Requested amount of GPU memory could not be allocated", "OutOfMemory"], "x")
     )
     assert "Q/DQ" in str(

@@ -54,7 +54,7 @@ MESSAGES = {
         "two versions of TensorRT meet in one process",
         f"keep one: take others off LD_LIBRARY_PATH and {INSTALL}",
     ),
-    r"libcuda\.so[.\d]*: cannot open shared|no CUDA-capable device|No CUDA GPUs are available|no NVIDIA driver": (
+    r"libcuda\.so[.\d]*: cannot open shared|no CUDA-capable|ERROR_NO_DEVICE|No CUDA GPUs are avail|no NVIDIA driver": (
         "no NVIDIA driver or GPU is visible here",
         "check nvidia-smi and CUDA_VISIBLE_DEVICES, start containers with --gpus all, or set backend: openvino",
     ),
@@ -153,6 +153,18 @@ MESSAGES = {
         "TensorRT has no kernel for a layer within its limits",
         "end other work on the GPU, raise tensorrt.workspace_gib or tensorrt.builder_level, or update TensorRT",
     ),
+    r"scale coefficients|quantiz\w+ (scale|axis|node)|Int8 (mode|is)\b": (
+        "this TensorRT cannot take the Q/DQ of the graph",
+        "update TensorRT, or leave the cell out with `skip`",
+    ),
+    r"No importer registered|unsupported ONNX|UNSUPPORTED_NODE|unsupported operator": (
+        "TensorRT's parser refuses an operator of the graph",
+        "update TensorRT, or export the model again with the versions in envs/",
+    ),
+    r"serialization (error|assertion)|plan file|cannot deserialize the engine": (
+        "the engine file is truncated, or from another TensorRT",
+        REBUILD,
+    ),
     # files
     r"points outside the directory|escapes \w*\s?model directory|outside the base directory": (
         "the ONNX file wants to read weights from outside of its own folder",
@@ -194,3 +206,9 @@ CATALOGUE = tuple(Known(re.compile(pattern, re.IGNORECASE | re.DOTALL), *said) f
 def explain(text: str) -> Known | None:
     """Find the first known message in a text (an exception's or a log's), None when nothing in it is known."""
     return next((known for known in CATALOGUE if known.pattern.search(text)), None)
+
+
+def said(text: str) -> str | None:
+    """Give the cause and the remedy of the first known message in a text, None when nothing in it is known."""
+    known = explain(text)
+    return known and f"{known.cause}; {known.remedy}"

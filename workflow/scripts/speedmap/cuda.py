@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+import speedmap.catalogue as catalogue  # not `from`: better words make no other figures, see fingerprint.py
 from speedmap.errors import UserError
 
 # CUDA otherwise counts the fastest GPU first and NVML by PCI bus: the wrong GPU would be watched.
@@ -147,14 +148,8 @@ def _array(address: int, count: int) -> np.ndarray:
     return np.ctypeslib.as_array((ctypes.c_float * count).from_address(address))
 
 
-REMEDIES = {
-    "CUDA_ERROR_OUT_OF_MEMORY": "the GPU's memory is too small or taken by others; free it, or use a smaller model",
-    "CUDA_ERROR_NO_DEVICE": "no GPU is visible; check nvidia-smi and CUDA_VISIBLE_DEVICES",
-    "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH": "the driver's parts differ in version; reboot after a driver update",
-    "CUDA_ERROR_ILLEGAL_ADDRESS": "the engine wrote out of bounds; rebuild it, and report it if that does not help",
-}
-
-
 def _explain(name: str, code: Any) -> str:
     label = getattr(code, "name", str(code))
-    return f"{name}: {label} ({int(code)}); {REMEDIES.get(label, 'see the CUDA driver documentation for this code')}"
+    return (
+        f"{name}: {label} ({int(code)}); {catalogue.said(label) or 'see the CUDA driver documentation for this code'}"
+    )

@@ -34,11 +34,15 @@ def explain(error: BaseException) -> str:
     An error is known when the catalogue has its message or that of an error behind it, the first cause first.
     """
     if isinstance(error, UserError):
-        return f"error: {error}"
+        return f"error: {_one_line(str(error))}"
     for link in reversed(_chain(error)):
-        if known := catalogue.explain(_text(link)):
-            return f"error: {known.cause}; {known.remedy} ({_first_line(link)})"
-    return f"error: unexpected {type(error).__name__}: {error}"
+        if said := catalogue.said(_text(link)):
+            return f"error: {said} ({_first_line(link)})"
+    return f"error: unexpected {type(error).__name__}: {_one_line(str(error))[:LONGEST]}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _chain(error: BaseException) -> list[BaseException]:

@@ -39,7 +39,7 @@ def deserialize(engine: Path, here: dict[str, str]) -> tuple[Any, Any]:
     runtime = load().Runtime(logger())
     opened = runtime.deserialize_cuda_engine(engine.read_bytes())
     if opened is None:
-        raise explain([*logger().errors, "serialization"], str(engine))
+        raise explain([*logger().errors, "cannot deserialize the engine"], str(engine))
     return runtime, opened
 
 

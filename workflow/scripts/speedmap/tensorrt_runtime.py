@@ -12,12 +12,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import speedmap.catalogue as catalogue  # not `from`: better words make no other figures, see fingerprint.py
 from speedmap.errors import UserError
 from speedmap.nvml import Gpu, NoGpu
 
 CAPABILITIES = {8: ((5, 0), (9, 0)), 10: ((7, 5), None), 11: ((7, 5), None)}  # by major version: oldest, newest GPU
 INPUT, OUTPUT = "images", "output"  # as in speedmap.export, which needs torch: none may be in a process that times
-REBUILD = "delete it and let snakemake build it here"
+REBUILD = catalogue.REBUILD
 
 log = logging.getLogger(__name__)
 
@@ -75,32 +76,11 @@ def memory_peak(message: str) -> dict[str, int]:
 
 
 def explain(errors: list[str], what: str) -> EngineError:
-    """Turn TensorRT's error messages into one error with a remedy, the likeliest cause first."""
+    """Turn TensorRT's error messages into one error with cause and remedy, if the catalogue knows any of them."""
     text = " | ".join(errors[-3:]) or "TensorRT gave no reason"
-    for pattern, remedy in REMEDIES.items():
-        if re.search(pattern, " | ".join(errors), re.IGNORECASE):
-            return EngineError(f"{what}: {remedy} ({text})")
+    if said := catalogue.said(" | ".join(errors)):
+        return EngineError(f"{what}: {said} ({text})")
     return EngineError(f"{what}: {text}; report this with the ONNX file and the TensorRT version")
-
-
-REMEDIES = {
-    r"myelin.*could not find any implementation": (
-        "TensorRT could not try the kernels of a layer, as when other work holds the GPU's memory; end that, run again"
-    ),
-    r"out ?of ?memory|cuda failure: 2\b|insufficient memory": (
-        "not enough GPU memory; end other processes on the GPU, or set tensorrt.workspace_gib lower"
-    ),
-    r"could not find any implementation": (
-        "no kernel for a layer; raise tensorrt.workspace_gib or tensorrt.builder_level"
-    ),
-    r"quanti|int8 (mode|is)|scale coefficients": (
-        "this TensorRT cannot take the Q/DQ of this file; update TensorRT, or leave the cell out with `skip`"
-    ),
-    r"no importer registered|unsupported": (
-        "the parser refuses an operator; update TensorRT, or export the model again"
-    ),
-    r"serialization|version tag|magic|truncat": f"the engine file is truncated or from another TensorRT; {REBUILD}",
-}
 
 
 def usable() -> str | None:
