@@ -82,6 +82,38 @@ def test_a_mistake_in_the_config_is_named_before_anything_runs(plan, changes, me
     assert message in output
 
 
+SAMPLE = {"name": "sample", "images": "sample/images", "annotations": "sample/instances.json",
+          "calibration": "sample/calibration"}  # fmt: skip
+WEIGHTS = {"weights": "sample/yolov5s-mini.safetensors"}
+SHELL = "im'ag\"es; $(touch ran) `touch ran` &"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"models": {"a\n": WEIGHTS}}, "does not match"),
+        ({"models": {"../a": WEIGHTS}}, "'../a' does not match"),
+        ({"models": {"a" * 300: WEIGHTS}}, "is too long"),
+        ({"models": {"a": {"weights": "$(touch ran).pt"}}}, "'$(touch ran).pt' does not match"),
+        ({"models": {"a": {"weights": WEIGHTS["weights"] + "\n"}}}, "does not match"),
+        ({"models": {"a": {"weights": "/dev/zero"}}}, "models.a.weights: /dev/zero is not there"),
+        ({"models": {"a": {"weights": "resources/../../a.pt", "url": "https://a.org/a.pt", "sha256": "0" * 64}}},
+         "models.a.weights: resources/../../a.pt has a url, so must lie under resources/"),
+        ({"models": {"a": {"weights": "resources/a.pt", "url": "file:///etc/passwd", "sha256": "0" * 64}}},
+         "'file:///etc/passwd' does not match"),
+        ({"dataset": {**SAMPLE, "images": "sample/{images}"}}, "'sample/{images}' does not match"),
+        ({"dataset": {**SAMPLE, "images": "sample/images\n"}}, "does not match"),
+        ({"dataset": {**SAMPLE, "name": "x|y\n<script>"}}, "does not match"),
+        ({"dataset": {**SAMPLE, "images": SHELL}}, "Missing input files"),
+    ],
+)  # fmt: skip
+def test_a_hostile_config_is_refused_and_does_nothing(plan, tmp_path, changes, message):
+    code, output = plan(**changes)
+    assert code != 0
+    assert message in output
+    assert {path.name for path in tmp_path.iterdir()} <= {"sample", "config.yaml", "overlay.yaml", ".snakemake"}
+
+
 def test_torch_is_a_target_in_every_precision_and_shape(plan):
     code, output = plan("results/torch/yolov5s-mini-fp32-static/accuracy.json")
     assert code == 0, output

@@ -44,7 +44,7 @@ def _check_doubles(file: str, node: yaml.Node | None) -> None:
 
 def _check_weights(name: str, model: dict) -> None:
     weights = model["weights"]
-    if "url" in model and not weights.startswith("resources/"):
+    if "url" in model and (not weights.startswith("resources/") or ".." in Path(weights).parts):
         raise ConfigError(f"models.{name}.weights: {weights} has a url, so must lie under resources/; move it there")
     if weights != "random" and "url" not in model and not Path(weights).is_file():
         raise ConfigError(
