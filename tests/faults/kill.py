@@ -110,6 +110,12 @@ def figures(folder: Path) -> dict[str, list[str]]:
     return found
 
 
+def missing(folder: Path) -> list[str]:
+    """List the cells of the tables that hold no figure."""
+    return [f"{heading}: {cell}" for heading, row in figures(folder).items() for cell in row
+            if not re.match(r"\d+\.\d+( ms)?(<sup>|$)", cell)]  # fmt: skip
+
+
 def metrics(folder: Path) -> dict[str, dict]:
     """Read the mAP of every cell."""
     return {str(path.parent.relative_to(folder)): json.loads(path.read_text())["metrics"]
@@ -120,8 +126,7 @@ def faults(folder: Path, code: int, expected: dict[str, dict]) -> list[str]:
     """List what is wrong after a run that should have finished; [] when nothing is."""
     if code != 0:
         return [f"exit code {code}: {(folder / 'output.log').read_text()[-600:]}"]
-    found = [f"{heading}: {cell}" for heading, row in figures(folder).items() for cell in row
-             if not re.match(r"\d+\.\d+( ms)?(<sup>|$)", cell)]  # fmt: skip
+    found = missing(folder)
     if [len(row) for row in figures(folder).values()] != [6, 4]:
         found.append(f"the tables have {figures(folder)}")
     for path in sorted(folder.glob("results/**/*.json")):

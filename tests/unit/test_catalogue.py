@@ -36,6 +36,18 @@ RECORDED = [
     ("jdblischak/smk-simple-slurm/issues/29",
      "State: OUT_OF_MEMORY (exit code 0)",
      "killed"),
+    (HERE,
+     "Command 'set -euo pipefail;  python /tmp/x/.snakemake/scripts/tmpqtb4kzxw.calibrate.py' died with "
+     "<Signals.SIGKILL: 9>.",
+     "killed"),
+    (HERE,
+     "Command 'set -euo pipefail;  python /tmp/x/.snakemake/scripts/tmpqtb4kzxw.calibrate.py' died with "
+     "<Signals.SIGTERM: 15>.",
+     "ended from outside"),
+    (HERE,
+     "Command 'set -euo pipefail;  python /tmp/x/.snakemake/scripts/tmpqtb4kzxw.calibrate.py' died with "
+     "<Signals.SIGSEGV: 11>.",
+     "a library crashed"),
     ("mxfold/mxfold2/issues/20",
      "RuntimeError: [enforce fail at alloc_cpu.cpp:75] err == 0. DefaultCPUAllocator: can't allocate memory: "
      "you tried to allocate 132426121216 bytes. Error code 12 (Cannot allocate memory)",
@@ -431,3 +443,11 @@ def test_a_job_says_it_last_in_its_log(tmp_path, capsys):
     assert end.value.code == 1
     assert log.read_text().splitlines()[-1] == capsys.readouterr().err.strip()
     assert "too small for the run" in log.read_text()
+
+
+def test_a_killed_job_is_explained_by_its_step():
+    log = "\n".join(message for _where, message, _cause in RECORDED if "Signals.SIGKILL" in message) * 2
+    (said,) = diagnose.killed(log)
+    assert said.startswith("error: calibrate: the job was killed, most likely because the memory")
+    assert said.endswith("(died with <Signals.SIGKILL: 9>)")
+    assert diagnose.killed("Finished jobid: 0") == []

@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir, "workflow/scripts")
 sys.path.insert(0, str(SCRIPTS))
 
-from speedmap import backends, environment, gpus, settings, takeover
+from speedmap import backends, diagnose, environment, gpus, settings, takeover
 from speedmap.errors import UserError
 from speedmap.fingerprint import fingerprint_of
 
@@ -102,3 +102,8 @@ def tabulate_what_there_is():
     cells = settings.planned(config, BACKEND)
     if Path("results/dataset.json").exists() and any(Path(cell.folder, "speed.json").exists() for cell in cells):
         render_table.partial(cells, "results/dataset.json", CONFIG, BACKEND, "results/table.md")
+
+
+def explain_the_killed(logs):
+    for log in logs:
+        print(*diagnose.killed(Path(log).read_text(errors="replace")), sep="\n", file=sys.stderr)

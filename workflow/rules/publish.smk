@@ -222,3 +222,4 @@ rule render_report:
 onerror:
     # With --keep-going what could be measured is tabulated all the same, and the cells that failed show why.
     tabulate_what_there_is()
+    explain_the_killed(log)

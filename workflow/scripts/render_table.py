@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from speedmap import details, failures, records, table
+from speedmap import details, failures, records, schemas, table
 from speedmap.cells import Cell
 from speedmap.diagnose import job
 from speedmap.gather import gather
@@ -13,7 +13,7 @@ KINDS = ("speed", "accuracy")
 
 def main(paths: list[str], dataset: str, config: dict, backend: str, out: str, csv: str) -> None:
     """Write table.md and table.csv."""
-    rows = gather(paths)
+    rows = gather(schemas.checked(paths))
     text = table.render(rows, config, records.read(Path(dataset)), backend)
     with records.atomic(Path(csv)) as temporary:
         details.frame(rows).to_csv(temporary, index=False)
@@ -24,7 +24,7 @@ def main(paths: list[str], dataset: str, config: dict, backend: str, out: str, c
 def partial(cells: list[Cell], dataset: str, config: dict, backend: str, out: str) -> None:
     """Write table.md from whatever was measured of some cells; what was not shows the reason."""
     paths = [str(path) for cell in cells for path in Path(cell.folder).glob("*.json") if path.stem in KINDS]
-    rows = {row.cell: row for row in gather(paths)}
+    rows = {row.cell: row for row in gather(list(filter(schemas.sound, paths)))}
     rows = [failures.void(rows.get(cell, Row(cell, None, None, None)), failures.of(cell)) for cell in cells]
     if any(row.speed or row.accuracy for row in rows):
         with records.atomic(Path(out)) as temporary:

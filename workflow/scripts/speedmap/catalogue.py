@@ -25,15 +25,23 @@ MESSAGES = {
         "the shared memory in /dev/shm is too small, as it is in containers unless asked for",
         "start the container with --shm-size=1g or --ipc=host",
     ),
-    r"No space left on device|Errno 28\b": (
-        "the disk is full, or the temporary folder is",
+    r"No space left on device|Errno 28\b|Disk quota exceeded|File too large": (
+        "the disk is full, or the temporary folder or a quota is",
         "free space, or set TMPDIR to a folder with space; the same command then goes on",
     ),
     r"exit (status|code) (137|-9)\b|SIGKILL|oom[-_]kill|\d:\s+\d+ Killed|signal: Killed|State: OUT_OF": (
         "the job was killed, most likely because the memory of the machine or its container ran out",
         "give it more memory or run with fewer --cores; the same command then goes on",
     ),
-    r"\bMemoryError\b|DefaultCPUAllocator|\bbad_alloc\b|Unable to allocate [\d.]+ .iB": (
+    r"Signals\.SIG(TERM|INT|HUP|XCPU)": (
+        "the job was ended from outside: by a person, a time limit or a shutdown",
+        "give the same command again, which goes on from there",
+    ),
+    r"Signals\.SIG(SEGV|ABRT|BUS|ILL|FPE)": (
+        "a library crashed: it does not fit this machine or the others, or a file that it read is damaged",
+        "install envs/ anew in an empty environment, delete what the step reads, and report it if that does not help",
+    ),
+    r"\bMemoryError\b|DefaultCPUAllocator|\bbad_alloc\b|Unable to allocate [\d.]+ .iB|Errno 12\b|Cannot allocate": (
         "the machine's memory is too small for this step, or other processes hold it",
         "end other work or run with fewer --cores; if the number asked for is absurd, the input file is damaged",
     ),

@@ -1,5 +1,6 @@
 """Turn whatever ends a job into one line that a person can act on."""
 
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import speedmap.catalogue as catalogue
 from speedmap.errors import UserError
 
+KILLED = re.compile(r"\.(\w+)\.py' (died with <Signals\.\w+: \d+>)")  # as Snakemake's log says it
 LONGEST = 300  # characters of a foreign message; the log has it in full
 
 
@@ -39,6 +41,12 @@ def explain(error: BaseException) -> str:
         if said := catalogue.said(_text(link)):
             return f"error: {said} ({_first_line(link)})"
     return f"error: unexpected {type(error).__name__}: {_one_line(str(error))[:LONGEST]}"
+
+
+def killed(log: str) -> list[str]:
+    """Explain each job in the log of a run that was killed, and so could not explain itself, in one line."""
+    found = dict.fromkeys(KILLED.findall(log))
+    return [f"error: {step}: {catalogue.said(end) or 'a signal ended it'} ({end})" for step, end in found]
 
 
 def _one_line(text: str) -> str:
