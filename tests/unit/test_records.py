@@ -26,7 +26,7 @@ def test_numbers_that_json_lacks_are_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", json.dumps({"schema": 0}), "[" * 100_000])
+@pytest.mark.parametrize("text", ["", "{", "[]", json.dumps({"schema": 0}), '{"schema": 1, "a": NaN}', "[" * 100_000])
 def test_what_is_no_record_is_named(tmp_path, text):
     path = tmp_path / "record.json"
     path.write_text(text)

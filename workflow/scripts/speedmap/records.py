@@ -41,12 +41,16 @@ def write(path: Path, record: dict, indent: int | None = 1) -> None:
 def read(path: Path) -> dict:
     """Read a record; RecordError when it is no JSON object of this schema."""
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(path.read_text(), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{path}: no JSON record ({error}); delete it and run again") from error
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         raise RecordError(f"{path}: not a record of schema {SCHEMA}; delete it and run again")
     return record
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def sha256(path: Path) -> str:
