@@ -143,7 +143,8 @@ def changed(data, value):
 @fuzz
 @given(data=st.data(), kind=st.sampled_from(["speed", "accuracy"]))
 def test_a_changed_record_is_refused_or_makes_a_table(tmp_path_factory, data, kind):
-    folder = tmp_path_factory.mktemp("record")
+    folder = tmp_path_factory.mktemp("record") / PUBLISHED.parent.name / PUBLISHED.name
+    folder.mkdir(parents=True)
     measured = {name: json.loads((PUBLISHED / f"{name}.json").read_text()) for name in ("speed", "accuracy")}
     measured["speed"] |= {key: measured["speed"][key][:20] for key in ("samples_ms", "shapes")}
     measured[kind] = changed(data, measured[kind])

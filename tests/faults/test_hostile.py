@@ -52,10 +52,11 @@ def test_a_sound_file_is_read_so_that_refusals_mean_something(opener, file):
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_file_is_refused_and_does_nothing(opener, file, name):
+def test_a_hostile_file_is_refused_and_does_nothing(opener, file, noted, name):
     file = file.with_suffix(".safetensors") if name.startswith("safetensors") else file
     HOSTILE[name](file)
     before = file.read_bytes()
+    noted(f"checkpoint: {name}")
     done = opener(file)
     assert done["code"] == 1
     assert done["said"].startswith(f"error: {file}: ")
@@ -68,3 +69,4 @@ def test_a_hostile_file_is_refused_and_does_nothing(opener, file, name):
     assert [path.name for path in file.parents[1].iterdir()] == ["folder"]
     assert done["seconds"] < SECONDS
     assert done["mib"] < MIB
+    noted(f"checkpoint: {name}", done["said"].replace(f"{file.parent}/", ""))

@@ -13,8 +13,8 @@ import pytest
 from kill import command, faults, metrics, missing
 
 INJECT = str(Path(__file__).parent / "inject")
-STEPS = ("check_dataset", "read_weights", "export_onnx", "measure_speed", "measure_accuracy", "calibrate", "type_fp16",
-         "choose_float", "type_int8", "build_engine", "verify_engine", "render_table")  # fmt: skip
+STEPS = ("check_dataset", "read_weights", "export_onnx", "measure_speed", "detect", "measure_accuracy", "calibrate",
+         "type_fp16", "choose_float", "type_int8", "build_engine", "verify_engine", "render_table")  # fmt: skip
 WORDS = {
     "disk": "error: the disk is full, or the temporary folder or a quota is; free space",
     "quota": "error: the disk is full, or the temporary folder or a quota is; free space",
@@ -38,13 +38,14 @@ def files(folder):
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
-def test_a_run_that_fails_at_every_step_ends_with_the_table(folder, way):
+def test_a_run_that_fails_at_every_step_ends_with_the_table(folder, noted, way):
     for path in files(folder):
         path.unlink()
     turns = cycle(WORDS)
     for step in STEPS:
         fault = way or next(turns)
         before = set(files(folder))
+        noted(f"{fault} in {step}")
         code, output = run(folder, f"{step}:{fault}")
         assert code == 1, (step, fault)
         assert WORDS[fault].format(step=step) in output
@@ -52,4 +53,5 @@ def test_a_run_that_fails_at_every_step_ends_with_the_table(folder, way):
             assert missing(folder), (step, fault)
         new = {path for path in set(files(folder)) - before if not path.name.endswith(".part")}
         assert all(path.stat().st_size for path in new), (step, fault)
+        noted(f"{fault} in {step}", next(line for line in output.splitlines() if line.startswith("error: ")))
     assert faults(folder, *run(folder, "")[:1], metrics(folder)) == []

@@ -305,6 +305,9 @@ RECORDED = [
     ("CompVis/stable-diffusion/issues/93",
      "RuntimeError: PytorchStreamReader failed reading zip archive: failed finding central directory",
      "checkpoint is truncated"),
+    (HERE,
+     "SafetensorError: Error while deserializing header: incomplete metadata, file not fully covered",
+     "weights file is truncated"),
     ("0Xiaohei0/LocalAIVtuber/issues/51",
      "_pickle.UnpicklingError: Weights only load failed. This file can still be loaded, to do so you have two "
      "options",

@@ -12,12 +12,11 @@ def main(
 ) -> None:
     """Write what a cell's engine detects in a part of the data set, such as `2-of-3`."""
     module, data = backends.engine(cell.backend), records.read(Path(dataset))
+    described = measurement.built(Path(engine), Path(built))
     number, parts = map(int, part.split("-of-"))
     with gpus.lease(module, alone=False) as run:
         found = accuracy.detect(module, cell, Path(engine), data, imgsz, protocol, (number, parts)) | {"runs": [run]}
-    records.write(
-        Path(out), measurement.complete(found, cell, module, records.read(Path(built)), protocol, code), indent=None
-    )
+    records.write(Path(out), measurement.complete(found, cell, module, described, protocol, code), indent=None)
 
 
 if __name__ == "__main__":

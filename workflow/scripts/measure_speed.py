@@ -22,11 +22,11 @@ def main(
     """Write the speed record of a cell."""
     audit = records.read(Path(verified)) if verified else None
     data = records.read(Path(dataset))
-    module = backends.engine(cell.backend)
+    module, described = backends.engine(cell.backend), measurement.built(Path(engine), Path(built))
     with gpus.lease(module, alone=True) as run:
         record = speed.measure(module, cell, Path(engine), data, imgsz, protocol, audit) | {"runs": [run]}
     speed.demand_stable(record, attempt)
-    records.write(Path(out), measurement.complete(record, cell, module, records.read(Path(built)), protocol, code))
+    records.write(Path(out), measurement.complete(record, cell, module, described, protocol, code))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ KINDS = ("speed", "accuracy")
 
 def main(paths: list[str], dataset: str, config: dict, backend: str, out: str, csv: str) -> None:
     """Write table.md and table.csv."""
-    rows = gather(schemas.checked(paths))
-    text = table.render(rows, config, records.read(Path(dataset)), backend)
+    data = records.read(Path(dataset))
+    rows = gather(schemas.checked(paths, data))
+    text = table.render(rows, config, data, backend)
     with records.atomic(Path(csv)) as temporary:
         details.frame(rows).to_csv(temporary, index=False)
     with records.atomic(Path(out)) as temporary:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import onnx as onnxlib
@@ -95,7 +96,7 @@ class Statistics:
             covariances = np.split(data["covariances"], np.cumsum(channels**2)[:-1])
             covariances = [flat.reshape(count, count) for flat, count in zip(covariances, channels, strict=True)]
             record = json.loads(str(data["record"]))
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
             raise CalibrationError(f"{npz}: no calibration statistics ({error}); delete it and run again") from error
         histograms = (Histogram(*row) for row in rows)
         columns = (histograms, means, covariances, shapes)

@@ -194,6 +194,10 @@ MESSAGES = {
         "the checkpoint is truncated or damaged, as by a broken download",
         "delete it and fetch it again",
     ),
+    r"SafetensorError|deserializing header": (
+        "the weights file is truncated or damaged",
+        "delete it and run again",
+    ),
     r"Weights only load failed|WeightsUnpickler error": (
         "the checkpoint holds code besides weights, which is never run here",
         "take the official file, or save the weights alone (state_dict, safetensors)",

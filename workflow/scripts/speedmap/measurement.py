@@ -3,10 +3,12 @@
 import hashlib
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from types import ModuleType
 
-from speedmap import environment
+from speedmap import environment, records
 from speedmap.cells import Cell
+from speedmap.errors import UserError
 
 
 def describe(data: dict) -> dict:
@@ -18,6 +20,20 @@ def describe(data: dict) -> dict:
         "sha256": data["sha256"],
         "calibration_sha256": hashlib.sha256(calibration.encode()).hexdigest(),
     }
+
+
+class ArtefactError(UserError):
+    """An engine that is not the one that its record describes."""
+
+
+def built(engine: Path, record: Path) -> dict:
+    """Read the record beside an engine or network; ArtefactError when that file is gone or has changed since."""
+    if not engine.is_file():
+        raise ArtefactError(f"{engine}: no such engine; let snakemake build it")
+    described = records.read(record)
+    if records.sha256(engine) != described["engine_sha256"]:
+        raise ArtefactError(f"{engine}: truncated or changed since it was built; delete it and let snakemake build it")
+    return described
 
 
 def complete(measured: dict, cell: Cell, module: ModuleType, built: dict, protocol: dict, code: str) -> dict:

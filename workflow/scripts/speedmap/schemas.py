@@ -8,14 +8,19 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from speedmap import records
+from speedmap.cells import Cell
 from speedmap.records import RecordError
 
 FOLDER = Path(__file__).parents[2] / "schemas"
 AGAIN = "delete it and run again"
 
 
-def checked(paths: list[str]) -> list[str]:
-    """Give back the paths of records; RecordError when one is not as the schema named after its file says."""
+def checked(paths: list[str], dataset: dict | None = None) -> list[str]:
+    """Give back the paths of measured records, if they can be believed to be what they stand for.
+
+    dataset: that they must have been measured on, None for any. Raises RecordError for a record that is not as the
+    schema named after its file says, or that is of another cell or data set.
+    """
     for path in map(Path, paths):
         record = records.read(path)
         if error := best_match(_validator(path.stem).iter_errors(record)):
@@ -23,6 +28,10 @@ def checked(paths: list[str]) -> list[str]:
             raise RecordError(f"{path}: {where} {' '.join(error.message.split())[:200]}; {AGAIN}")
         if path.stem == "speed" and record["audit"]["precision"] not in record["audit"]["shares"]:
             raise RecordError(f"{path}: runs {record['audit']['precision']}, of which it knows no share; {AGAIN}")
+        if path.parent.parts[-2:] != Path((cell := Cell(**record["cell"])).folder).parts[-2:]:
+            raise RecordError(f"{path}: is of {cell.backend}/{cell.name}; {AGAIN}")
+        if dataset and record["dataset"]["sha256"] != dataset["sha256"]:
+            raise RecordError(f"{path}: is of other images or boxes than results/dataset.json; {AGAIN}")
     return paths
 
 

@@ -1,0 +1,31 @@
+"""A run is killed, and the same command finishes it; tests/faults/kill.py does this more often."""
+
+import signal
+
+import pytest
+
+from kill import attempt, faults, kill, metrics, run
+
+LONGEST = 20  # seconds; the run of the small config takes about as long
+pytestmark = pytest.mark.workflow
+
+
+def test_killed_runs_are_finished_by_the_same_command(folder, noted):
+    noted("SIGKILL of the whole run")
+    assert attempt(folder, 0, seed=1, longest=LONGEST, expected={}).faults == ["other mAP than undisturbed"]
+    noted("SIGKILL of the whole run", "none; the same command ends with the table")
+    undisturbed = metrics(folder)
+    for number in range(1, 4):
+        noted("SIGKILL of the whole run")
+        assert attempt(folder, number, seed=1, longest=LONGEST, expected=undisturbed).faults == []
+        noted("SIGKILL of the whole run", "none; the same command ends with the table")
+
+
+def test_a_terminated_run_is_finished_by_the_same_command(folder):
+    expected = metrics(folder)
+    for path in (folder / "results/openvino").rglob("*.json"):
+        path.unlink()
+    (folder / "results/table.md").unlink()
+    assert kill(folder, 3, signal.SIGTERM)
+    assert not (folder / "results/table.md").exists()
+    assert faults(folder, run(folder), expected) == []

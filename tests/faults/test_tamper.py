@@ -1,0 +1,210 @@
+"""Files between the steps are damaged or exchanged: the next step says so in one line, and no wrong table comes out."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+import build_engine
+import export_onnx
+import measure_speed
+import read_weights
+import render_table
+import type_fp16
+import type_int8
+import verify_engine
+from kill import ROOT, faults, metrics, missing, run
+from speedmap import backends, records
+from speedmap.cells import Cell
+from speedmap.diagnose import job
+
+CELL, MODEL = "results/openvino/yolov5s-mini-fp16-static", "yolov5s-mini"
+INT8 = CELL.replace("fp16", "int8")
+SPEED, ACCURACY, DATASET = f"{CELL}/speed.json", f"{CELL}/accuracy.json", "results/dataset.json"
+CONFIG = {"models": {MODEL: {"weights": "a.pt"}}, "precisions": ["fp16", "int8"], "shapes": ["dynamic", "static"],
+          "torch": True, "skip": [], "imgsz": 128, "accuracy": {"conf": 0.001, "iou": 0.65, "max_det": 300},
+          "speed": {"conf": 0.25, "iou": 0.45, "warmup_s": 0, "min_s": 0, "min_samples": 1}}  # fmt: skip
+pytestmark = pytest.mark.workflow
+
+
+@pytest.fixture(scope="module")
+def complete(folder):
+    """Give the folder of a run that was finished."""
+    assert run(folder) == 0
+    assert faults(folder, 0, metrics(folder)) == []
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def results(complete, tmp_path, monkeypatch):
+    """Work in a copy of a complete run, its tables taken away."""
+    shutil.copytree(complete / "results", tmp_path / "results")
+    (tmp_path / "sample").symlink_to(ROOT / "sample")
+    for name in ("table.md", "table.csv"):
+        (tmp_path / "results" / name).unlink()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def edit(path, change):
+    record = json.loads(Path(path).read_text())
+    change(record)
+    Path(path).write_text(json.dumps(record))
+
+
+def put(path, *keys, value):
+    """Set a value in a record."""
+    *inner, last = keys
+
+    def change(record):
+        for key in inner:
+            record = record[key]
+        record[last] = value
+
+    return lambda: edit(path, change)
+
+
+def drop(path, key):
+    return lambda: edit(path, lambda record: record.pop(key))
+
+
+def text(path, content):
+    return lambda: Path(path).write_text(content)
+
+
+def cut(path):
+    return lambda: Path(path).write_bytes(Path(path).read_bytes()[: Path(path).stat().st_size // 2])
+
+
+def copy(source, target):
+    return lambda: shutil.copyfile(source, target)
+
+
+def outside(path):
+    """Let an ONNX file take its first weights from the file of passwords."""
+
+    def change():
+        model = onnx.load(path)
+        weight = next(one for one in model.graph.initializer if len(one.raw_data) > 100)
+        weight.data_location = onnx.TensorProto.EXTERNAL
+        weight.external_data.add(key="location", value="../../../../../../../../etc/passwd")
+        weight.ClearField("raw_data")
+        Path(path).write_bytes(model.SerializeToString())
+
+    return change
+
+
+def pickled(path):
+    return lambda: np.savez(path, names=np.array([{"a": 1}], dtype=object))
+
+
+def tabulate():
+    listed = [str(path) for path in sorted(Path("results").glob("*/*/*.json")) if path.stem in ("speed", "accuracy")]
+    render_table.main(listed, DATASET, CONFIG, "openvino", "results/table.md", "results/table.csv")
+
+
+def type_half():
+    type_fp16.main(f"results/onnx/{MODEL}-static.onnx", "out/model.onnx")
+
+
+def quantize():
+    options = {"range": "power", "bias_correction": True, "compensate": True}
+    type_int8.main(f"results/onnx/{MODEL}-static.onnx", f"results/calibration/{MODEL}.npz",
+                   f"results/calibration/{MODEL}-openvino.json", "openvino", options, "out/model.onnx")  # fmt: skip
+
+
+def build():
+    build_engine.main("openvino", f"{CELL}/model.onnx", DATASET, 128, False, {}, "out/engine", "out/engine.json")
+
+
+def export():
+    export_onnx.main(f"results/weights/{MODEL}.safetensors", DATASET, 128, False, "out/model.onnx", "out/model.json")
+
+
+def verify():
+    verify_engine.main(Cell("openvino", MODEL, "fp16", "static"), f"{CELL}/engine", f"{CELL}/model.onnx",
+                       f"results/onnx/{MODEL}-static.onnx", f"results/weights/{MODEL}.json", DATASET, 128,
+                       "out/verify.json")  # fmt: skip
+
+
+def measure():
+    measure_speed.main(Cell("openvino", MODEL, "fp16", "static"), f"{CELL}/engine", f"{CELL}/engine.json",
+                       f"{CELL}/verify.json", DATASET, 128, CONFIG["speed"], "0" * 12, 1, "out/speed.json")  # fmt: skip
+
+
+def read():
+    read_weights.main(MODEL, "sample/yolov5s-mini.safetensors", DATASET, "out/weights.safetensors", "out/weights.json")
+
+
+FAULTS = {
+    "record cut off": (cut(SPEED), tabulate, "speed.json: no JSON record"),
+    "record empty": (text(SPEED, ""), tabulate, "speed.json: no JSON record"),
+    "record of binary": (lambda: Path(SPEED).write_bytes(bytes(range(256))), tabulate, "speed.json: no JSON record"),
+    "record a list": (text(SPEED, "[]"), tabulate, "speed.json: not a record of schema 1"),
+    "record too deep": (text(SPEED, "[" * 100_000), tabulate, "speed.json: no JSON record"),
+    "record of another schema": (put(SPEED, "schema", value=2), tabulate, "speed.json: not a record of schema 1"),
+    "record without audit": (drop(SPEED, "audit"), tabulate, "speed.json: 'audit' is a required property"),
+    "record with NaN": (put(ACCURACY, "metrics", "map", value=float("nan")), tabulate, "accuracy.json: no JSON record"),
+    "median a text": (put(SPEED, "summary", "median_ms", value="1"), tabulate, "['median_ms'] '1' is not of type"),
+    "median negative": (put(SPEED, "summary", "median_ms", value=-1), tabulate, "['median_ms'] -1 is less than or eq"),
+    "sample negative": (put(SPEED, "samples_ms", value=[-1]), tabulate, "['samples_ms'][0] -1 is less than or equal"),
+    "no samples": (put(SPEED, "samples_ms", value=[]), tabulate, "['samples_ms'] [] should be non-empty"),
+    "mAP beyond one": (put(ACCURACY, "metrics", "map", value=41.3), tabulate, "['map'] 41.3 is greater than the max"),
+    "share missing": (put(SPEED, "audit", "precision", value="int4"), tabulate, "runs int4, of which it knows"),
+    "record of another cell": (copy(SPEED, f"{INT8}/speed.json"), tabulate, "is of openvino/yolov5s-mini-fp16-static"),
+    "record of other data": (put(ACCURACY, "dataset", "sha256", value="0" * 64), tabulate, "is of other images"),
+    "data set cut off": (cut(DATASET), tabulate, "dataset.json: no JSON record"),
+    "ONNX cut off": (cut(f"results/onnx/{MODEL}-static.onnx"), type_half, "the ONNX file is truncated"),
+    "ONNX that reads outside": (outside(f"results/onnx/{MODEL}-static.onnx"), type_half, "outside of its own folder"),
+    "ONNX no ONNX": (text(f"results/onnx/{MODEL}-static.onnx", "<html>"), type_half, "the ONNX file is truncated"),
+    "ONNX to build cut off": (cut(f"{CELL}/model.onnx"), build, "the ONNX file is truncated"),
+    "ONNX to build reads outside": (outside(f"{CELL}/model.onnx"), build, "outside of its own folder"),
+    "statistics cut off": (cut(f"results/calibration/{MODEL}.npz"), quantize, "no calibration statistics"),
+    "statistics pickled": (pickled(f"results/calibration/{MODEL}.npz"), quantize, "no calibration statistics"),
+    "weights cut off": (cut(f"results/weights/{MODEL}.safetensors"), export, "the weights file is truncated"),
+    "engine cut off": (cut(f"{CELL}/engine"), verify, "engine: no engine of OpenVINO"),
+    "engine empty": (text(f"{CELL}/engine", ""), measure, "changed since it was built"),
+    "another engine": (copy(f"{INT8}/engine", f"{CELL}/engine"), measure, "changed since it was built"),
+    "engine gone": (lambda: Path(f"{CELL}/engine").unlink(), measure, "no such"),
+    "calibration image gone": (put(DATASET, "calibration", value=[{"file": "no.jpg"}]), verify, "no.jpg: no readable"),
+    "evaluated image gone": (put(DATASET, "images", 0, "file", value="no.jpg"), measure, "no.jpg: no readable image"),
+    "another number of classes": (put(DATASET, "categories", value=[{"id": 1, "name": "a"}]), read,
+                                  "but dataset.annotations has 1 categories"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_tampered_file_is_named_and_spoils_no_table(results, capsys, noted, name):
+    spoil, step, message = FAULTS[name]
+    spoil()
+    noted(name)
+    with pytest.raises(SystemExit) as end, job("logs/step.log"):
+        step()
+    assert end.value.code == 1
+    said = Path("logs/step.log").read_text().splitlines()[-1]
+    assert message in said
+    assert said.startswith("error: ")
+    assert not said.startswith("error: unexpected")
+    assert capsys.readouterr().err.rstrip().endswith(said)
+    assert not Path("results/table.md").exists()
+    assert not [path for path in Path("out").rglob("*") if path.is_file()]
+    noted(name, said)
+
+
+def test_speed_and_map_of_different_engines_make_no_figure(results):
+    put(ACCURACY, "artefact", "engine_sha256", value="0" * 64)()
+    tabulate()
+    assert [cell.partition("<sup>")[0] for cell in missing(results)] == [
+        "## Static input [1, 3, 128, 128]: invalid"
+    ] * 2
+    assert "speed and mAP come from different engines" in Path("results/table.md").read_text()
+
+
+def test_what_is_not_tampered_with_makes_a_table(results):
+    tabulate()
+    assert missing(results) == []
+    assert backends.engine("openvino")
+    assert records.read(Path(DATASET))["schema"] == 1
