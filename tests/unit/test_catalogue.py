@@ -1,6 +1,9 @@
 """Every entry of the catalogue against messages as they were recorded, each with where it was seen."""
 
+import os
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -454,3 +457,21 @@ def test_a_killed_job_is_explained_by_its_step():
     assert said.startswith("error: calibrate: the job was killed, most likely because the memory")
     assert said.endswith("(died with <Signals.SIGKILL: 9>)")
     assert diagnose.killed("Finished jobid: 0") == []
+
+
+SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
+
+
+@pytest.mark.parametrize("script", sorted(path.name for path in SCRIPTS.glob("*.py") if path.name != "doctor.py"))
+def test_every_adapter_explains_what_ends_it(script):
+    assert "\n    with job(snakemake.log[0]):\n" in (SCRIPTS / script).read_text()
+
+
+def test_a_library_that_cannot_be_loaded_is_explained_before_the_job_begins(tmp_path):
+    missing = "libGL.so.1: cannot open shared object file: No such file or directory"
+    (tmp_path / "cv2.py").write_text(f"raise ImportError({missing!r})")
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{SCRIPTS}"}
+    command = [sys.executable, SCRIPTS / "check_dataset.py"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: the OpenCV with windows is installed")

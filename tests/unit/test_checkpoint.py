@@ -41,8 +41,8 @@ def pickled_module(path, monkeypatch, network, **more):
         if kind.__module__ == "speedmap.yolov5":
             monkeypatch.setattr(kind, "__module__", "models.yolo" if kind.__name__ == "YOLOv5" else "models.common")
     fake = type("Everything", (), {name: getattr(yolov5, name) for name in dir(yolov5)})
-    for name in ("models", "models.yolo", "models.common"):
-        monkeypatch.setitem(sys.modules, name, fake)
+    for module in ("models", "models.yolo", "models.common"):
+        monkeypatch.setitem(sys.modules, module, fake)
     network.names = {0: "a", 1: "b", 2: "c"}
     torch.save({"model": network, "ema": None, **more}, path)
     monkeypatch.undo()
@@ -87,6 +87,12 @@ def test_what_is_no_checkpoint_is_named(tmp_path):
             checkpoint.load(bad)
     with pytest.raises(CheckpointError, match="no such weights file"):
         checkpoint.load(tmp_path / "missing.pt")
+
+
+def test_onnx_files_are_not_read(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"\x08\x08")
+    with pytest.raises(CheckpointError, match=r"model\.onnx: ONNX files are not read; give the \.pt"):
+        checkpoint.load(tmp_path / "model.onnx")
 
 
 def test_a_truncated_file_is_refused(tmp_path):

@@ -1,1 +1,16 @@
 """Measure the speed and the mAP of YOLOv5 detectors before and after deployment."""
+
+import sys
+from types import TracebackType
+
+
+def _explain(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say what ended a process before its job began, as a library that cannot be loaded does, in a last line."""
+    sys.__excepthook__(kind, error, trace)
+    if isinstance(error, Exception):
+        from speedmap import diagnose
+
+        print(diagnose.explain(error), file=sys.stderr)
+
+
+sys.excepthook = _explain

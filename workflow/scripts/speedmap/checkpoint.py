@@ -46,6 +46,8 @@ def load(path: Path) -> Checkpoint:
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such weights file; check `weights`, or give a `url` to fetch it from")
+    if path.suffix == ".onnx":
+        raise CheckpointError(f"{path}: ONNX files are not read; give the .pt or .safetensors file that it came from")
     try:
         tensors, names = _safetensors(path) if path.suffix == ".safetensors" else _pickled(path)
         found = Checkpoint(_checked(tensors, path.stat().st_size), _names(names))
