@@ -59,6 +59,12 @@ RECORDED = [
      "_ArrayMemoryError: Unable to allocate 8.00 PiB for an array with shape (1125899906842624,) and data type "
      "float64",
      "machine's memory"),
+    (HERE,
+     "ImportError: algos.cpython-311-x86_64-linux-gnu.so: failed to map segment from shared object",
+     "machine's memory"),
+    (HERE,
+     "RuntimeError: can't start new thread",
+     "no more threads"),
     ("TNTwise/REAL-Video-Enhancer/issues/85",
      "createInferBuilder: Error Code 6: API Usage Error (Unable to load library: "
      "libnvinfer_builder_resource.so.10.7.0: libnvinfer_builder_resource.so.10.7.0: cannot enable executable "

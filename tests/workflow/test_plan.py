@@ -1,5 +1,7 @@
 """What Snakemake plans; nothing is measured here."""
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,10 +19,11 @@ def plan(tmp_path):
     for name in ("sample", "config.yaml"):
         (tmp_path / name).symlink_to(ROOT / name)
 
-    def run(*arguments, **changes):
+    def run(*arguments, dry=True, **changes):
         (tmp_path / "overlay.yaml").write_text(yaml.safe_dump({"backend": "openvino", **changes}))
         command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", tmp_path,
-                   "--cores", "2", "--dry-run", *arguments, "--configfile", tmp_path / "overlay.yaml"]  # fmt: skip
+                   "--cores", "2", *["--dry-run"] * dry, *arguments,
+                   "--configfile", tmp_path / "overlay.yaml"]  # fmt: skip
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
         return done.returncode, done.stdout + done.stderr
 
@@ -112,6 +115,19 @@ def test_a_hostile_config_is_refused_and_does_nothing(plan, tmp_path, changes, m
     assert code != 0
     assert message in output
     assert {path.name for path in tmp_path.iterdir()} <= {"sample", "config.yaml", "overlay.yaml", ".snakemake"}
+
+
+def test_paths_with_shell_characters_are_only_paths(plan, tmp_path):
+    (tmp_path / SHELL).symlink_to(ROOT / "sample/images")
+    code, output = plan("results/dataset.json", dry=False, dataset={**SAMPLE, "images": SHELL, "limit": 2})
+    assert code == 0, output
+    assert SHELL in json.loads((tmp_path / "results/dataset.json").read_text())["images"][0]["file"]
+    assert not list(tmp_path.rglob("ran"))
+
+
+def test_no_rule_runs_a_shell_command_so_that_none_has_to_quote():
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        assert not re.search(r"^\s*(shell|run):", path.read_text(), re.MULTILINE), path
 
 
 def test_torch_is_a_target_in_every_precision_and_shape(plan):

@@ -41,9 +41,13 @@ MESSAGES = {
         "a library crashed: it does not fit this machine or the others, or a file that it read is damaged",
         "install envs/ anew in an empty environment, delete what the step reads, and report it if that does not help",
     ),
-    r"\bMemoryError\b|DefaultCPUAllocator|\bbad_alloc\b|Unable to allocate [\d.]+ .iB|Errno 12\b|Cannot allocate": (
+    r"\bMemoryError\b|DefaultCPUAllocator|\bbad_alloc\b|Unable to allocate [\d.]+ .iB|Errno 12\b|map segment": (
         "the machine's memory is too small for this step, or other processes hold it",
         "end other work or run with fewer --cores; if the number asked for is absurd, the input file is damaged",
+    ),
+    r"can't start new thread|pthread_create failed|Resource temporarily unavailable": (
+        "the system gives this job no more threads: its memory, or the number of its processes, is limited",
+        "raise the limits (ulimit -v, ulimit -u, the container's), or run with fewer --cores",
     ),
     # libraries that are not found, or not of one version
     r"cannot enable executable stack": (
