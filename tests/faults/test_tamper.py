@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import safetensors.numpy
 
 import build_engine
+import detect
 import export_onnx
 import measure_speed
 import read_weights
@@ -97,6 +99,30 @@ def outside(path):
     return change
 
 
+def spoilt(number):
+    """Build the engine anew from a graph that has a number among its first weights."""
+
+    def change():
+        model = onnx.load(f"{CELL}/model.onnx")
+        weight = next(one for one in model.graph.initializer if len(one.dims) == 4)
+        values = onnx.numpy_helper.to_array(weight).copy()
+        values[0, 0, 0, 0] = number
+        weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
+        onnx.save(model, f"{CELL}/model.onnx")
+        build_engine.main(
+            "openvino", f"{CELL}/model.onnx", DATASET, 128, False, {}, f"{CELL}/engine", f"{CELL}/engine.json"
+        )
+
+    return change
+
+
+def not_a_number():
+    safe = f"results/weights/{MODEL}.safetensors"
+    tensors = safetensors.numpy.load_file(safe)
+    tensors["model.1.conv.weight"][:] = np.nan
+    safetensors.numpy.save_file(tensors, safe)
+
+
 def pickled(path):
     return lambda: np.savez(path, names=np.array([{"a": 1}], dtype=object))
 
@@ -116,8 +142,9 @@ def quantize():
                    f"results/calibration/{MODEL}-openvino.json", "openvino", options, "out/model.onnx")  # fmt: skip
 
 
-def build():
-    build_engine.main("openvino", f"{CELL}/model.onnx", DATASET, 128, False, {}, "out/engine", "out/engine.json")
+def build(folder="out"):
+    build_engine.main("openvino", f"{CELL}/model.onnx", DATASET, 128, False, {}, f"{folder}/engine",
+                      f"{folder}/engine.json")  # fmt: skip
 
 
 def export():
@@ -133,6 +160,11 @@ def verify():
 def measure():
     measure_speed.main(Cell("openvino", MODEL, "fp16", "static"), f"{CELL}/engine", f"{CELL}/engine.json",
                        f"{CELL}/verify.json", DATASET, 128, CONFIG["speed"], "0" * 12, 1, "out/speed.json")  # fmt: skip
+
+
+def find():
+    detect.main(Cell("openvino", MODEL, "fp16", "static"), "1-of-1", f"{CELL}/engine", f"{CELL}/engine.json", DATASET,
+                128, CONFIG["accuracy"], "0" * 12, "out/1-of-1.json")  # fmt: skip
 
 
 def read():
@@ -169,6 +201,12 @@ FAULTS = {
     "engine empty": (text(f"{CELL}/engine", ""), measure, "changed since it was built"),
     "another engine": (copy(f"{INT8}/engine", f"{CELL}/engine"), measure, "changed since it was built"),
     "engine gone": (lambda: Path(f"{CELL}/engine").unlink(), measure, "no such"),
+    "NaN in the graph, verified": (spoilt(np.nan), verify, "rows of an output have NaN or infinite values"),
+    "NaN in the graph, detected": (spoilt(np.nan), find, "rows of an output have NaN or infinite values"),
+    "infinity in the graph": (spoilt(np.inf), find, "rows of an output have NaN or infinite values"),
+    "NaN in the weights": (not_a_number, export, "or torch's, are NaN or infinite"),
+    "classes in the data set only": (put(DATASET, "categories", value=[{"id": 1, "name": "a"}]), find,
+                                     "but the data set has 1"),
     "calibration image gone": (put(DATASET, "calibration", value=[{"file": "no.jpg"}]), verify, "no.jpg: no readable"),
     "evaluated image gone": (put(DATASET, "images", 0, "file", value="no.jpg"), measure, "no.jpg: no readable image"),
     "another number of classes": (put(DATASET, "categories", value=[{"id": 1, "name": "a"}]), read,

@@ -46,6 +46,8 @@ def worst_difference(network: YOLOv5, path: Path, batches: list[np.ndarray]) -> 
         with torch.inference_mode():
             expected = network(torch.from_numpy(batch)).numpy()
         difference = np.abs(graph.run(None, {INPUT: batch})[0] - expected)
+        if not np.isfinite(difference).all():
+            raise ExportError(f"{path.name}: its outputs, or torch's, are NaN or infinite; take other weights")
         sides = difference[..., :4]
         pixels, score = max(pixels, float(sides.max())), max(score, float(difference[..., 4:].max()))
         box = max(box, float((sides / np.maximum(np.abs(expected[..., :4]), 64)).max()))
