@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,15 @@ def pins(name):
     return below + [line for line in lines if line and not line.startswith(("#", "-r "))]
 
 
-@pytest.mark.parametrize("name", ["cpu", "gpu"])
-def test_conda_and_pip_have_the_same_pins(name):
-    dependencies = yaml.safe_load((ENVS / f"{name}.yaml").read_text())["dependencies"]
-    assert dependencies[-1]["pip"] == pins(f"{name}.txt")
+@pytest.mark.parametrize("path", sorted(ENVS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_conda_and_pip_have_the_same_pins(path):
+    dependencies = yaml.safe_load(path.read_text())["dependencies"]
+    assert dependencies[-1]["pip"] == pins(f"{path.stem}.txt")
+
+
+def test_the_environments_that_rules_name_are_there():
+    named = set(re.findall(r'"(\w+\.yaml)"', Path("workflow/rules/common.smk").read_text()))
+    assert named == {path.name for path in ENVS.glob("*.yaml")}
 
 
 @pytest.mark.parametrize("path", sorted(ENVS.glob("*.txt")), ids=lambda path: path.stem)
