@@ -1,5 +1,7 @@
 # make table:  set everything up, measure what config.yaml names, end with results/table.md
 # make test:   set everything up, run the linters and the tests
+# make test-slurm: the same on a SLURM of three nodes that it starts on this machine (apt install slurmctld slurmd munge)
+# make runs/a100: a folder to run in for one kind of machine beside others, with one index of all that is published
 # make doctor: set everything up, say in ten lines what of this machine can run, what is missing and what to do
 PYTHON ?= python3
 ENV ?= $(shell nvidia-smi -L > /dev/null 2>&1 && echo gpu || echo cpu)
@@ -8,7 +10,7 @@ VENV := .venv
 RUN := $(VENV)/$(ENV).ready
 DEV := $(VENV)/dev.ready
 
-.PHONY: table test lint doctor
+.PHONY: table test test-slurm lint doctor
 .DELETE_ON_ERROR:
 
 table: $(RUN)
@@ -17,6 +19,14 @@ table: $(RUN)
 
 test: lint
 	$(VENV)/bin/python -m pytest --durations 15
+
+test-slurm: $(RUN) $(DEV) $(VENV)/slurm.ready
+	$(VENV)/bin/python -m pytest -m slurm tests/slurm
+
+runs/%:
+	mkdir -p $@/results results/published resources
+	ln -sfn $(addprefix $(CURDIR)/,config.yaml config sample resources) $@
+	ln -sfn $(CURDIR)/results/published $@/results/published
 
 doctor: $(RUN)
 	@$(VENV)/bin/python workflow/scripts/doctor.py $(CONFIG)
@@ -35,7 +45,7 @@ $(RUN): envs/$(ENV).txt envs/common.txt | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-$(DEV): envs/dev.txt | $(VENV)/bin/python
+$(DEV) $(VENV)/slurm.ready: $(VENV)/%.ready: envs/%.txt | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 

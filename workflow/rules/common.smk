@@ -17,8 +17,7 @@ ALIVE = takeover.take_over(Path(".snakemake"), Path("results"), workflow.is_main
 
 try:
     settings.check(config, workflow.configfiles)
-    BACKEND = backends.choose(config["backend"])
-    PLATFORM = backends.platform(BACKEND)
+    BACKEND, PLATFORM = backends.planned(config["backend"], config["platform"])
     environment.commit()  # a wrong variable is told now, not after the first measurement
     settings.check_method(config["int8"]["method"], PLATFORM)
 except UserError as error:

@@ -7,11 +7,20 @@ from speedmap.diagnose import job
 
 
 def main(
-    backend: str, onnx: str, dataset: str, imgsz: int, dynamic: bool, options: dict, out: str, record: str
+    backend: str,
+    platform: dict,
+    onnx: str,
+    dataset: str,
+    imgsz: int,
+    dynamic: bool,
+    options: dict,
+    out: str,
+    record: str,
 ) -> None:
     """Build an engine; the record beside it says what it was built from, on what and how."""
     height, width = map(int, next(iter(records.read(Path(dataset))["shapes"])).split("x"))  # the most frequent shape
     module, engine = backends.engine(backend), Path(out)
+    backends.demand(platform, module.platform())
     with gpus.lease(module, alone=False) as run:
         facts = module.build(Path(onnx), engine, (height, width), imgsz, dynamic, options)
     identity = {"engine_sha256": records.sha256(engine), "onnx_sha256": records.sha256(Path(onnx))}
@@ -23,6 +32,7 @@ if __name__ == "__main__":
     with job(snakemake.log[0]):
         main(
             snakemake.params.backend,
+            snakemake.params.platform,
             snakemake.input.onnx,
             snakemake.input.dataset,
             snakemake.params.imgsz,

@@ -7,6 +7,7 @@ from types import ModuleType
 from speedmap.errors import UserError
 
 ORDER = ("tensorrt", "openvino")  # what `auto` tries
+BINDING = ("gpu", "compute_capability", "tensorrt", "openvino")  # of a platform: what its engines are bound to
 
 
 class BackendError(UserError):
@@ -46,3 +47,29 @@ def obstacle(backend: str) -> str | None:
 def platform(backend: str) -> dict:
     """Say what an engine of the backend depends on besides its graph: a change of it means to build anew."""
     return engine(backend).platform()
+
+
+def planned(wanted: str, given: dict | None) -> tuple[str, dict]:
+    """Resolve the backend and its platform: this machine's, unless one is given because the jobs run elsewhere.
+
+    Raises BackendError when the wanted backend cannot run here, or a platform is given for no backend in particular.
+    """
+    if given is None:
+        backend = choose(wanted)
+        return backend, platform(backend)
+    if wanted == "auto":
+        raise BackendError("platform: is given, but for which backend? name it, as describe_platform.py prints both")
+    return wanted, given
+
+
+def demand(expected: dict, here: dict) -> None:
+    """Refuse to build on another platform than was planned for; another driver is none.
+
+    Raises BackendError with the key that differs.
+    """
+    for key in BINDING:
+        if expected.get(key) != here.get(key):
+            raise BackendError(
+                f"planned for {key} {expected.get(key)}, but this node has {here.get(key)}; choose nodes by gpu_model "
+                "in the profile, or set platform in the config"
+            )

@@ -1,0 +1,24 @@
+import pytest
+
+from speedmap import backends
+from speedmap.backends import BackendError
+
+H100 = {"tensorrt": "10.13.3", "gpu": "NVIDIA H100", "compute_capability": "9.0", "driver": "570.1"}
+
+
+def test_a_given_platform_is_planned_for_without_looking_at_this_machine():
+    assert backends.planned("tensorrt", H100) == ("tensorrt", H100)
+
+
+def test_without_one_it_is_this_machines():
+    assert backends.planned("null", None) == ("null", {"device": "null"})
+
+
+@pytest.mark.parametrize("key", ["gpu", "compute_capability", "tensorrt"])
+def test_an_engine_is_not_built_on_another_platform_than_planned(key):
+    with pytest.raises(BackendError, match=f"planned for {key} {H100[key]}, but this node has other"):
+        backends.demand(H100, {**H100, key: "other"})
+
+
+def test_another_driver_builds_the_same():
+    backends.demand(H100, {**H100, "driver": "580.0"})

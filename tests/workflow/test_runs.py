@@ -1,0 +1,51 @@
+"""Folders to run in, one a kind of machine."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.workflow
+
+A100 = {"tensorrt": "10.13.3", "gpu": "NVIDIA A100-SXM4-80GB", "compute_capability": "8.0", "driver": "570.1",
+        "cuda_driver": "12.8"}  # fmt: skip
+L4 = {**A100, "gpu": "NVIDIA L4", "compute_capability": "8.9"}
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """Make a clone in which nothing has run."""
+    for name in ("Makefile", "Snakefile", "workflow", "config.yaml", "config", "sample"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    return tmp_path
+
+
+def plan(clone, name, backend, platform):
+    """Plan to publish in a run folder of a platform that this machine is not; returns (exit code, output)."""
+    subprocess.run(["make", f"runs/{name}"], cwd=clone, check=True, capture_output=True)
+    (clone / f"{name}.yaml").write_text(yaml.safe_dump({"backend": backend, "platform": platform}))
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--directory", f"runs/{name}", "--configfile",
+               f"{name}.yaml", "--dry-run", "--", "publish"]  # fmt: skip
+    done = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_kinds_of_machines_have_folders_apart_and_one_place_to_publish_to(clone):
+    for name, platform in (("a100", A100), ("l4", L4)):
+        code, output = plan(clone, name, "tensorrt", platform)
+        assert code == 0, output
+        slug = platform["gpu"].lower().replace(" ", "-")
+        assert f"output: results/published/{slug}-tensorrt10.13.3/published.json (update)" in output
+        assert os.path.realpath(clone / f"runs/{name}/results/published") == str(clone / "results/published")
+        assert "output: results/tensorrt/yolov5s-mini-fp16-static/speed.json" in output
+    assert not (clone / "runs/a100/results").samefile(clone / "runs/l4/results")
+
+
+def test_a_platform_needs_its_backend(clone):
+    code, output = plan(clone, "a100", "auto", A100)
+    assert code != 0
+    assert "platform: is given, but for which backend?" in output
