@@ -68,7 +68,7 @@ def jobs(folder: Path) -> list[dict]:
     """List what the records of a run say of its jobs: name, kind, gpu, start, end, timed."""
     found = []
     for kind, timed in KINDS.items():
-        for path in folder.glob(f"*/*/{kind}.json"):
+        for path in folder.glob(f"*/*/{kind}*.json"):
             for run in records.read(path).get("runs", []):
                 moments = {key: datetime.fromisoformat(run[key]) for key in ("start", "end")}
                 name = f"{path.parent.name}/{kind}"

@@ -91,6 +91,8 @@ rule choose_float:
         f"results/calibration/{{model}}-{BACKEND}.json",
     log:
         f"logs/choose_float/{{model}}-{BACKEND}.log",
+    benchmark:
+        f"logs/choose_float/{{model}}-{BACKEND}.jsonl"
     conda:
         ENVIRONMENT
     params:
@@ -190,6 +192,8 @@ rule verify_engine:
         f"results/{BACKEND}/{CELL}/verify{{build}}.json",
     log:
         f"logs/{BACKEND}/{CELL}/verify_engine{{build}}.log",
+    benchmark:
+        f"logs/{BACKEND}/{CELL}/verify_engine{{build}}.jsonl"
     conda:
         ENVIRONMENT
     resources:

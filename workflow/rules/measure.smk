@@ -41,6 +41,8 @@ rule detect:
         temp(f"results/{BACKEND}/{CELL}/detections/{{scatteritem}}.json"),
     log:
         f"logs/{BACKEND}/{CELL}/detect/{{scatteritem}}.log",
+    benchmark:
+        f"logs/{BACKEND}/{CELL}/detect/{{scatteritem}}.jsonl"
     conda:
         ENVIRONMENT
     threads: DETECTING
@@ -64,6 +66,8 @@ rule measure_accuracy:
         detections=f"results/{BACKEND}/{CELL}/detections.json",
     log:
         f"logs/{BACKEND}/{CELL}/measure_accuracy.log",
+    benchmark:
+        f"logs/{BACKEND}/{CELL}/measure_accuracy.jsonl"
     conda:
         ENVIRONMENT
     params:
@@ -97,6 +101,8 @@ use rule detect as detect_by_torch with:
         temp(f"results/torch/{CELL}/detections/{{scatteritem}}.json"),
     log:
         f"logs/torch/{CELL}/detect/{{scatteritem}}.log",
+    benchmark:
+        f"logs/torch/{CELL}/detect/{{scatteritem}}.jsonl"
     params:
         backend="torch",
         imgsz=config["imgsz"],
@@ -113,5 +119,7 @@ use rule measure_accuracy as measure_torch_accuracy with:
         detections=f"results/torch/{CELL}/detections.json",
     log:
         f"logs/torch/{CELL}/measure_accuracy.log",
+    benchmark:
+        f"logs/torch/{CELL}/measure_accuracy.jsonl"
     params:
         code=fingerprint("measure_accuracy", "accuracy", "torch_engine"),
