@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -54,6 +55,7 @@ def cluster(nodes: int = NODES) -> Iterator[dict[str, subprocess.Popen]]:
         folder.chmod(0o755)
         _configure(folder, nodes)
         os.environ["SLURM_CONF"] = str(folder / "slurm.conf")
+        os.environ["PATH"] = f"{folder}:{os.environ['PATH']}"
         files = {"socket": "socket", "key-file": "key", "pid-file": "pid", "seed-file": "seed", "log-file": "log"}
         options = [f"--{option}={folder}/munge.{suffix}" for option, suffix in files.items()]
         stack.enter_context(_daemon("munged", "--foreground", *options))
@@ -74,6 +76,9 @@ def _configure(folder: Path, nodes: int) -> None:
     text = CONFIG.format(folder=folder, user=getpass.getuser(), port=PORT)
     text += "".join(NODE.format(number=number, port=PORT + number) for number in range(1, nodes + 1))
     (folder / "slurm.conf").write_text(text)
+    # The plugin takes every SLURM_ variable from srun, and there is no configuration in SLURM's usual place.
+    (folder / "srun").write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {shutil.which("srun")} "$@"\n')
+    (folder / "srun").chmod(0o755)
     (folder / "gres.conf").write_text(f"NodeName=n[1-{nodes}] Name=gpu Type=h100 File=/dev/null\n")
 
 

@@ -37,7 +37,8 @@ CONFIG = {
 }  # fmt: skip
 SAME = ("cell", "ran", "share", "mAP", "mAP50")  # columns that no clock has a part in
 PROFILE = ["--profile", ROOT / "profiles/slurm", "--max-threads", "2", "--set-scatter", "images=2",
-           "--seconds-between-status-checks", "2", "--slurm-init-seconds-before-status-checks", "2"]  # fmt: skip
+           "--seconds-between-status-checks", "2", "--slurm-init-seconds-before-status-checks", "2",
+           "--slurm-status-command", "squeue"]  # fmt: skip
 
 
 def start(folder, *arguments):
@@ -62,13 +63,17 @@ def jobs():
     return [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in text.splitlines() if "JobId=" in line]
 
 
-def running(rule):
+def is_of(job, rule):
+    return job["Comment"].startswith(f"rule_{rule}_wildcards_")
+
+
+def running(rule, process):
     """Wait until a job of a rule runs; returns the job."""
-    for _ in range(1200):
-        if found := [job for job in jobs() if job["JobState"] == "RUNNING" and f"rule_{rule}_" in job["Comment"]]:
+    while process.poll() is None:
+        if found := [job for job in jobs() if job["JobState"] == "RUNNING" and is_of(job, rule)]:
             return found[0]
         time.sleep(0.25)
-    raise TimeoutError(f"no job of {rule} in five minutes: {jobs()}")
+    raise RuntimeError(f"no job of {rule} in a run that has ended: {jobs()}")
 
 
 def crash(slurmd, node):
@@ -91,7 +96,7 @@ def runs(tmp_path_factory):
     with cluster() as nodes:
         process = start(folder / "slurm", *PROFILE)
         try:
-            node = running("build_engine")["NodeList"]
+            node = running("build_engine", process)["NodeList"]
             cut = crash(nodes[node], node)
             assert states()[node].startswith("down")
             table = finish(process, folder / "slurm")
@@ -103,7 +108,7 @@ def runs(tmp_path_factory):
 
 
 def of(jobs, rule):
-    return [job for job in jobs if f"rule_{rule}_" in job["Comment"]]
+    return [job for job in jobs if is_of(job, rule)]
 
 
 def test_the_table_is_that_of_a_local_run(runs):
@@ -128,13 +133,19 @@ def test_timed_jobs_have_their_node_and_gpu_alone(runs):
     assert len(timed) >= 2
     for job in timed:
         assert job["OverSubscribe"] == "NO"  # --exclusive
-        assert "gres/gpu:h100=1" in job["TRES"]
+        assert job["TresPerJob"] == "gres:gpu:h100:1"
 
 
 def test_builds_share_a_node_and_have_the_gpu_model_too(runs):
     for job in of(runs[2], "build_engine"):
         assert job["OverSubscribe"] == "OK"
-        assert "gres/gpu:h100=1" in job["TRES"]
+        assert job["TresPerJob"] == "gres:gpu:h100:1"
+
+
+def test_what_needs_no_gpu_takes_none(runs):
+    exported = of(runs[2], "export_onnx")
+    assert exported
+    assert {job["TresPerJob"] for job in exported} == {"gres:gpu:h100:0"}
 
 
 def test_tables_are_made_where_snakemake_runs(runs):
