@@ -89,8 +89,10 @@ class Measured:
         startups, before = [0.0], None
         for moment, rule, record, path in sorted(self._records(results), key=lambda item: item[0]):
             took = sum(map(_seconds, record.get("runs", []))) or (before and (moment - before).total_seconds())
-            if rule.startswith("detect") and (whole := self._whole(path.parent.relative_to(results))):
-                startups.append(whole - took)
+            logged = self.logs / path.parent.relative_to(results) / "detect"
+            parts = [_last(part) for part in logged.glob(f"*-of-{len(record.get('runs', []))}.jsonl")]
+            if rule.startswith("detect") and parts:
+                startups.append((sum(parts) - took) / len(parts))
             grows = images / record["dataset"]["images"] if rule.startswith("detect") else 1
             if took:
                 found.setdefault(rule, []).append(took * grows)
@@ -104,10 +106,6 @@ class Measured:
                 record = json.loads(path.read_text())
                 rule = (TORCH if record["cell"]["backend"] == "torch" else RULES)[kind]
                 yield datetime.fromisoformat(record["measured"]), rule, record, path
-
-    def _whole(self, cell: Path) -> float:
-        """Give the seconds of a cell's detecting jobs with all that they do, 0 when nothing was kept of them."""
-        return sum(_last(path) for path in (self.logs / cell / "detect").glob("*.jsonl"))
 
     def seconds(self, job: Job) -> float:
         """Give a job's seconds, 0 where nobody measured any."""
