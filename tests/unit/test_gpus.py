@@ -38,7 +38,8 @@ def host(monkeypatch):
     """Pretend a host's GPUs to this process; gives the module that stands in for pynvml."""
     monkeypatch.syspath_prepend(FAKES)
     monkeypatch.delitem(sys.modules, "pynvml", raising=False)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # so that it is put back however a lease leaves it
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
 
     def pretend(names):
         monkeypatch.setenv("FAKE_GPUS", names)
@@ -193,15 +194,14 @@ def test_without_a_gpu_a_job_for_one_runs_all_the_same(host, tmp_path):
 
 
 @pytest.mark.parametrize("before", [None, "1,0"])
-def test_what_was_visible_before_is_visible_after(host, monkeypatch, tmp_path, before):
+def test_a_process_sees_the_gpu_it_had_and_no_other_for_good(host, monkeypatch, tmp_path, before):
     host("H100,H100")
     if before:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", before)
     with suppress(KeyError), gpus.lease(ENGINE, alone=True, folder=tmp_path) as run:
-        inside = os.environ["CUDA_VISIBLE_DEVICES"]
         raise KeyError
-    assert inside == run["gpu"]["uuid"]
-    assert os.environ.get("CUDA_VISIBLE_DEVICES") == before
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == run["gpu"]["uuid"]
+    assert [gpu.place() for gpu in nvml.visible()] == [run["gpu"]]
     assert run["gpu"]["index"] == (1 if before else 0)
 
 

@@ -26,7 +26,7 @@ Place = dict[str, Any]  # of a GPU: index, uuid
 
 @contextmanager
 def lease(module: ModuleType, alone: bool, folder: Path = FOLDER) -> Iterator[dict]:
-    """Hold a GPU, and let CUDA and NVML see no other, for as long as the block runs; wait for one if it must.
+    """Hold a GPU for as long as the block runs, and let this process see no other; wait for one if it must.
 
     module: the engine's. alone: no other lease on the GPU, whoever holds it; else the GPU that the fewest jobs share.
     Yields what a record says of a run: `gpu` (index and uuid, None where the engine runs on none), `start`, and at the
@@ -68,17 +68,15 @@ def left_out(library: Any = None) -> str:
 
 @contextmanager
 def _held(places: list[Place], alone: bool, folder: Path) -> Iterator[Place]:
-    """Hold one of some GPUs, and name no other in CUDA_VISIBLE_DEVICES meanwhile."""
+    """Hold one of some GPUs, and name no other in CUDA_VISIBLE_DEVICES from then on.
+
+    Not even afterwards: CUDA goes on with what it saw first, and torch, which counts anew, would stumble over the rest.
+    """
     file, place = _claim(places, alone, folder)
-    before = os.environ.get("CUDA_VISIBLE_DEVICES")
     os.environ["CUDA_VISIBLE_DEVICES"] = place["uuid"]
     try:
         yield place
     finally:
-        if before is None:
-            del os.environ["CUDA_VISIBLE_DEVICES"]
-        else:
-            os.environ["CUDA_VISIBLE_DEVICES"] = before
         os.close(file)
 
 
