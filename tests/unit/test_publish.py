@@ -105,8 +105,20 @@ def publish(paths, others, force=False):
 
 
 def test_the_folder_names_device_and_version():
-    assert published.folder("tensorrt", PLATFORM) == "nvidia-rtx-2060-tensorrt10.3.0"
+    assert published.folder("tensorrt", PLATFORM) == "rtx-2060-tensorrt10.3"
+    assert published.folder("tensorrt", {"gpu": "NVIDIA H100 80GB HBM3", "tensorrt": "8.6.1"}) == "h100-tensorrt8.6"
+    assert (
+        published.folder("tensorrt", {"gpu": "NVIDIA A100-SXM4-80GB", "tensorrt": "11"}) == "a100-sxm4-80gb-tensorrt11"
+    )
     assert published.folder("openvino", {"device": "AMD (2 cores)", "openvino": "1.2"}) == "amd-2-cores-openvino1.2"
+
+
+def test_a_folder_of_another_device_is_not_overwritten(results):
+    paths, others = results()
+    target = publish(paths, others)
+    other = published.identity("tensorrt", {**PLATFORM, "gpu": "NVIDIA RTX 2060 12GB"})
+    with pytest.raises(PublishError, match="holds results of NVIDIA RTX 2060; move it"):
+        published.publish(paths, others, target, other, True)
 
 
 def test_records_are_copied_and_found_again(results):
@@ -163,7 +175,7 @@ def test_the_index_has_a_row_a_device_and_model(results):
     publish(*results())
     found = published_index.entries(Path("results/published"))
     text = published_index.render(found)
-    link = "[NVIDIA RTX 2060](nvidia-rtx-2060-tensorrt10.3.0/table.md)"
+    link = "[NVIDIA RTX 2060](rtx-2060-tensorrt10.3/table.md)"
     assert f"|{link}|TensorRT 10.3.0|yolov5s|||2.00|40.0|2.00|40.0|tiny|" in text
     assert found[0]["FP16 ms"] == 2.0
     assert found[0]["Torch ms"] is None

@@ -14,6 +14,7 @@ from speedmap.row import NAMES, Row
 
 ROOT = Path("results/published")
 MANIFEST = "published.json"
+USUAL = re.compile(r"NVIDIA|GeForce|\d+GB|HBM\w+")  # words in a device's name that its folder does without
 
 
 class PublishError(UserError):
@@ -21,9 +22,10 @@ class PublishError(UserError):
 
 
 def folder(backend: str, platform: dict) -> str:
-    """Name the folder of a device and backend version, such as `nvidia-h100-tensorrt10.3.0`."""
+    """Name the folder of a device and a release, such as `h100-tensorrt10.3`; its manifest has both in full."""
     facts = identity(backend, platform)
-    return f"{_slug(facts['device'])}-{backend}{_slug(facts['version'])}"
+    device = " ".join(word for word in facts["device"].split() if not USUAL.fullmatch(word))
+    return f"{_slug(device)}-{backend}{'.'.join(facts['version'].split('.')[:2])}"
 
 
 def identity(backend: str, platform: dict) -> dict[str, str]:
@@ -56,6 +58,7 @@ def publish(paths: list[str], others: list[str], target: Path, identity: dict, f
     """
     rows = gather(paths)
     found = objections(rows)
+    _check_owner(target, identity)
     if found and not force:
         raise PublishError(f"{'; '.join(found)}; measure again from a clean commit, or set publish.force in the config")
     for old in [*target.glob("**/*.json"), *target.glob("table.*")]:
@@ -66,6 +69,16 @@ def publish(paths: list[str], others: list[str], target: Path, identity: dict, f
     when = datetime.now(UTC).isoformat(timespec="seconds")
     facts = {**identity, "published": when, "commit": environment.get("commit"), "objections": found}
     records.write(target / MANIFEST, {**facts, "records": list(paths)})
+
+
+def _check_owner(target: Path, identity: dict) -> None:
+    """Refuse a folder with the results of another device whose short name is the same."""
+    path = target / MANIFEST
+    there = records.read(path)["device"] if path.is_file() else identity["device"]
+    if there != identity["device"]:
+        raise PublishError(
+            f"{target} holds results of {there}; move it before those of {identity['device']} come there"
+        )
 
 
 def _copy(source: Path, target: Path) -> None:
