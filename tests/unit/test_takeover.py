@@ -70,3 +70,9 @@ def test_a_file_system_without_locks_is_left_to_snakemake(left, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", refuse)
     assert takeover.take_over(*left, main=True) is None
     assert (left[0] / "locks/0.output.lock").exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_left_to_snakemake(left):
+    (left[0] / "alive").mkdir()  # as good as another user's file, and so to root, too
+    assert takeover.take_over(*left, main=True) is None
+    assert (left[0] / "locks/0.output.lock").exists()

@@ -15,10 +15,13 @@ def take_over(state: Path, results: Path, main: bool) -> IO | None:
     The system frees this lock when a process dies, however it dies. Snakemake's own locks outlive a killed run, so
     nobody alive means that they, and half-written files, are nobody's. state: Snakemake's folder. main: whether this is
     the process that plans; its jobs, maybe on other hosts, only hold the lock. Returns None where the file system has
-    no such locks: Snakemake then refuses to go on, and says how.
+    no such locks, or the folder is another user's: Snakemake then refuses to go on, and says how.
     """
-    state.mkdir(exist_ok=True)
-    file = (state / "alive").open("a")
+    try:
+        state.mkdir(exist_ok=True)
+        file = (state / "alive").open("a")
+    except OSError:
+        return None
     try:
         if main and _alone(file):
             shutil.rmtree(state / "locks", ignore_errors=True)
