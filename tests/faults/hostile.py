@@ -203,6 +203,9 @@ def a_large_tensor(path):
     write(path, mapping(model=call("torch.FloatTensor", integer(10**11))))
 
 
+calls("a_large_storage", "torch.storage.UntypedStorage", integer(10**11))
+
+
 @hostile
 def codec_doubling(path):
     content = call("_codecs.encode", text("x" * 100), text("latin1"))

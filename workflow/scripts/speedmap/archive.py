@@ -16,7 +16,7 @@ DATA = {"numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstru
         "datetime.datetime"}  # fmt: skip
 TENSORS = re.compile(
     r"torch\._utils\._rebuild_(tensor_v2|parameter)|torch\.(nn\.parameter\.Parameter|Size|device)|"
-    r"torch\.([A-Z]\w+Storage|storage\.UntypedStorage|b?float\d+|u?int\d+|bool)|"
+    r"torch\.((B?Float16|Float|Half|Double|Long|Int|Short|Char|Byte|Bool)Storage|b?float\d+|u?int\d+|bool)|"
     r"collections\.OrderedDict|_codecs\.encode|(__builtin__|builtins)\.set"
 )
 STEPS = {  # of a pickle
