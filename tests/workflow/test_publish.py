@@ -15,6 +15,7 @@ from speedmap.cells import Cell
 
 ROOT = Path(__file__).parents[2]
 SHA = "0" * 64
+WATCHED = ("error", "setting", "count", "ranges", "reasons", "foreign_pids", "warnings", "samples")
 CONFIG = {"backend": "openvino", "shapes": ["static"], "torch": False,
           "models": {"yolov5s": {"weights": "sample/yolov5s-mini.safetensors"}}}  # fmt: skip
 AFTER = ("render_table", "describe_environment", "compare_records", "judge_comparison", "record_history",
@@ -36,9 +37,14 @@ def write(results, cell, median):
     drawn = np.random.default_rng(0).normal(1, 0.01, 400)
     samples = list(map(float, median * drawn / np.median(drawn)))
     audit = {"precision": cell.precision, "shares": {cell.precision: 1.0}, "invalid": []}
-    speed = {"protocol": {"conf": 0.25}, "samples_ms": samples, "summary": stats.summary(samples), "phases": {},
-             "audit": audit, "watch": {"setting": {}}}  # fmt: skip
-    accuracy = {"protocol": {"conf": 0.001}, "metrics": {"map": 0.4, "map50": 0.6, "map_se": 0.01},
+    summary = {**stats.summary(samples), "drift": 0.0}
+    speed = {"protocol": {"conf": 0.25, "iou": 0.45, "warmup_s": 0, "min_s": 0, "min_samples": 1},
+             "samples_ms": samples, "shapes": ["640x640"] * 400, "summary": summary, "doubts": [],
+             "per_shape": {"640x640": {"count": 400, "median_ms": median}},
+             "phases": dict.fromkeys(("letterbox", "load", "run", "fetch", "nms", "end_to_end"), 1.0),
+             "audit": audit, "watch": {**dict.fromkeys(WATCHED), "alive": True, "setting": {}}}  # fmt: skip
+    metrics = dict.fromkeys(("map", "map50", "map75", "map_small", "map_medium", "map_large"), 0.4)
+    accuracy = {"protocol": {"conf": 0.001, "iou": 0.65, "max_det": 300}, "metrics": {**metrics, "map_se": 0.01},
                 "jackknife": {"map": [0.001, -0.001]}}  # fmt: skip
     folder = results / "openvino" / cell.name
     records.write(folder / "speed.json", shared(cell) | speed)
@@ -69,7 +75,7 @@ def measured(tmp_path_factory):
         (folder / name).symlink_to(ROOT / name)
     for precision in ("fp16", "int8"):
         write(folder / "results", Cell("openvino", "yolov5s", precision, "static"), 10.0)
-    records.write(folder / "results/dataset.json", {"name": "tiny", "images": [1, 2, 3, 4], "calibration": []})
+    records.write(folder / "results/dataset.json", {**DATA, "images": [1, 2, 3, 4], "calibration": []})
     return folder
 
 
