@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 import publish as publish_index
-from speedmap import history, published, published_index, records
+from speedmap import history, published, published_index, records, schemas
 from speedmap.gather import gather
 from speedmap.provenance import describe
 from speedmap.published import PublishError
@@ -140,10 +140,14 @@ def test_what_is_no_longer_measured_is_no_longer_published(results):
 def test_a_further_build_belongs_to_its_cell(results):
     paths, others = results()
     again = write("results/tensorrt/yolov5s-fp16-static/speed.2.json", speed("fp16"))
+    assert schemas.checked([again]) == [again]
     target = publish([*paths, again], others)
     first, second = gather(published.recorded(target), target)
     assert first.builds == (speed("fp16") | {"schema": 1},)
     assert (first.medians, second.medians, second.builds) == ([2.0, 2.0], [2.0], ())
+    write(again, {key: value for key, value in speed("fp16").items() if key != "samples_ms"})
+    with pytest.raises(records.RecordError, match=r"speed\.2\.json: .*'samples_ms' is a required property"):
+        schemas.checked([again])
 
 
 @pytest.mark.parametrize(

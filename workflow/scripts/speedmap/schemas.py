@@ -22,11 +22,11 @@ def checked(paths: list[str], dataset: dict | None = None) -> list[str]:
     schema named after its file says, or that is of another cell or data set.
     """
     for path in map(Path, paths):
-        record = records.read(path)
-        if error := best_match(_validator(path.stem).iter_errors(record)):
+        record, kind = records.read(path), path.name.partition(".")[0]  # speed.2.json, of a further build, is a speed
+        if error := best_match(_validator(kind).iter_errors(record)):
             where = "".join(f"[{part!r}]" for part in error.absolute_path)
             raise RecordError(f"{path}: {where} {' '.join(error.message.split())[:200]}; {AGAIN}")
-        if path.stem == "speed" and record["audit"]["precision"] not in record["audit"]["shares"]:
+        if kind == "speed" and record["audit"]["precision"] not in record["audit"]["shares"]:
             raise RecordError(f"{path}: runs {record['audit']['precision']}, of which it knows no share; {AGAIN}")
         if path.parent.parts[-2:] != Path((cell := Cell(**record["cell"])).folder).parts[-2:]:
             raise RecordError(f"{path}: is of {cell.backend}/{cell.name}; {AGAIN}")
