@@ -12,7 +12,9 @@ given = deepcopy(config)  # by --configfile and --config
 configfile: "config.yaml"
 
 
-config |= {key: given[key] for key in ("models", "dataset") if key in given}  # replaced as a whole, never mixed
+if "dataset" in given:
+    given.setdefault("int8", {})  # the sample's belongs to the sample
+config |= {key: given[key] for key in ("models", "dataset", "int8") if key in given}  # as a whole, never mixed
 validate(config, "workflow/schemas/config.schema.yaml")
 
 

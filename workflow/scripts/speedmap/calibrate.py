@@ -121,8 +121,9 @@ def collect(onnx: Path, images: list[Path], imgsz: int, options: dict) -> Statis
     return _statistics(observers, _provenance(onnx, images, imgsz, graph.dynamic))
 
 
-def chosen(images: list[Path], count: int) -> list[Path]:
-    """Take the first `count` images; CalibrationError when there are fewer, or when all are the same."""
+def chosen(images: list[Path], count: int | None) -> list[Path]:
+    """Take the first `count` images, None for all; CalibrationError when there are fewer, or when all are the same."""
+    count = len(images) if count is None else count
     if len(images) < count:
         raise CalibrationError(
             f"int8.images asks for {count} calibration images, but there are {len(images)}; add some to "

@@ -12,8 +12,8 @@ from speedmap.graph import Graph
 from speedmap.sites import DIALECTS, Site, plan
 
 OPTIONS = {  # the config's section `int8`, as properties of its JSON schema
-    "images": {"type": "integer", "minimum": 1, "default": 128,
-               "description": "calibration images; the first so many of dataset.calibration, by name"},
+    "images": {"type": ["integer", "null"], "minimum": 1, "default": None,
+               "description": "calibration images: the first so many of dataset.calibration, by name; null: all"},
     "range": {"enum": list(ranges.METHODS), "default": "power",
               "description": "how a tensor's range is chosen: least mean change to the power 2.5 or 2 (mse), max, "
                              "percentile (99.99), entropy"},

@@ -123,7 +123,8 @@ def feeding(onnx: Path, imgsz: int, options: dict | None, here: dict[str, str]) 
 
 
 def chosen(listed: list[dict], count: int) -> list[Path]:
-    """Take the first `count` of an inventory's calibration images; EngineError when there are fewer."""
+    """Take the first `count` calibration images of an inventory, all where None; EngineError when there are fewer."""
+    count = len(listed) if count is None else count
     if len(listed) < count:
         raise EngineError(f"int8.images asks for {count} calibration images, but there are {len(listed)}; add some to "
                           "dataset.calibration, or lower int8.images")  # fmt: skip
