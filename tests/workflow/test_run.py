@@ -1,6 +1,7 @@
 """Real runs of Snakemake on a few images: what is measured is real, only little."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -113,6 +114,23 @@ def test_an_added_precision_leaves_the_measured_one_alone(snakemake):
     assert not {"calibrate", "type_int8", "export_onnx"} & planned(output)
 
 
+def test_an_added_model_leaves_the_measured_one_alone(snakemake):
+    added = {"yolov5m-mini": {"weights": "sample/yolov5m-mini.safetensors"}}
+    _, output, _ = snakemake("-n", "--", "results/table.md", **{**ONE, "models": ONE["models"] | added})
+    assert {"read_weights", "calibrate", "build_engine", "measure_speed", "render_table"} <= planned(output)
+    assert "model=yolov5m-mini" in output
+    assert "model=yolov5s-mini" not in output
+
+
+def test_a_dropped_cell_or_precision_leaves_only_the_table_to_make(snakemake):
+    both = {**ONE, "precisions": ["int8", "fp16"]}
+    _, output, _ = snakemake("-n", "--", "results/table.md", **both, skip=["yolov5s-mini-fp16-static"])
+    assert planned(output) == {"render_table"}
+    _, output, _ = snakemake("-n", "--", "results/table.md", **both, skip=["yolov5s-mini-int8-static"])
+    assert "precision=fp16" in output
+    assert "precision=int8" not in output
+
+
 def test_a_further_build_adds_its_spread_and_leaves_the_first_alone(snakemake):
     code, output, folder = snakemake("--", "results/table.md", **ONE, builds=2)
     assert code == 0, output
@@ -144,3 +162,30 @@ def test_a_real_checkpoint_on_real_images(snakemake):
     assert code == 0, output
     record = json.loads((folder / "results/openvino/yolov5n-v7.0-fp16-static/accuracy.json").read_text())
     assert 0.2 < record["metrics"]["map"] < 0.6
+
+
+def own(folder, reverse):
+    """Write a data set of four images as converters from YOLO and VOC do; returns the config's `dataset`."""
+    truth = json.loads((ROOT / "sample/instances.json").read_text())
+    chosen = truth["images"][:4]
+    ids = {image["id"] for image in chosen}
+    names = [category["name"] for category in truth["categories"]][:: -1 if reverse else 1]
+    kinds = [{"id": number, "name": name, "supercategory": "common-objects"} for number, name in enumerate(names, 1)]
+    boxes = [{**box, "segmentation": [], "iscrowd": 0} for box in truth["annotations"] if box["image_id"] in ids]
+    images = [{**image, "license": 1, "date_captured": "11/24/2026,10:00:00"} for image in chosen]
+    (folder / "own").mkdir(exist_ok=True)
+    for image in chosen:
+        shutil.copy(ROOT / "sample/images" / image["file_name"], folder / "own")
+    content = {"info": {}, "licenses": [], "categories": kinds, "images": images, "annotations": boxes}
+    (folder / "own.json").write_text(json.dumps(content))
+    return {"name": "own", "images": "own", "annotations": "own.json", "calibration": "sample/calibration"}
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_data_set_of_ones_own_is_taken_if_its_classes_are_in_the_models_order(snakemake, reverse):
+    folder = snakemake("-n", **ONE)[2]
+    data = {**ONE, "dataset": own(folder, reverse)}
+    code, output, _ = snakemake("--", "results/weights/yolov5s-mini.json", **data)
+    assert code == int(reverse), output
+    assert ("number the categories as the model does" in output) == reverse
+    assert len(json.loads((folder / "results/dataset.json").read_text())["images"]) == 4
