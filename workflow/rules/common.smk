@@ -98,6 +98,8 @@ def baseline_records(wildcards):
 def tabulate_what_there_is():
     import render_table
 
+    # Else Snakemake would take both tables for what the rule has made, and have nothing to do when asked again.
+    Path("results/table.csv").unlink(missing_ok=True)
     cells = settings.planned(config, BACKEND)
     if Path("results/dataset.json").exists() and any(Path(cell.folder, "speed.json").exists() for cell in cells):
         render_table.partial(cells, "results/dataset.json", CONFIG, BACKEND, "results/table.md")
