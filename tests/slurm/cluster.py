@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 NODES = 3
@@ -64,7 +64,12 @@ def cluster(nodes: int = NODES) -> Iterator[dict[str, subprocess.Popen]]:
         started = {f"n{number}": stack.enter_context(_daemon("slurmd", "-D", "-N", f"n{number}"))
                    for number in range(1, nodes + 1)}  # fmt: skip
         _wait(lambda: states() == {name: "idle" for name in started}, "slurmd")
-        yield started
+        try:
+            yield started
+        finally:
+            subprocess.run(["scancel", f"--user={getpass.getuser()}"], check=False)
+            with suppress(TimeoutError):  # a node that is gone ends nothing
+                _wait(lambda: not _asked("squeue", "-h"), "scancel", 30)
 
 
 def _configure(folder: Path, nodes: int) -> None:
@@ -99,8 +104,11 @@ def _daemon(*command: str) -> Iterator[subprocess.Popen]:
 
 def states() -> dict[str, str]:
     """Ask the controller for the state of each node."""
-    done = subprocess.run(["sinfo", "-N", "-h", "-o", "%N %t"], capture_output=True, text=True, check=False)
-    return dict(line.split() for line in done.stdout.splitlines())
+    return dict(line.split() for line in _asked("sinfo", "-N", "-h", "-o", "%N %t"))
+
+
+def _asked(*command: str) -> list[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
 
 
 def _wait(ready, what: str, seconds: float = 60) -> None:
