@@ -8,12 +8,15 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir, "workflow/scripts")
 sys.path.insert(0, str(SCRIPTS))
 
-from speedmap import backends, diagnose, environment, gpus, settings, takeover
+from speedmap import backends, diagnose, environment, failures, gpus, settings, takeover
 from speedmap.errors import UserError
 from speedmap.fingerprint import fingerprint_of
 
 # held as long as this process lives
 ALIVE = takeover.take_over(Path(".snakemake"), Path("results"), workflow.is_main_process)
+
+if workflow.is_main_process:
+    failures.forget_partial(Path("results/table.md"))
 
 try:
     settings.check(config, workflow.configfiles)
@@ -98,8 +101,6 @@ def baseline_records(wildcards):
 def tabulate_what_there_is():
     import render_table
 
-    # Else Snakemake would take both tables for what the rule has made, and have nothing to do when asked again.
-    Path("results/table.csv").unlink(missing_ok=True)
     cells = settings.planned(config, BACKEND)
     if Path("results/dataset.json").exists() and any(Path(cell.folder, "speed.json").exists() for cell in cells):
         render_table.partial(cells, "results/dataset.json", CONFIG, BACKEND, "results/table.md")

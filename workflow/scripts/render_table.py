@@ -29,7 +29,8 @@ def partial(cells: list[Cell], dataset: str, config: dict, backend: str, out: st
     rows = [failures.void(rows.get(cell, Row(cell, None, None, None)), failures.of(cell)) for cell in cells]
     if any(row.speed or row.accuracy for row in rows):
         with records.atomic(Path(out)) as temporary:
-            temporary.write_text(table.render(rows, config, records.read(Path(dataset)), backend))
+            text = table.render(rows, config, records.read(Path(dataset)), backend)
+            temporary.write_text(f"{failures.PARTIAL}\n\n{text}")
 
 
 if __name__ == "__main__":

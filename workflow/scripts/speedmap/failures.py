@@ -6,6 +6,7 @@ from pathlib import Path
 from speedmap.cells import Cell
 from speedmap.row import Row
 
+PARTIAL = "Not complete, since the run failed: the same command goes on, and makes this table again."
 MARK = "error: "  # begins the line that a failed job leaves
 LOGS = (
     "read_weights/{model}",
@@ -36,3 +37,9 @@ def void(row: Row, failed: dict[str, str]) -> Row:
         row = Row(row.cell, None, None, None)
     missing = {MEASURED[job]: None for job in failed if job in MEASURED}
     return replace(row, failed=tuple(failed.values()), **missing)
+
+
+def forget_partial(table: Path) -> None:
+    """Delete the table of a run that failed, since Snakemake would take it for what the rule has made, and be done."""
+    if table.exists() and table.read_text(errors="replace").startswith(PARTIAL):
+        table.unlink()
