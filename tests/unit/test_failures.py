@@ -39,3 +39,14 @@ def test_nothing_failed():
 def test_a_further_build_that_failed_voids_nothing(tmp_path):
     log(tmp_path, "openvino/a-b-int8-static/build_engine.2", "error: no memory\n")
     assert failures.of(CELL, tmp_path) == {}
+
+
+def test_only_the_table_of_a_run_that_failed_is_forgotten(tmp_path):
+    table = tmp_path / "table.md"
+    failures.forget_partial(table)
+    table.write_text("## Dynamic input")
+    failures.forget_partial(table)
+    assert table.exists()
+    table.write_text(f"{failures.PARTIAL}\n\n## Dynamic input")
+    failures.forget_partial(table)
+    assert not table.exists()
