@@ -109,9 +109,7 @@ def spoilt(number):
         values[0, 0, 0, 0] = number
         weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
         onnx.save(model, f"{CELL}/model.onnx")
-        build_engine.main(
-            "openvino", f"{CELL}/model.onnx", DATASET, 128, False, {}, f"{CELL}/engine", f"{CELL}/engine.json"
-        )
+        build(CELL)
 
     return change
 
@@ -143,8 +141,8 @@ def quantize():
 
 
 def build(folder="out"):
-    build_engine.main("openvino", f"{CELL}/model.onnx", DATASET, 128, False, {}, f"{folder}/engine",
-                      f"{folder}/engine.json")  # fmt: skip
+    build_engine.main("openvino", backends.platform("openvino"), f"{CELL}/model.onnx", DATASET, 128, False, {},
+                      f"{folder}/engine", f"{folder}/engine.json")  # fmt: skip
 
 
 def export():

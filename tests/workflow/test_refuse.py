@@ -20,6 +20,8 @@ def snakemake(tmp_path):
     """Run Snakemake in a folder with four images of the sample; an overlay is text, so that it can be wrong."""
     truth = json.loads((ROOT / "sample/instances.json").read_text())
     truth["images"] = truth["images"][:2]
+    listed = {image["id"] for image in truth["images"]}
+    truth["annotations"] = [entry for entry in truth["annotations"] if entry["image_id"] in listed]
     for folder, names in {
         "images": [image["file_name"] for image in truth["images"]],
         "calibration": sorted(path.name for path in (ROOT / "sample/calibration").iterdir())[:2],
@@ -67,7 +69,10 @@ def first_image(folder):
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda folder: edit(folder, lambda truth: truth.update(images=[])), ("truth.json", "lists no images")),
+        (
+            lambda folder: edit(folder, lambda truth: truth.update(images=[], annotations=[])),
+            ("truth.json", "lists no images"),
+        ),
         (lambda folder: edit(folder, lambda truth: truth.update(annotations=[])), ("truth.json", "no boxes", "limit")),
         (lambda folder: (folder / "truth.json").write_text("<html>"), ("truth.json", "no COCO instances JSON")),
         (lambda folder: first_image(folder).write_bytes(b""), (".jpg: no readable image", "replace")),
