@@ -7,7 +7,7 @@ from speedmap import records
 from speedmap.cells import Cell
 from speedmap.row import Row
 
-REFERENCES = {"torch": ("torch", "fp32", "dynamic"), "fp16": (None, "fp16", None)}  # None: as the cell itself
+REFERENCES = {"torch": ("torch", "fp32"), "fp16": (None, "fp16")}  # of the same input shape; None: of the same backend
 
 
 def gather(paths: list[str], root: Path = Path("results")) -> list[Row]:
@@ -33,8 +33,8 @@ def _row(cell: Cell, joined: dict[str, dict], root: Path) -> Row:
 def _references(cell: Cell, rows: dict[Cell, Row]) -> dict[str, dict]:
     """Give the accuracy records that a cell's mAP is held against, by the name of the column."""
     found = {}
-    for name, (backend, precision, shape) in REFERENCES.items():
-        other = rows.get(Cell(backend or cell.backend, cell.model, precision, shape or cell.shape))
+    for name, (backend, precision) in REFERENCES.items():
+        other = rows.get(Cell(backend or cell.backend, cell.model, precision, cell.shape))
         if other and other.accuracy and other.cell != cell:
             found[name] = other.accuracy
     return found
