@@ -95,8 +95,8 @@ NOTE = (
     "builds ms: least and largest median of the engines built from one graph. infer ms: as p50, but by the host's "
     "clock and amid the other phases. share: of the multiply-adds that ran in the precision under `ran`. agreement: "
     "cosine between the scores and those of the float32 graph. ± mAP: standard error over other images like these. "
-    "less torch, less FP16: difference of the mAP with the same input shape, and its standard error, paired by image; ≈ "
-    "means that it is within two of these."
+    "less torch, less FP16: difference of the mAP with the same input shape, and its standard error, paired by image; "
+    "≈ means that it is within two of these."
 )
 
 
