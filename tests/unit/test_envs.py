@@ -1,4 +1,6 @@
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -29,3 +31,24 @@ def test_every_package_is_pinned_once(path):
     names = [pin.split("==")[0] for pin in pins(path.name)]
     assert all("==" in pin for pin in pins(path.name))
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("driver", "expected"),
+    [
+        ("580.159.04", "gpu"),
+        ("595.10", "gpu"),
+        ("550.90.07", "gpu-tensorrt10"),
+        (None, "cpu"),
+        ("NVIDIA-SMI has failed because it could not communicate with the NVIDIA driver.", "cpu"),
+    ],
+)
+def test_make_chooses_the_environment_by_the_driver(tmp_path, driver, expected):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\necho {driver}\necho {driver}\n" if driver else "#!/bin/sh\nexit 9\n")
+    tool.chmod(0o755)
+    variables = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    variables = {name: value for name, value in variables.items() if name not in ("ENV", "MAKEFLAGS", "MAKELEVEL")}
+    command = ["make", "--dry-run", "--always-make", f"VENV={tmp_path}", "table"]
+    said = subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout
+    assert f"-r envs/{expected}.txt" in said
