@@ -299,8 +299,9 @@ def test_gpus_and_drivers_that_do_not_fit_are_named(version, capability, cuda, w
     assert reason is None if word is None else word in reason
 
 
-def test_a_tensorrt_that_is_not_there_is_said_with_the_places_looked_at(monkeypatch):
+def test_a_tensorrt_that_is_not_there_is_said_with_the_places_looked_at(monkeypatch, tmp_path):
     monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/nowhere")
+    monkeypatch.setattr(tensorrt_runtime, "DEVICES", (str(tmp_path),))
     monkeypatch.setattr(tensorrt_runtime, "load", tensorrt_runtime.load.__wrapped__)
 
     def missing(name):
@@ -309,6 +310,8 @@ def test_a_tensorrt_that_is_not_there_is_said_with_the_places_looked_at(monkeypa
     monkeypatch.setattr(tensorrt_runtime.importlib, "import_module", missing)
     assert "libnvinfer.so.10" in (reason := tensorrt_runtime.usable())
     assert "/opt/nowhere" in reason
+    monkeypatch.setattr(tensorrt_runtime, "DEVICES", (str(tmp_path / "none"),))
+    assert tensorrt_runtime.usable().startswith("no NVIDIA GPU and driver here")
 
 
 def test_the_library_version_is_read_in_both_spellings():

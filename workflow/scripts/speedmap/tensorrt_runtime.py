@@ -19,6 +19,7 @@ from speedmap.nvml import Gpu, NoGpu
 CAPABILITIES = {8: ((5, 0), (9, 0)), 10: ((7, 5), None), 11: ((7, 5), None)}  # by major version: oldest, newest GPU
 INPUT, OUTPUT = "images", "output"  # as in speedmap.export, which needs torch: none may be in a process that times
 REBUILD = catalogue.REBUILD
+DEVICES = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvmap")  # of the driver: Linux, WSL, Jetson
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,8 @@ def usable() -> str | None:
         version, gpu = load().__version__, Gpu().identity()
         return _two_versions(version, library()) or unfit(version, gpu, cuda_of_wheels())
     except (EngineError, NoGpu) as error:
-        return str(error)
+        driver = any(Path(device).exists() for device in DEVICES)
+        return str(error) if driver else f"no NVIDIA GPU and driver here: there is none of {', '.join(DEVICES)}"
 
 
 def unfit(version: str, gpu: dict[str, str], cuda_major: int | None) -> str | None:
