@@ -137,3 +137,11 @@ def test_a_file_of_something_else_is_an_error(tmp_path):
             np.savez(tmp_path / name, x=1)
         with pytest.raises(CalibrationError, match="delete it"):
             Statistics.load(tmp_path / name)
+
+
+def test_all_images_are_taken_unless_told(tmp_path):
+    pictures = [tmp_path / name for name in ("a.jpg", "b.jpg", "c.jpg")]
+    for path in pictures:
+        path.write_text(path.name)
+    assert calibrate.chosen(pictures, None) == pictures
+    assert calibrate.chosen(pictures, 2) == pictures[:2]

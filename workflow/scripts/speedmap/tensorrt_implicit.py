@@ -122,7 +122,7 @@ def feeding(onnx: Path, imgsz: int, options: dict | None, here: dict[str, str]) 
         yield Feed(stream, files, imgsz, cache_of(onnx, files, imgsz, here))
 
 
-def chosen(listed: list[dict], count: int) -> list[Path]:
+def chosen(listed: list[dict], count: int | None) -> list[Path]:
     """Take the first `count` calibration images of an inventory, all where None; EngineError when there are fewer."""
     count = len(listed) if count is None else count
     if len(listed) < count:
