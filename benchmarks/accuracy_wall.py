@@ -47,19 +47,23 @@ def measure(folder: Path, dataset: Path, imgsz: int) -> None:
     order = speed.sequence(data["images"], imgsz, dynamic)
     batches = {name: images.load(Path(file), imgsz, dynamic)[0] for name, file in dict(order).items()}
     categories = [category["id"] for category in data["categories"]]
-    opening = time.perf_counter()
-    with backends.engine(cell.backend).Session(folder / "engine", cell) as session:
-        ready = time.perf_counter()
+    module, engine = backends.engine(cell.backend), folder / "engine"
+    with module.Session(engine, cell) as session:
         before = {name: latencies(session, batch) for name, batch in batches.items()}
+    opening = time.perf_counter()
+    with accuracy.opened(module, cell, engine) as sessions:
         begun = time.perf_counter()
-        found = accuracy.find(session, data["images"], imgsz, dynamic, PROTOCOL, categories)
+        found = accuracy.find(sessions, data["images"], imgsz, dynamic, PROTOCOL, categories)
         detected = time.perf_counter()
-        scoring.judge(Path(data["annotations"]), found, [image["id"] for image in data["images"]])
-        judged = time.perf_counter()
+    judging = time.perf_counter()
+    scoring.judge(Path(data["annotations"]), found, [image["id"] for image in data["images"]])
+    judged = time.perf_counter() - judging
+    with module.Session(engine, cell) as session:
         single = {name: median(before[name] + latencies(session, batch)) for name, batch in batches.items()}
-    alone, start_up = sum(single[name] for name, _ in order) / 1e3, IMPORTED - START + ready - opening
+    alone, start_up = sum(single[name] for name, _ in order) / 1e3, IMPORTED - START + begun - opening
     print(f"{folder.name}: start-up {start_up:.1f} s; {len(order)} images, inference alone {alone:.1f} s; "
-          f"detection {against(detected - begun, alone)}; with evaluation {against(judged - begun, alone)}",
+          f"detection {against(detected - begun, alone)}; "
+          f"with evaluation {against(detected - begun + judged, alone)}",
           flush=True)  # fmt: skip
 
 

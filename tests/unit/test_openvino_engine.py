@@ -1,3 +1,5 @@
+import contextlib
+
 import numpy as np
 import onnx
 import openvino
@@ -44,3 +46,21 @@ def test_a_built_engine_computes_what_the_graph_computes(built):
         session.run()
         found = session.fetch()
     np.testing.assert_allclose(found, reference.session(plain).run(None, {INPUT: image})[0], atol=0.5)
+
+
+def test_sessions_side_by_side_compute_what_one_alone_does(built, monkeypatch):
+    _, _, engine = built
+    monkeypatch.setattr(openvino_engine.environment, "physical_cores", lambda: 2)
+    images = np.random.default_rng(0).random((2, 1, 3, SIDE, SIDE), np.float32)
+    cell, found = Cell("openvino", "tiny", "fp16", "static"), []
+    with openvino_engine.Session(engine, cell) as alone, contextlib.ExitStack() as stack:
+        pair = [stack.enter_context(session) for session in openvino_engine.several(engine, cell)]
+        assert [session.facts["streams"] for session in (alone, *pair)] == [1, 2, 2]
+        for session, image in zip(pair, images, strict=True):
+            session.load(image)
+            session.run()
+        for session, image in zip(pair, images, strict=True):  # after both have run, so that a shared output shows
+            alone.load(image)
+            alone.run()
+            found.append(np.array_equal(session.fetch(), alone.fetch()))
+    assert found == [True, True]

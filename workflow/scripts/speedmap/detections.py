@@ -7,7 +7,7 @@ import numpy as np
 from speedmap.errors import UserError
 
 CANDIDATES = 30_000  # at most these enter non-maximum suppression, best first
-BLOCK = 64  # boxes that non-maximum suppression compares at once
+BLOCK = 128  # boxes that non-maximum suppression compares at once
 MOST_OUTSIDE = 0.05  # of all boxes may lie outside of their image, as some in the padding do
 
 
@@ -29,7 +29,7 @@ def check(output: np.ndarray, classes: int) -> np.ndarray:
     if output.shape[-1] != 5 + classes:
         raise OutputError(f"the output tells {output.shape[-1] - 5} classes apart, but the data set has {classes}; "
                           "the engine is of another model: delete it and run again")  # fmt: skip
-    if not np.isfinite(output.max() - output.min()):
+    if not np.isfinite(output.sum()):  # one pass, and neither NaN nor infinity gets lost in it
         bad = int((~np.isfinite(output)).any(1).sum())
         raise OutputError(f"{bad} of {len(output)} rows of an output have NaN or infinite values, as when a precision "
                           "overflows; leave the cell out with `skip`, and report it with the checkpoint")  # fmt: skip
@@ -57,16 +57,20 @@ def candidates(output: np.ndarray, conf: float) -> Detections:
 
 def suppress(found: Detections, iou: float, limit: int) -> Detections:
     """Drop each box that overlaps a better one of its class by more than `iou`; keep the best `limit`."""
-    shift = found.classes * (np.abs(found.boxes).max(initial=0) * 2 + 1.0)  # moves each class to a place of its own
-    boxes = found.boxes + shift[:, None]
     kept = np.empty(0, int)
-    for start in range(0, len(boxes), BLOCK):  # in blocks, since `limit` is mostly reached long before the last box
-        block = np.arange(start, min(start + BLOCK, len(boxes)))
-        block = block[(overlaps(boxes[block], boxes[kept]) <= iou).all(1)]
-        kept = np.append(kept, block[_greedy(overlaps(boxes[block], boxes[block]) > iou)])[:limit]
+    for start in range(0, len(found.scores), BLOCK):  # in blocks, since `limit` is mostly reached long before the last
+        block = np.arange(start, min(start + BLOCK, len(found.scores)))
+        block = block[~_conflicts(found, block, kept, iou).any(1)]
+        kept = np.append(kept, block[_greedy(_conflicts(found, block, block, iou))])[:limit]
         if len(kept) == limit:
             break
     return Detections(found.boxes[kept], found.scores[kept], found.classes[kept])
+
+
+def _conflicts(found: Detections, some: np.ndarray, others: np.ndarray, iou: float) -> np.ndarray:
+    """Say [n, m] which of `some` [n] and `others` [m] are of one class and overlap by more than `iou`."""
+    same = found.classes[some][:, None] == found.classes[others]
+    return same & (overlaps(found.boxes[some], found.boxes[others]) > iou)
 
 
 def _greedy(conflicts: np.ndarray) -> np.ndarray:
@@ -94,13 +98,9 @@ def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def to_coco(found: Detections, image_id: int, category_ids: list[int]) -> list[dict]:
     """Write detections in image pixels as entries of a COCO result file (boxes x, y, width, height)."""
-    boxes = np.hstack((found.boxes[:, :2], found.boxes[:, 2:] - found.boxes[:, :2]))
+    boxes = np.hstack((found.boxes[:, :2], found.boxes[:, 2:] - found.boxes[:, :2])).astype(float).round(3)
+    scores, classes = found.scores.astype(float).round(5), found.classes
     return [
-        {
-            "image_id": image_id,
-            "category_id": category_ids[category],
-            "bbox": [round(float(side), 3) for side in box],
-            "score": round(float(score), 5),
-        }
-        for box, score, category in zip(boxes, found.scores, found.classes, strict=True)
+        {"image_id": image_id, "category_id": category_ids[category], "bbox": box, "score": score}
+        for box, score, category in zip(boxes.tolist(), scores.tolist(), classes.tolist(), strict=True)
     ]

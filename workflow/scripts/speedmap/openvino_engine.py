@@ -23,6 +23,7 @@ NAMES = {"f32": "fp32", "f16": "fp16", "bf16": "bf16", "i8": "int8", "u8": "int8
 SPLIT = "/WithoutBiases"  # ends the name of a convolution that OpenVINO parts from its bias
 KEEP = {"name": "DisablePrecisionConversion", "version": "0", "value": "dynamic:f16"}  # bfloat16 counts as float16
 MOST = 0.1  # of the multiply-adds: a head of hundreds of classes on a small body is no small thing to leave in float32
+STREAMS = 8  # that infer side by side; each holds activations of its own, and more are not fed fast enough
 CONVOLUTIONS = {"Convolution", "Deconvolution", "FullyConnected", "MatMul"}
 
 
@@ -40,11 +41,11 @@ def platform() -> dict:
     return {"device": environment.cpu_name(), "openvino": version("openvino")}
 
 
-def properties(threads: int) -> dict:
-    """Configure one request at a time for the least latency, on `threads` threads that stay on their cores."""
+def properties(threads: int, streams: int = 1) -> dict:
+    """Configure so many requests at a time, one for the least latency, on threads that stay on their cores."""
     return {
-        "PERFORMANCE_HINT": "LATENCY",
-        "NUM_STREAMS": 1,
+        "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
+        "NUM_STREAMS": streams,
         "INFERENCE_NUM_THREADS": threads,
         "ENABLE_CPU_PINNING": True,
     }
@@ -100,9 +101,8 @@ class Session:
     last: milliseconds of the last run by phase. facts: what the record says about how it ran.
     """
 
-    def __init__(self, engine: Path, cell: Cell) -> None:
-        self.threads = environment.physical_cores()
-        self.compiled = _open(engine, self.threads)
+    def __init__(self, engine: Path, cell: Cell, compiled: CompiledModel | None = None) -> None:
+        self.compiled = compiled or _open(engine, environment.physical_cores())
         self.request = self.compiled.create_infer_request()
         self.last: dict[str, float] = {}
         self.facts = {"threads": self.compiled.get_property("INFERENCE_NUM_THREADS"),
@@ -131,9 +131,16 @@ class Session:
         return self.request.get_output_tensor(0).data
 
 
-def _open(engine: Path, threads: int) -> CompiledModel:
+def several(engine: Path, cell: Cell) -> list[Session]:
+    """Open an engine for throughput: a session a core, at most STREAMS, that infer side by side."""
+    cores = environment.physical_cores()
+    compiled = _open(engine, cores, min(cores, STREAMS))
+    return [Session(engine, cell, compiled) for _ in range(min(cores, STREAMS))]
+
+
+def _open(engine: Path, threads: int, streams: int = 1) -> CompiledModel:
     try:
-        return Core().import_model(engine.read_bytes(), "CPU", properties(threads))
+        return Core().import_model(engine.read_bytes(), "CPU", properties(threads, streams))
     except RuntimeError as error:
         raise EngineError(
             f"{engine}: no engine of OpenVINO {version('openvino')} for this CPU; delete it and build it again"
