@@ -4,7 +4,7 @@
 
 The job may take 1.25 times (images x median latency) beyond its start-up (imports, opening the engine). The latency is
 that of the data set's mix of shapes, each measured before and after the job with nothing beside. Both the detection and
-the whole job, with COCO's evaluation and the jackknife after it, are held against that.
+the whole job, with COCO's evaluation and the bootstrap after it, are held against that.
 """
 
 import argparse

@@ -7,9 +7,7 @@ calibrated and judged for both shapes. `--work` keeps what was made for a next r
 """
 
 import argparse
-import contextlib
 import hashlib
-import io
 import json
 import sys
 import tempfile
@@ -20,20 +18,17 @@ from pathlib import Path
 import numpy as np
 import onnx
 import openvino
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "workflow/scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from speedmap import calibrate, checkpoint, coco, detections, export, fingerprint, geometry  # noqa: E402, I001
-from speedmap import images, openvino_engine, quantize, records, sensitivity, yolov5  # noqa: E402
+from speedmap import calibrate, checkpoint, coco, detections, differences, export, fingerprint, geometry  # noqa: E402, I001
+from speedmap import images, map_error, openvino_engine, quantize, records, sensitivity, yolov5  # noqa: E402
 from speedmap.graph import Graph  # noqa: E402
 
 SHARED = ROOT.parent / "shared"
-GROUPS = 25  # of images, left out in turn for the standard error
 
 
 def main(settings: argparse.Namespace) -> None:
@@ -119,34 +114,17 @@ def found(run: Callable[[np.ndarray], np.ndarray], truth: dict, settings: argpar
     return results
 
 
-def averages(results: list[dict], settings: argparse.Namespace) -> np.ndarray:
-    """Give the mAP in points, over all images and with each group of them left out in turn."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(str(settings.data / "instances.json"))
-        evaluation = COCOeval(truth, truth.loadRes(results), "bbox")
-        evaluation.params.areaRng, evaluation.params.areaRngLbl = evaluation.params.areaRng[:1], ["all"]
-        evaluation.evaluate()
-        whole = np.array(evaluation.evalImgs, object).reshape(-1, len(evaluation.params.imgIds))
-        group = np.arange(whole.shape[1]) % GROUPS
-        return np.array([average(evaluation, np.where(group == left, None, whole)) for left in range(-1, GROUPS)])
-
-
-def average(evaluation: COCOeval, matches: np.ndarray) -> float:
-    """Give the mAP of matches [categories, images]; None stands for an image left out."""
-    evaluation.evalImgs = matches.ravel().tolist()
-    evaluation.accumulate()
-    precision = evaluation.eval["precision"][..., 0, -1]
-    return float(100 * precision[precision > -1].mean())
-
-
 def report(results: dict[str, list[dict]], truth: dict, settings: argparse.Namespace, chosen: dict) -> None:
-    """Print both mAPs, the drop, and its standard error by a jackknife over groups of images."""
-    scores = {name: averages(found, settings) for name, found in results.items()}
-    drops = scores["FP32"] - scores["INT8"]
-    error = np.sqrt((GROUPS - 1) * np.var(drops[1:]))
+    """Print both mAPs, the drop, and its standard error by a paired bootstrap over images."""
+    annotations, ids = settings.data / "instances.json", [image["id"] for image in truth["images"]]
+    evaluated = {name: coco.evaluation(annotations, found, ids) for name, found in results.items()}
+    score = {name: 100 * coco.metrics(done)["map"] for name, done in evaluated.items()}
+    draws = {name: np.array(map_error.draws(done)["map"]) for name, done in evaluated.items()}
+    drop = score["FP32"] - score["INT8"]
+    error = 100 * differences.standard_error(draws["FP32"] - draws["INT8"])
     print(
-        f"{settings.weights.stem} {settings.shape} {settings.dialect}: FP32 {scores['FP32'][0]:.2f} "
-        f"INT8 {scores['INT8'][0]:.2f} drop {drops[0]:.2f} +- {error:.2f} on {len(truth['images'])} images; "
+        f"{settings.weights.stem} {settings.shape} {settings.dialect}: FP32 {score['FP32']:.2f} "
+        f"INT8 {score['INT8']:.2f} drop {drop:.2f} +- {error:.2f} on {len(truth['images'])} images; "
         f"output error {chosen.get('reached')}, INT8 share {chosen.get('int8_share')}, float {len(chosen['float'])}"
     )
 

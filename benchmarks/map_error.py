@@ -1,4 +1,4 @@
-"""Hold the jackknife's error of a mAP, and of a difference of two, against a bootstrap over images.
+"""Hold the error of a mAP that records keep, and of a difference of two, against a bootstrap of 1000 other draws.
 
 Usage: python benchmarks/map_error.py INSTANCES.json DETECTIONS.json [OTHER_DETECTIONS.json ...]
 
@@ -19,17 +19,17 @@ from speedmap import coco, differences, map_error
 REPLICATIONS = 1000
 
 
-def bootstrap(evaluation: object, seed: int = 0) -> dict[str, np.ndarray]:
-    """Evaluate on resampled images, the same resamples for every call."""
+def bootstrap(evaluation: object, seed: int = map_error.SEED + 1) -> dict[str, np.ndarray]:
+    """Evaluate on single images drawn anew, the same draws for every call."""
     images = len(evaluation.params.imgIds)
     weights = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), REPLICATIONS)
     return map_error.weighted(evaluation, weights)
 
 
-def compare(name: str, influence: np.ndarray, resampled: np.ndarray) -> None:
+def compare(name: str, kept: np.ndarray, drawn: np.ndarray) -> None:
     """Print both standard errors in points."""
-    jackknife, boot = 100 * differences.standard_error(influence), 100 * resampled.std(ddof=1)
-    print(f"{name:40} jackknife {jackknife:.3f}  bootstrap {boot:.3f}  ratio {jackknife / boot:.2f}")
+    ours, theirs = (100 * differences.standard_error(values) for values in (kept, drawn))
+    print(f"{name:40} records {ours:.3f}  bootstrap {theirs:.3f}  ratio {ours / theirs:.2f}")
 
 
 def main(annotations: str, *files: str) -> None:
@@ -40,14 +40,14 @@ def main(annotations: str, *files: str) -> None:
         start = time.perf_counter()
         evaluation = coco.evaluation(Path(annotations), results, sorted({entry["image_id"] for entry in results}))
         evaluated = time.perf_counter()
-        influences = map_error.influences(evaluation)
-        print(f"{file}: evaluation {evaluated - start:.2f} s, jackknife {time.perf_counter() - evaluated:.2f} s")
-        found[Path(file).parent.name] = np.array(influences["map"]), bootstrap(evaluation)["map"]
-    (first, (first_influence, resampled_first)), *others = found.items()
-    for name, (influence, resampled) in found.items():
-        compare(name, influence, resampled)
-    for name, (influence, resampled) in others:
-        compare(f"{name} - {first}", influence - first_influence, resampled - resampled_first)
+        kept = map_error.draws(evaluation)
+        print(f"{file}: evaluation {evaluated - start:.2f} s, draws {time.perf_counter() - evaluated:.2f} s")
+        found[Path(file).parent.name] = np.array(kept["map"]), bootstrap(evaluation)["map"]
+    (first, (first_kept, first_drawn)), *others = found.items()
+    for name, (kept, drawn) in found.items():
+        compare(name, kept, drawn)
+    for name, (kept, drawn) in others:
+        compare(f"{name} - {first}", kept - first_kept, drawn - first_drawn)
 
 
 if __name__ == "__main__":

@@ -24,14 +24,14 @@ FACTS = {
     "artefact": {"engine_sha256": "e"},
     "warnings": [],
 }
-INFLUENCES = [0.001, -0.001, 0.0005, -0.0005]
+DRAWS = [0.001, -0.001, 0.0005, -0.0005]
 
 
-def row(precision="fp16", median=10.0, half=0.05, score=0.4, influences=INFLUENCES):
+def row(precision="fp16", median=10.0, half=0.05, score=0.4, draws=DRAWS):
     """A cell whose median is known to ± half ms."""
     summary = {"median_ms": median, "median_low_ms": median - half, "median_high_ms": median + half}
     speed = {**FACTS, "summary": summary, "audit": {"precision": precision, "invalid": []}}
-    accuracy = {**FACTS, "metrics": {"map": score}, "jackknife": {"map": list(influences)}}
+    accuracy = {**FACTS, "metrics": {"map": score}, "bootstrap": {"map": list(draws)}}
     cell = Cell("tensorrt", "yolov5s", precision, "static")
     return copy.deepcopy(Row(cell, speed, accuracy, None))
 
@@ -81,8 +81,8 @@ def test_map_counts_beyond_its_limit(now, expected):
 
 def test_a_map_whose_difference_is_unsure_is_noise_until_it_is_gross():
     shaky = [0.01, -0.01, 0.01, -0.01]
-    assert verdicts([row()], [row(score=0.39, influences=shaky)])["fp16", "mAP"] == NOISE
-    assert verdicts([row()], [row(score=0.37, influences=shaky)])["fp16", "mAP"] == REGRESSED
+    assert verdicts([row()], [row(score=0.39, draws=shaky)])["fp16", "mAP"] == NOISE
+    assert verdicts([row()], [row(score=0.37, draws=shaky)])["fp16", "mAP"] == REGRESSED
 
 
 def test_a_dropped_cell_fails_and_a_new_one_does_not():

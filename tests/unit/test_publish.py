@@ -68,7 +68,7 @@ def accuracy(precision, **more):
         **shared(precision, **more),
         "protocol": {"conf": 0.001, "iou": 0.65, "max_det": 300},
         "metrics": {**metrics, "map_se": 0.01},
-        "jackknife": {"map": [0.001, -0.001]},
+        "bootstrap": {"map": [0.001, -0.001]},
     }
 
 

@@ -48,7 +48,7 @@ def detected(monkeypatch):
 @pytest.fixture
 def score(monkeypatch):
     """Score parts, whatever is in them."""
-    monkeypatch.setattr(scoring, "judge", lambda annotations, found, ids: {"metrics": {}, "jackknife": {}})
+    monkeypatch.setattr(scoring, "judge", lambda annotations, found, ids: {"metrics": {}, "bootstrap": {}})
     monkeypatch.setattr(scoring, "describe", lambda data: {})
     data = {"annotations": "instances.json", "images": []}
     return lambda parts: scoring.score(parts, data, "b" * 12)

@@ -45,7 +45,7 @@ def write(results, cell, median):
              "audit": audit, "watch": {**dict.fromkeys(WATCHED), "alive": True, "setting": {}}}  # fmt: skip
     metrics = dict.fromkeys(("map", "map50", "map75", "map_small", "map_medium", "map_large"), 0.4)
     accuracy = {"protocol": {"conf": 0.001, "iou": 0.65, "max_det": 300}, "metrics": {**metrics, "map_se": 0.01},
-                "jackknife": {"map": [0.001, -0.001]}}  # fmt: skip
+                "bootstrap": {"map": [0.001, -0.001]}}  # fmt: skip
     folder = results / "openvino" / cell.name
     records.write(folder / "speed.json", shared(cell) | speed)
     records.write(folder / "accuracy.json", shared(cell) | accuracy)

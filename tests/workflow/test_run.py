@@ -100,7 +100,7 @@ def test_a_data_set_in_three_parts_has_the_map_of_the_whole(snakemake):
     parted = json.loads((folder / "accuracy.json").read_text())
     assert json.loads((folder / "detections.json").read_text()) == found
     assert parted["metrics"] == whole["metrics"]
-    assert parted["jackknife"] == whole["jackknife"]
+    assert parted["bootstrap"] == whole["bootstrap"]
     assert parted.keys() == whole.keys()
     assert len(whole["runs"]) == 1
     assert len(parted["runs"]) == 3

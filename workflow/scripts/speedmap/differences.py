@@ -27,14 +27,12 @@ def between(record: dict | None, other: dict | None) -> Difference | None:
     """Subtract the mAP in the accuracy record `other` from that in `record`; None unless both saw the same images."""
     if not record or not other or record["dataset"]["sha256"] != other["dataset"]["sha256"]:
         return None
-    ours, theirs = (np.array(one.get("jackknife", {}).get("map", ())) for one in (record, other))
+    ours, theirs = (np.array(one.get("bootstrap", {}).get("map", ())) for one in (record, other))
     if len(ours) != len(theirs) or not len(ours):
         return None
     return Difference(record["metrics"]["map"] - other["metrics"]["map"], standard_error(ours - theirs))
 
 
-def standard_error(influence: list[float] | np.ndarray) -> float:
-    """Give the standard error that influences of groups of images, or differences of such, amount to."""
-    values = np.asarray(influence, float)
-    count = len(values)
-    return float(np.sqrt(count / max(count - 1, 1) * np.square(values - values.mean()).sum()))
+def standard_error(draws: list[float] | np.ndarray) -> float:
+    """Give the standard error of a figure whose value in every draw of a bootstrap is given, or of a difference."""
+    return float(np.std(draws, ddof=1)) if len(draws) > 1 else 0.0

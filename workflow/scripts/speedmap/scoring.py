@@ -47,16 +47,16 @@ def _check_alike(parts: list[dict]) -> None:
 
 
 def judge(annotations: Path, found: list[dict], image_ids: list[int]) -> dict:
-    """Score COCO results; returns the metrics, `map_se` among them, and the jackknife's influences behind that.
+    """Score COCO results; returns the metrics, `map_se` among them, and the `bootstrap` behind that.
 
     map_se: the standard error of map over other images like these, None when nothing was found.
     """
     if not found:
-        return {"metrics": {**dict.fromkeys(coco.METRICS, 0.0), "map_se": None}, "jackknife": {}}
+        return {"metrics": {**dict.fromkeys(coco.METRICS, 0.0), "map_se": None}, "bootstrap": {}}
     evaluation = coco.evaluation(annotations, found, image_ids)
-    influences = map_error.influences(evaluation)
-    error = differences.standard_error(influences["map"])
-    return {"metrics": {**coco.metrics(evaluation), "map_se": error}, "jackknife": influences}
+    draws = map_error.draws(evaluation)
+    error = differences.standard_error(draws["map"])
+    return {"metrics": {**coco.metrics(evaluation), "map_se": error}, "bootstrap": draws}
 
 
 def write_detections(path: Path, found: list[dict]) -> None:
