@@ -2,6 +2,7 @@ import ctypes
 import enum
 import json
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from speedmap import tensorrt_build, tensorrt_engine, tensorrt_open, tensorrt_runtime, weak
+from speedmap import records, tensorrt_build, tensorrt_engine, tensorrt_open, tensorrt_runtime, weak
 from speedmap.cells import Cell
 from speedmap.cuda import CudaError, Stream
 from speedmap.tensorrt_runtime import EngineError, decoded, explain, memory_peak, unfit
@@ -264,6 +265,16 @@ def engine(tmp_path):
 def test_an_engine_from_elsewhere_is_refused(engine, key):
     with pytest.raises(EngineError, match=f"built for {key} .*delete it"):
         tensorrt_open.refuse_foreign(engine, HERE | {key: "another"})
+
+
+def test_a_further_build_is_held_against_its_own_description(engine):
+    further = engine.with_name("engine.2")
+    further.write_bytes(b"another plan")
+    Path(f"{further}.json").write_text(json.dumps({"engine_sha256": records.sha256(further), "platform": HERE}))
+    tensorrt_open.refuse_foreign(further, HERE)
+    further.write_bytes(b"another")
+    with pytest.raises(EngineError, match=r"engine\.2: truncated"):
+        tensorrt_open.refuse_foreign(further, HERE)
 
 
 def test_a_truncated_engine_is_refused(engine):

@@ -14,8 +14,8 @@ Shape = tuple[int, ...]
 
 
 def refuse_foreign(engine: Path, here: dict[str, str]) -> None:
-    """Compare the engine.json beside an engine with the file and this machine; EngineError when they differ."""
-    path = engine.with_name("engine.json")
+    """Compare an engine's description beside it with the file and this machine; EngineError when they differ."""
+    path = Path(f"{engine}.json")  # engine.2.json of a further build
     if not engine.is_file():
         raise EngineError(f"{engine}: no such engine; let snakemake build it")
     if not path.is_file():  # not written yet while the rule that builds still audits
