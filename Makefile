@@ -1,6 +1,7 @@
 # make table:  set everything up, measure what config.yaml names, end with results/table.md
 # make test:   set everything up, run the linters and the tests
-# make test-slurm: the same on a SLURM of three nodes that it starts on this machine (apt install slurmctld slurmd munge)
+# make test-slurm: the same on a SLURM of three nodes that it starts on this machine (apt install slurmctld slurmd munge);
+#                  SLURM_TABLE=config.yaml makes the default table there, not a small one
 # make runs/a100: a folder to run in for one kind of machine beside others, with one index of all that is published
 # make doctor: set everything up, say in ten lines what of this machine can run, what is missing and what to do
 PYTHON ?= python3

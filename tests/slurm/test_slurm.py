@@ -1,4 +1,7 @@
-"""The workflow on a real SLURM of three nodes, one of which dies: make test-slurm."""
+"""The workflow on a real SLURM of three nodes, one of which dies: make test-slurm.
+
+It makes a small table; SLURM_TABLE=config.yaml makes that of a config file, the default one, say.
+"""
 
 import csv
 import os
@@ -35,6 +38,9 @@ CONFIG = {
                 "calibration": "sample/calibration", "limit": 12},
     "speed": {"warmup_s": 0.1, "min_s": 0.3, "min_samples": 5},
 }  # fmt: skip
+if named := os.environ.get("SLURM_TABLE"):
+    CONFIG = yaml.safe_load((ROOT / named).read_text())
+PATIENCE = 3600  # seconds
 SAME = ("cell", "ran", "share", "mAP", "mAP50")  # columns that no clock has a part in
 PROFILE = ["--profile", ROOT / "profiles/slurm", "--max-threads", "2", "--set-scatter", "images=2",
            "--seconds-between-status-checks", "2", "--slurm-init-seconds-before-status-checks", "2",
@@ -52,7 +58,7 @@ def start(folder, *arguments):
 
 
 def finish(process, folder):
-    assert process.wait(600) == 0, (folder / "output").read_text()[-4000:]
+    assert process.wait(PATIENCE) == 0, (folder / "output").read_text()[-4000:]
     with (folder / "results/table.csv").open() as file:
         return [{name: row[name] for name in SAME} for row in csv.DictReader(file)]
 
@@ -114,8 +120,9 @@ def of(jobs, rule):
 def test_the_table_is_that_of_a_local_run(runs):
     table, local, _, _ = runs
     assert table == local
-    assert len(table) == 2
-    assert all(float(row["mAP"]) > 0 for row in table)
+    assert len(table) >= 2
+    assert all(float(row["mAP"]) > 0 for row in table if row["mAP"])
+    assert any(row["mAP"] for row in table)
 
 
 def test_what_the_dead_node_ran_ran_again_elsewhere(runs):
