@@ -1,5 +1,6 @@
 import json
 import tracemalloc
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from speedmap import calibrate, export, images, yolov5
+from speedmap import calibrate, export, images, observers, yolov5
 from speedmap.calibrate import CalibrationError, Statistics
+from speedmap.graph import Graph
 from speedmap.layout import Layout
 
 SIZE = 64
@@ -60,6 +62,28 @@ def test_statistics_are_those_of_the_values(statistics, pictures):
     np.testing.assert_allclose(statistics.covariances[export.INPUT], np.cov(channels, bias=True), rtol=1e-3, atol=1e-5)
 
 
+def test_windows_hold_what_kernels_see(graph, pictures):
+    model = Graph(onnx.load(graph))
+    window = observers.Window(model, "/model.1/conv/Conv")  # 3x3, stride 2, padded by 1
+    weight, random = model.weight("/model.1/conv/Conv"), np.random.default_rng(0)
+    values = random.random((1, weight.shape[1], 32, 32), np.float32) + np.arange(32, dtype=np.float32)
+    for _ in range(40):  # some positions each time
+        window.add(values)
+    conv = torch.nn.functional.conv2d(torch.tensor(values), torch.tensor(weight), stride=2, padding=1)[0].flatten(1)
+    mean, covariance = window.moments
+    rows = weight.reshape(len(weight), -1)
+    np.testing.assert_allclose(rows @ mean, conv.mean(1), rtol=0.1, atol=0.1 * conv.mean(1).abs().max())
+    np.testing.assert_allclose(np.einsum("oi,ij,oj->o", rows, covariance, rows), conv.var(1), rtol=0.1)
+
+
+def test_kernels_that_see_too_much_have_a_mean_alone(statistics, graph):
+    model = Graph(onnx.load(graph))
+    tensor = model.convs["/model.1/conv/Conv"].input[0]
+    mean, covariance = replace(statistics, windows={}).under("/model.1/conv/Conv", tensor, (3, 3))
+    np.testing.assert_array_equal(mean.reshape(-1, 9), np.tile(statistics.means[tensor][:, None], 9))
+    assert covariance is None
+
+
 def test_every_tensor_that_a_convolution_reads_was_seen(statistics, graph):
     convs = [node for node in onnx.load(graph).graph.node if node.op_type == "Conv"]
     assert {conv.input[0] for conv in convs} <= set(statistics.histograms)
@@ -82,6 +106,10 @@ def test_saved_statistics_come_back_with_their_record(statistics, pictures, tmp_
         assert again.histograms[name].width == histogram.width
         np.testing.assert_array_equal(again.covariances[name], statistics.covariances[name])
     assert again.shapes == statistics.shapes
+    assert again.windows.keys() == statistics.windows.keys()
+    for conv, moments in statistics.windows.items():
+        np.testing.assert_allclose(again.windows[conv].mean, moments.mean)
+        np.testing.assert_allclose(again.windows[conv].covariance, moments.covariance, rtol=1e-6)
 
 
 def test_the_same_statistics_make_the_same_file(statistics, tmp_path):

@@ -16,9 +16,13 @@ from speedmap import images as imagery
 from speedmap import records
 from speedmap.errors import UserError
 from speedmap.graph import Graph
-from speedmap.ranges import HALF, Histogram, width_for
+from speedmap.observers import POSITIONS, Moments, Observer, Window
+from speedmap.ranges import Histogram
 
-ALGORITHM = "histograms of 16384 bins around zero, wider as values grow; means and covariances of the channels"
+WINDOW = "window "  # before the names of convolutions in a file
+LARGEST = 1152  # values under a kernel whose covariance is kept, 5 MB: 3x3 of 128 channels
+ALGORITHM = ("histograms of 16384 bins around zero, wider as values grow; means and covariances of the channels, and "
+             f"of up to {LARGEST} values under a kernel at {POSITIONS} positions an image")  # fmt: skip
 PREPROCESSING = "letterbox to imgsz, padded with 114 (static: to a square), RGB in 0..1"
 
 
@@ -26,49 +30,29 @@ class CalibrationError(UserError):
     """Images or a graph from which no ranges can be learnt; the message names the cause and the remedy."""
 
 
-class Observer:
-    """Counts the values of one tensor, image by image, in memory that does not grow."""
-
-    def __init__(self) -> None:
-        self.histogram = Histogram(np.zeros(2 * HALF, np.int64), width_for(0), np.inf, -np.inf)
-        self.sums, self.products, self.size, self.shape = 0.0, 0.0, 0, ()
-
-    def add(self, value: np.ndarray) -> None:
-        """Count a tensor [1, channels, h, w]; ValueError when it holds an inf or NaN."""
-        low, high = float(value.min()), float(value.max())
-        if not np.isfinite(high - low):
-            raise ValueError("inf or NaN")
-        width = max(width_for(max(-low, high)), self.histogram.width)
-        bins = (value.ravel() * np.float32(1 / width) + np.float32(HALF)).astype(np.intp)
-        counts = np.bincount(bins.clip(0, 2 * HALF - 1, bins), minlength=2 * HALF)
-        self.histogram += Histogram(counts, width, low, high)
-        rows = value[0].reshape(value.shape[1], -1)
-        self.sums = self.sums + rows.sum(1, np.float64)
-        self.products = self.products + (rows @ rows.T)
-        self.size += rows.shape[1]
-        self.shape = value.shape
-
-    @property
-    def covariance(self) -> np.ndarray:
-        """The covariance [channels, channels] of the channels."""
-        mean = self.sums / self.size
-        return (self.products / self.size - np.outer(mean, mean)).astype(np.float32)
-
-
 @dataclass(frozen=True)
 class Statistics:
     """What calibration saw of each tensor that a convolution reads or that could carry a scale for one.
 
     histograms, means and covariances (of the channels): by tensor name, equal in a model's static and dynamic graph.
-    shapes: of the last image. record: how it came about, JSON. scales: already chosen from these, see sites.
+    windows: of larger kernels than 1x1, by convolution. shapes: of the last image. record: how it came about, JSON.
+    scales: already chosen from these, see sites.
     """
 
     histograms: dict[str, Histogram]
     means: dict[str, np.ndarray]
     covariances: dict[str, np.ndarray]
+    windows: dict[str, Moments]
     shapes: dict[str, tuple[int, ...]]
     record: dict
     scales: dict = field(default_factory=dict, repr=False, compare=False)
+
+    def under(self, conv: str, tensor: str, kernel: tuple[int, int]) -> Moments:
+        """Say what a convolution's kernel sees of a tensor."""
+        if conv in self.windows:
+            return self.windows[conv]
+        mean, pointwise = np.repeat(self.means[tensor], kernel[0] * kernel[1]), kernel == (1, 1)
+        return Moments(mean, self.covariances[tensor] if pointwise else None)
 
     def save(self, npz: Path) -> None:
         """Write everything into one .npz, and the record, too, as JSON beside it."""
@@ -79,6 +63,7 @@ class Statistics:
         names, record = np.array(list(self.histograms)), np.array(json.dumps(self.record))
         means, shapes = np.concatenate([self.means[name] for name in names]), [self.shapes[name] for name in names]
         covariances = np.concatenate([self.covariances[name].ravel() for name in names])
+        columns |= {f"{WINDOW}{conv}": np.vstack(moments) for conv, moments in self.windows.items()}
         with records.atomic(npz) as temporary, temporary.open("wb") as file:
             np.savez(file, names=names, means=means, covariances=covariances, shapes=shapes, record=record, **columns)
         records.write(npz.with_suffix(".json"), self.record)
@@ -95,12 +80,14 @@ class Statistics:
             means = np.split(data["means"], np.cumsum(channels)[:-1])
             covariances = np.split(data["covariances"], np.cumsum(channels**2)[:-1])
             covariances = [flat.reshape(count, count) for flat, count in zip(covariances, channels, strict=True)]
+            windows = {key.removeprefix(WINDOW): Moments(rows[0], rows[1:].astype(np.float32))
+                       for key, rows in data.items() if key.startswith(WINDOW)}  # fmt: skip
             record = json.loads(str(data["record"]))
         except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
             raise CalibrationError(f"{npz}: no calibration statistics ({error}); delete it and run again") from error
         histograms = (Histogram(*row) for row in rows)
-        columns = (histograms, means, covariances, shapes)
-        return cls(*(dict(zip(names, column, strict=True)) for column in columns), record)
+        tensors = (dict(zip(names, column, strict=True)) for column in (histograms, means, covariances))
+        return cls(*tensors, windows, dict(zip(names, shapes, strict=True)), record)
 
 
 def collect(onnx: Path, images: list[Path], imgsz: int, options: dict) -> Statistics:
@@ -111,14 +98,25 @@ def collect(onnx: Path, images: list[Path], imgsz: int, options: dict) -> Statis
     """
     images = chosen(images, options["images"])
     graph = Graph(onnxlib.load(onnx))
-    observers = {name: Observer() for name in graph.read}
+    observers, windows = {name: Observer() for name in graph.read}, _windows(graph)
     run = tapped(onnx, list(observers))
     for path in tqdm(images, "calibrating", unit="image", disable=None, leave=False):
         batch, _ = imagery.load(path, imgsz, graph.dynamic)
-        for (name, observer), value in zip(observers.items(), run(batch), strict=True):
-            _observe(observer, value, f"{onnx.name}: tensor {name} on {path}")
+        values = dict(zip(observers, run(batch), strict=True))
+        for name, observer in observers.items():
+            _observe(observer, values[name], f"{onnx.name}: tensor {name} on {path}")
+        for window in windows.values():
+            window.add(values[window.tensor])
     _check_spread(observers[graph.image].histogram, images)
-    return _statistics(observers, _provenance(onnx, images, imgsz, graph.dynamic))
+    return _statistics(observers, windows, _provenance(onnx, images, imgsz, graph.dynamic))
+
+
+def _windows(graph: Graph) -> dict[str, Window]:
+    """Find the convolutions with kernels beyond 1x1 that see no more than LARGEST values."""
+    sizes = {conv: graph.weight(conv).shape[1:] for conv in graph.convs}
+    return {
+        conv: Window(graph, conv) for conv, size in sizes.items() if size[1:] != (1, 1) and np.prod(size) <= LARGEST
+    }
 
 
 def chosen(images: list[Path], count: int | None) -> list[Path]:
@@ -169,11 +167,12 @@ def _check_spread(histogram: Histogram, images: list[Path]) -> None:
         raise CalibrationError(f"{images[0].parent}: the calibration images are of one colour; ranges need real ones")
 
 
-def _statistics(observers: dict[str, Observer], record: dict) -> Statistics:
+def _statistics(observers: dict[str, Observer], windows: dict[str, Window], record: dict) -> Statistics:
     return Statistics(
         {name: observer.histogram for name, observer in observers.items()},
         {name: observer.sums / observer.size for name, observer in observers.items()},
         {name: observer.covariance for name, observer in observers.items()},
+        {conv: window.moments for conv, window in windows.items()},
         {name: observer.shape for name, observer in observers.items()},
         record,
     )

@@ -20,7 +20,7 @@ OPTIONS = {  # the config's section `int8`, as properties of its JSON schema
     "bias_correction": {"type": "boolean", "default": True,
                         "description": "let biases absorb the mean error of the rounded weights"},
     "compensate": {"type": "boolean", "default": True,
-                   "description": "round the weights of 1x1 convolutions so that their errors cancel (GPTQ)"},
+                   "description": "round weights so that their errors cancel (GPTQ)"},
     "target": {"type": "number", "minimum": 0, "default": 0,
                "description": "most that INT8 may change the output on calibration images, as relative squared error, "
                               "with as few convolutions in float as that takes; 0: as many as least_share allows"},
@@ -64,11 +64,12 @@ def _weight(graph: Graph, conv: str, statistics: Statistics, middle: float, opti
     (tensor, _, bias), weight = graph.convs[conv].input, graph.weight(conv)
     steps = rounding.steps(weight)
     value = rounding.nearest(weight, steps).astype(np.float32)
-    if options["compensate"] and weight.shape[2:] == (1, 1):
-        value[..., 0, 0] = rounding.compensated(weight[..., 0, 0], steps, statistics.covariances[tensor])
+    mean, covariance = statistics.under(conv, tensor, weight.shape[2:])
+    if options["compensate"] and covariance is not None:
+        value = rounding.compensated(weight.reshape(len(weight), -1), steps, covariance).reshape(weight.shape)
     shift = value.sum((1, 2, 3)) * middle
     if options["bias_correction"]:
-        shift = shift + (weight - value).sum((2, 3)) @ statistics.means[tensor]
+        shift = shift + (weight - value).reshape(len(weight), -1) @ mean
     graph.add(f"{conv}/weight", value)
     graph.add(f"{conv}/bias", (graph.constant(bias) + shift).astype(np.float32))
     graph.convs[conv].input[1:] = [rounded(f"{conv}/weight"), f"{conv}/bias"]

@@ -4,6 +4,7 @@ import numpy as np
 
 CLIPS = np.linspace(0.6, 1.0, 41)  # fractions of a channel's largest weight that are tried
 FINEST = 1e-8  # largest weight of a channel that is zero throughout
+BLOCK = 64  # inputs between two updates of all that come later
 DAMPING = 0.01  # of the inputs' mean variance, added to each, so that dead channels do not make the covariance singular
 
 
@@ -33,9 +34,13 @@ def compensated(weight: np.ndarray, step: np.ndarray, covariance: np.ndarray) ->
         len(order)
     )
     factor = np.linalg.cholesky(np.linalg.inv(damped)).T  # upper: row i tells how the later inputs make up for i
-    rest, result = weight[:, order].astype(np.float64), np.empty_like(weight)
-    for index, column in enumerate(order):
-        result[:, column] = nearest(rest[:, index], step)
-        change = (rest[:, index] - result[:, column]) / factor[index, index]
-        rest[:, index + 1 :] -= np.outer(change, factor[index, index + 1 :])
-    return result
+    rest, result = weight[:, order].astype(np.float64), np.empty(weight.shape)
+    for start in range(0, len(order), BLOCK):
+        end = min(start + BLOCK, len(order))
+        changes = np.empty((len(weight), end - start))
+        for index in range(start, end):
+            result[:, index] = nearest(rest[:, index], step)
+            changes[:, index - start] = (rest[:, index] - result[:, index]) / factor[index, index]
+            rest[:, index + 1 : end] -= np.outer(changes[:, index - start], factor[index, index + 1 : end])
+        rest[:, end:] -= changes @ factor[start:end, end:]  # later blocks learn of it at once
+    return result[:, np.argsort(order)].astype(weight.dtype)
