@@ -1,7 +1,7 @@
 # results/{backend}/{model}-{precision}-{shape}/: model.onnx -> engine -> speed.json, accuracy.json; all of them -> table
 from copy import deepcopy
 
-from snakemake.utils import min_version, validate
+from snakemake.utils import min_version
 
 min_version("9.25")
 
@@ -10,12 +10,6 @@ given = deepcopy(config)  # by --configfile and --config
 
 
 configfile: "config.yaml"
-
-
-if "dataset" in given:
-    given.setdefault("int8", {})  # the sample's belongs to the sample
-config |= {key: given[key] for key in ("models", "dataset", "int8") if key in given}  # as a whole, never mixed
-validate(config, "workflow/schemas/config.schema.yaml")
 
 
 include: "workflow/rules/common.smk"

@@ -1,7 +1,12 @@
+from pathlib import Path
+
 import pytest
+import yaml
 
 from speedmap import settings
 from speedmap.settings import ConfigError
+
+ROOT = Path(__file__).parents[2]
 
 
 def config(tmp_path, **more):
@@ -40,3 +45,18 @@ def test_downloads_lie_under_resources(tmp_path):
     chosen = config(tmp_path, models={"a": {"weights": "elsewhere/a.pt", "url": "https://example.org/a.pt"}})
     with pytest.raises(ConfigError, match="must lie under resources/"):
         settings.check(chosen, [])
+
+
+def test_an_overlay_of_another_data_set_has_none_of_the_samples_int8_settings():
+    default = yaml.safe_load((ROOT / "config.yaml").read_text())
+    assert default["int8"]  # else this would show nothing
+    for file in (*ROOT.glob("config/*.yaml"), *ROOT.glob("tests/configs/*.yaml")):
+        given = yaml.safe_load(file.read_text())
+        merged = default | settings.replacing(given)
+        expected = given.get("int8", {} if "dataset" in given else default["int8"])
+        assert merged["int8"] == expected
+        assert merged["models"] == given.get("models", default["models"])
+
+
+def test_an_overlay_without_a_data_set_leaves_the_int8_settings():
+    assert settings.replacing({"speed": {"min_s": 1}, "models": {"m": {}}}) == {"models": {"m": {}}}

@@ -1,9 +1,10 @@
-"""The backend, the cells, and the parameters that make reruns exactly right."""
+"""The config, the backend, the cells, and the parameters that make reruns exactly right."""
 
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.utils import validate
 
 SCRIPTS = Path(workflow.basedir, "workflow/scripts")
 sys.path.insert(0, str(SCRIPTS))
@@ -11,6 +12,9 @@ sys.path.insert(0, str(SCRIPTS))
 from speedmap import backends, diagnose, environment, failures, gpus, settings, takeover
 from speedmap.errors import UserError
 from speedmap.fingerprint import fingerprint_of
+
+config |= settings.replacing(given)
+validate(config, "../schemas/config.schema.yaml")
 
 # held as long as this process lives
 ALIVE = takeover.take_over(Path(".snakemake"), Path("results"), workflow.is_main_process)

@@ -170,9 +170,7 @@ def config(files: list[str]) -> Line:
         for file in files:
             given = yaml.safe_load(Path(file).read_text()) or {}
             update_config(merged, given)
-            if "dataset" in given:  # as in the Snakefile
-                given.setdefault("int8", {})
-            merged |= {key: given[key] for key in ("models", "dataset", "int8") if key in given}
+            merged |= settings.replacing(given)  # as the Snakefile does
         validate(merged, str(ROOT / "workflow/schemas/config.schema.yaml"))
         settings.check(merged, files)
     except (OSError, UserError, WorkflowError, yaml.YAMLError, AttributeError, TypeError) as error:

@@ -16,6 +16,15 @@ class ConfigError(UserError):
     """A mistake in the config; the message names the key, the cause and the remedy."""
 
 
+def replacing(given: dict) -> dict:
+    """Pick what an overlay replaces as a whole, never mixed with the default's: models, data set and INT8 settings.
+
+    Those of the default are the sample's: another data set has none of them.
+    """
+    whole = {key: given[key] for key in ("models", "dataset", "int8") if key in given}
+    return {"int8": {}, **whole} if "dataset" in given else whole
+
+
 def check(config: dict, files: list[str]) -> None:
     """Look for mistakes before anything runs: doubled keys in the files, unknown cells, weights that are not there."""
     for file in files:
