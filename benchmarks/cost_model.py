@@ -101,9 +101,12 @@ class Measured:
         return {rule: median(times) for rule, times in found.items()}
 
     def _records(self, results: Path) -> Iterator[tuple[datetime, str, dict, Path]]:
+        """Give the records but those that came about without a GPU, which tell nothing of one with."""
         for kind in RULES:
             for path in results.glob(f"*/*/{kind}.json"):
                 record = json.loads(path.read_text())
+                if any(run["gpu"] is None for run in record.get("runs", [])):
+                    continue
                 rule = (TORCH if record["cell"]["backend"] == "torch" else RULES)[kind]
                 yield datetime.fromisoformat(record["measured"]), rule, record, path
 
