@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import onnx
 import pytest
@@ -5,6 +9,13 @@ import pytest
 from speedmap import audit, export, precision, reference
 from speedmap.interface import INPUT
 from test_yolov5 import tiny
+
+AGAIN = """import sys
+from pathlib import Path
+from speedmap import export
+from test_yolov5 import tiny
+export.export(tiny().fuse(), Path(sys.argv[1]), 64, sys.argv[2] == "True")
+"""
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["static", "dynamic"])
@@ -20,6 +31,15 @@ def test_the_graph_computes_what_the_network_computes(exported):
     shapes = [(64, 96), (96, 32)] if dynamic else [(64, 64)]
     batches = [np.random.default_rng(0).random((1, 3, *shape), np.float32) for shape in shapes]
     assert export.worst_difference(network, path, batches)["box_px"] < 0.01
+
+
+def test_the_same_network_makes_the_same_file(exported, tmp_path):
+    _, path, dynamic = exported
+    command = [sys.executable, "-c", AGAIN, str(tmp_path / "again.onnx"), str(dynamic)]  # another order of hashes
+    subprocess.run(
+        command, check=True, env={**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": os.pathsep.join(sys.path)}
+    )
+    assert (tmp_path / "again.onnx").read_bytes() == path.read_bytes()
 
 
 def test_a_wrong_graph_is_refused(exported):

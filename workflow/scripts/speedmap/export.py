@@ -33,7 +33,9 @@ def export(network: YOLOv5, path: Path, imgsz: int, dynamic: bool) -> None:
         warnings.simplefilter("ignore")  # the tracing exporter is deprecated, but the other one has no opset 17
         torch.onnx.export(network, (torch.zeros(1, 3, imgsz, imgsz),), temporary, opset_version=OPSET, dynamo=False,
                           input_names=[INPUT], output_names=[OUTPUT], dynamic_axes=axes)  # fmt: skip
-        onnx.save(onnxslim.slim(onnx.load(temporary)), temporary)
+        model = onnxslim.slim(onnx.load(temporary))
+        del model.graph.value_info[:]  # whose symbolic shapes onnxslim writes otherwise each time
+        onnx.save(onnx.shape_inference.infer_shapes(model), temporary)
 
 
 def worst_difference(network: YOLOv5, path: Path, batches: list[np.ndarray]) -> dict:
