@@ -70,7 +70,7 @@ def test_windows_hold_what_kernels_see(graph, pictures):
     for _ in range(40):  # some positions each time
         window.add(values)
     conv = torch.nn.functional.conv2d(torch.tensor(values), torch.tensor(weight), stride=2, padding=1)[0].flatten(1)
-    mean, covariance = window.moments
+    mean, covariance = window.seen.moments
     rows = weight.reshape(len(weight), -1)
     np.testing.assert_allclose(rows @ mean, conv.mean(1), rtol=0.1, atol=0.1 * conv.mean(1).abs().max())
     np.testing.assert_allclose(np.einsum("oi,ij,oj->o", rows, covariance, rows), conv.var(1), rtol=0.1)

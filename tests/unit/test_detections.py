@@ -71,6 +71,12 @@ def test_an_output_that_is_not_finite_is_refused(value):
         detections.check(output, 2)
 
 
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_an_output_whose_sum_alone_overflows_is_taken():
+    output = np.full((4, 6), 3e38, np.float32)
+    assert detections.check(output, 1) is output
+
+
 def test_boxes_outside_of_their_image_and_none_at_all_are_said():
     inside, outside = {"bbox": [1, 1, 5, 5]}, {"bbox": [64, 1, 0, 5]}
     assert detections.doubts([inside] * 99 + [outside]) == []

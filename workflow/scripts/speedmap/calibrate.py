@@ -168,11 +168,12 @@ def _check_spread(histogram: Histogram, images: list[Path]) -> None:
 
 
 def _statistics(observers: dict[str, Observer], windows: dict[str, Window], record: dict) -> Statistics:
+    channels = {name: observer.channels.moments for name, observer in observers.items()}
     return Statistics(
         {name: observer.histogram for name, observer in observers.items()},
-        {name: observer.sums / observer.size for name, observer in observers.items()},
-        {name: observer.covariance for name, observer in observers.items()},
-        {conv: window.moments for conv, window in windows.items()},
+        {name: moments.mean for name, moments in channels.items()},
+        {name: moments.covariance for name, moments in channels.items()},
+        {conv: window.seen.moments for conv, window in windows.items()},
         {name: observer.shape for name, observer in observers.items()},
         record,
     )

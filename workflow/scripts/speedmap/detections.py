@@ -29,8 +29,8 @@ def check(output: np.ndarray, classes: int) -> np.ndarray:
     if output.shape[-1] != 5 + classes:
         raise OutputError(f"the output tells {output.shape[-1] - 5} classes apart, but the data set has {classes}; "
                           "the engine is of another model: delete it and run again")  # fmt: skip
-    if not np.isfinite(output.sum()):  # one pass, and neither NaN nor infinity gets lost in it
-        bad = int((~np.isfinite(output)).any(1).sum())
+    # neither NaN nor infinity gets lost in a sum, which is quicker than a look at each value
+    if not np.isfinite(output.sum()) and (bad := int((~np.isfinite(output)).any(1).sum())):
         raise OutputError(f"{bad} of {len(output)} rows of an output have NaN or infinite values, as when a precision "
                           "overflows; leave the cell out with `skip`, and report it with the checkpoint")  # fmt: skip
     return output

@@ -1,8 +1,8 @@
 """How far a mAP would move with other images: a bootstrap over groups of images, from pycocotools' own matches.
 
 The images are drawn anew, with replacement, and the mAP is taken of each draw; how much it scatters is its error. A
-jackknife would be cheaper, but leaving an image out moves a mAP by more than counting it twice does, since precision is
-interpolated: its errors of a difference came out between 0.5 and 1.65 times the bootstrap's.
+jackknife would be cheaper, but precision is interpolated, so that leaving an image out moves a mAP by more than
+counting it twice does: neither, nor their mean, gives the error of a difference.
 
 Pairing is what makes small differences visible: two engines stumble over the same images, so that the error of their
 difference is far below that of either mAP. Records therefore keep the mAP of every draw, which is the same for all, and

@@ -20,12 +20,30 @@ class Moments(NamedTuple):
     covariance: np.ndarray | None
 
 
+class Sums:
+    """Adds up values [variables, observations], from which their moments follow."""
+
+    def __init__(self) -> None:
+        self.sums, self.products, self.size = 0.0, 0.0, 0
+
+    def add(self, rows: np.ndarray) -> None:
+        """Add some observations."""
+        self.sums = self.sums + rows.sum(1, np.float64)
+        self.products = self.products + (rows @ rows.T)
+        self.size += rows.shape[1]
+
+    @property
+    def moments(self) -> Moments:
+        mean = self.sums / self.size
+        return Moments(mean, (self.products / self.size - np.outer(mean, mean)).astype(np.float32))
+
+
 class Observer:
     """Counts the values of one tensor, image by image, in memory that does not grow."""
 
     def __init__(self) -> None:
         self.histogram = Histogram(np.zeros(2 * HALF, np.int64), width_for(0), np.inf, -np.inf)
-        self.sums, self.products, self.size, self.shape = 0.0, 0.0, 0, ()
+        self.channels, self.shape = Sums(), ()
 
     def add(self, value: np.ndarray) -> None:
         """Count a tensor [1, channels, h, w]; ValueError when it holds an inf or NaN."""
@@ -36,17 +54,8 @@ class Observer:
         bins = (value.ravel() * np.float32(1 / width) + np.float32(HALF)).astype(np.intp)
         counts = np.bincount(bins.clip(0, 2 * HALF - 1, bins), minlength=2 * HALF)
         self.histogram += Histogram(counts, width, low, high)
-        rows = value[0].reshape(value.shape[1], -1)
-        self.sums = self.sums + rows.sum(1, np.float64)
-        self.products = self.products + (rows @ rows.T)
-        self.size += rows.shape[1]
+        self.channels.add(value[0].reshape(value.shape[1], -1))
         self.shape = value.shape
-
-    @property
-    def covariance(self) -> np.ndarray:
-        """The covariance [channels, channels] of the channels."""
-        mean = self.sums / self.size
-        return (self.products / self.size - np.outer(mean, mean)).astype(np.float32)
 
 
 class Window:
@@ -57,8 +66,7 @@ class Window:
         self.tensor, self.kernel = node.input[0], graph.weight(conv).shape[2:]
         found = {attribute.name: list(attribute.ints) for attribute in node.attribute}
         self.strides, self.pads = found.get("strides", [1, 1]), found.get("pads", [0, 0, 0, 0])
-        self.random = np.random.default_rng(0)
-        self.sums, self.products, self.size = 0.0, 0.0, 0
+        self.random, self.seen = np.random.default_rng(0), Sums()
 
     def add(self, value: np.ndarray) -> None:
         """Look at a tensor [1, channels, h, w]."""
@@ -67,12 +75,5 @@ class Window:
         windows = np.lib.stride_tricks.sliding_window_view(padded, self.kernel, (1, 2))
         windows = windows[:, :: self.strides[0], :: self.strides[1]]
         chosen = self.random.integers(windows.shape[1:3], size=(POSITIONS, 2))
-        rows = windows[:, *chosen.T].transpose(0, 2, 3, 1).reshape(-1, POSITIONS)  # in the order of the weights
-        self.sums = self.sums + rows.sum(1, np.float64)
-        self.products = self.products + (rows @ rows.T)
-        self.size += POSITIONS
-
-    @property
-    def moments(self) -> Moments:
-        mean = self.sums / self.size
-        return Moments(mean, (self.products / self.size - np.outer(mean, mean)).astype(np.float32))
+        rows = windows[:, *chosen.T].transpose(0, 2, 3, 1)  # in the order of the weights
+        self.seen.add(rows.reshape(-1, POSITIONS))

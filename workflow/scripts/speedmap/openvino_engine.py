@@ -133,9 +133,10 @@ class Session:
 
 def several(engine: Path, cell: Cell) -> list[Session]:
     """Open an engine for throughput: a session a core, at most STREAMS, that infer side by side."""
-    cores = environment.physical_cores()
-    compiled = _open(engine, cores, min(cores, STREAMS))
-    return [Session(engine, cell, compiled) for _ in range(min(cores, STREAMS))]
+    threads = environment.physical_cores()
+    streams = min(threads, STREAMS)
+    compiled = _open(engine, threads, streams)
+    return [Session(engine, cell, compiled) for _ in range(streams)]
 
 
 def _open(engine: Path, threads: int, streams: int = 1) -> CompiledModel:
