@@ -411,3 +411,37 @@ def test_only_what_the_file_types_float32_is_pinned():
     assert weak.halved(typed())
     assert weak.quantized(typed())
     assert not weak.halved(weak.widen(typed()))
+
+
+def test_convolutions_that_the_file_types_float16_are_pinned_and_quantized_ones_are_not():
+    assert weak.half_convolutions(typed()) == set()
+    model = typed()
+    model.graph.node[4].input[0] = "half"  # the convolution now reads the image itself
+    assert weak.half_convolutions(model) == {"conv"}
+    assert weak.half_convolutions(weak.widen(model)) == set()
+
+
+class Layer:
+    """Stands in for a layer of TensorRT's network with one output."""
+
+    def __init__(self, name, dtype="float"):
+        self.output, self.types = SimpleNamespace(name=name, dtype=dtype, is_shape_tensor=False), []
+        self.num_outputs, self.precision = 1, None
+
+    def get_output(self, _position):
+        return self.output
+
+    def set_output_type(self, _position, precision):
+        self.types.append(precision)
+
+
+def test_a_tensorrt_without_strong_types_is_told_both_float_types(monkeypatch):
+    trt = SimpleNamespace(DataType=SimpleNamespace(FLOAT="float", HALF="half"))
+    monkeypatch.setattr(tensorrt_build, "load", lambda: trt)
+    model = typed()
+    model.graph.node[4].input[0] = "half"
+    layers = [Layer("conv"), Layer("output"), Layer("output", "int32"), Layer("q")]
+    network = SimpleNamespace(num_layers=len(layers), get_layer=layers.__getitem__)
+    assert tensorrt_build._pin_types(network, model, None) == {"float32": 1, "float16": 1}
+    assert [layer.precision for layer in layers] == ["half", "float", None, None]
+    assert [layer.types for layer in layers] == [["half"], ["float"], [], []]

@@ -76,8 +76,8 @@ def serialize(
     parser, text = trt.OnnxParser(network, log), (model if strong else weak.widen(model)).SerializeToString()
     if not parser.parse(text):
         raise explain(parser_errors(parser, model), f"{path.name} with TensorRT {trt.__version__}")
-    pinned = 0 if strong else _pin(network, _single(model, feed))
-    precisions = {} if strong else flags_for(model, pinned)
+    pinned = {"float32": 0, "float16": 0} if strong else _pin_types(network, model, feed)
+    precisions = {} if strong else flags_for(model, sum(pinned.values()))
     config = configure(builder, network, shapes, options, precisions | tensorrt_implicit.flags(feed))
     tensorrt_implicit.set_shape(builder, config, feed)
     if cache:
@@ -91,14 +91,23 @@ def serialize(
         save_timings(config, cache)
     facts = {"builder_level": config.builder_optimization_level, "types": "strong" if strong else "weak"}
     facts |= {"calibration": feed.facts()} if feed else {}
-    return plan, {**facts, "pinned_float32": pinned, "workspace_gib": options.get("workspace_gib"), **log.peak}
+    facts |= {f"pinned_{kind}": count for kind, count in pinned.items()}
+    return plan, {**facts, "workspace_gib": options.get("workspace_gib"), **log.peak}
 
 
-def _single(model: ModelProto, feed: Feed | None) -> set[str]:
-    """Name the tensors that a TensorRT without strong types must be told to keep in float32."""
+def _pin_types(network: Any, model: ModelProto, feed: Feed | None) -> dict[str, int]:
+    """Tell a TensorRT without strong types what the file said; gives the number of layers pinned to each type.
+
+    Without it the builder runs a share of the convolutions in float32 that differs from build to build.
+    """
+    types = load().DataType
     if feed:
-        return tensorrt_implicit.decoding(model)
-    return weak.float_tensors(model) if weak.halved(model) else set()
+        return {"float32": _pin(network, tensorrt_implicit.decoding(model), types.FLOAT), "float16": 0}
+    single = weak.float_tensors(model) if weak.halved(model) else set()
+    return {
+        "float32": _pin(network, single, types.FLOAT),
+        "float16": _pin(network, weak.half_convolutions(model), types.HALF),
+    }
 
 
 def _read(path: Path) -> ModelProto:
@@ -128,15 +137,15 @@ def _parser_error(error: Any, model: ModelProto) -> str:
     return f"node {name} ({operator}): {error.desc()}"
 
 
-def _pin(network: Any, tensors: set[str]) -> int:
-    """Ask a weakly typed TensorRT to compute the named tensors in float32; gives the number of layers pinned."""
-    single, count = load().DataType.FLOAT, 0
+def _pin(network: Any, tensors: set[str], precision: Any) -> int:
+    """Ask a weakly typed TensorRT to compute the named tensors, floats so far, in a precision; counts the layers."""
+    float32, count = load().DataType.FLOAT, 0
     for index in range(network.num_layers):
         layer = network.get_layer(index)
         outputs = [layer.get_output(position) for position in range(layer.num_outputs)]
-        if any(tensor.name in tensors and tensor.dtype == single and not tensor.is_shape_tensor for tensor in outputs):
-            layer.precision = single
+        if any(tensor.name in tensors and tensor.dtype == float32 and not tensor.is_shape_tensor for tensor in outputs):
+            layer.precision = precision
             for position in range(layer.num_outputs):
-                layer.set_output_type(position, single)
+                layer.set_output_type(position, precision)
             count += 1
     return count

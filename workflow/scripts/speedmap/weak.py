@@ -32,6 +32,14 @@ def float_tensors(model: ModelProto) -> set[str]:
     return {name for node in graph.node if node.op_type not in UNPINNED for name in node.output} & single
 
 
+def half_convolutions(model: ModelProto) -> set[str]:
+    """Name what convolutions of a typed graph give that are to run in float16: those that read no quantized tensor."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    half = {info.name for info in graph.value_info if info.type.tensor_type.elem_type == TensorProto.FLOAT16}
+    eight = {name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output}
+    return {node.output[0] for node in graph.node if node.op_type == "Conv" and node.input[0] not in eight} & half
+
+
 def widen(model: ModelProto) -> ModelProto:
     """Copy a typed graph with every float16 made float32, float casts gone and weights quantized in the graph."""
     twin = ModelProto()
