@@ -65,6 +65,10 @@ RECORDED = [
     (HERE,
      "RuntimeError: can't start new thread",
      "no more threads"),
+    (HERE,
+     "2: [builder.cpp::createCaskKernelLibraryImpl::182] Error Code 2: Internal Error (Assertion "
+     "validateCaskKLibDigest(sha256sum) failed. )",
+     "builder resource"),
     ("TNTwise/REAL-Video-Enhancer/issues/85",
      "createInferBuilder: Error Code 6: API Usage Error (Unable to load library: "
      "libnvinfer_builder_resource.so.10.7.0: libnvinfer_builder_resource.so.10.7.0: cannot enable executable "

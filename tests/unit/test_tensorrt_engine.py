@@ -445,3 +445,15 @@ def test_a_tensorrt_without_strong_types_is_told_both_float_types(monkeypatch):
     assert tensorrt_build._pin_types(network, model, None) == {"float32": 1, "float16": 1}
     assert [layer.precision for layer in layers] == ["half", "float", None, None]
     assert [layer.types for layer in layers] == [["half"], ["float"], [], []]
+
+
+def test_a_builder_that_does_not_start_says_what_tensorrt_said(monkeypatch):
+    def refuse(_log):
+        raise TypeError("pybind11::init(): factory function returned nullptr")
+
+    monkeypatch.setattr(tensorrt_build, "load", lambda: SimpleNamespace(Builder=refuse))
+    with pytest.raises(EngineError, match="no GPU, or a driver too old"):
+        tensorrt_build._builder(SimpleNamespace(errors=[]))
+    said = ["Internal Error (Assertion validateCaskKLibDigest(sha256sum) failed. )"]
+    with pytest.raises(EngineError, match=r"builder resource is missing, damaged.*install"):
+        tensorrt_build._builder(SimpleNamespace(errors=said))

@@ -54,8 +54,8 @@ MESSAGES = {
         "this system refuses libraries with an executable stack, which some TensorRT 10 have",
         "update TensorRT to 10.8 or later",
     ),
-    r"(open|load) library:? '?\S*nvinfer\w*builder_resource": (
-        "TensorRT's builder resource is missing, or of another version than libnvinfer",
+    r"(open|load) library:? '?\S*nvinfer\w*builder_resource|KLibDigest": (
+        "TensorRT's builder resource is missing, damaged, or of another version than libnvinfer",
         f"keep one TensorRT: take others off LD_LIBRARY_PATH and {INSTALL}",
     ),
     r"lib(nvinfer|nvonnxparser|nvparsers)\w*\.so[.\d]*'?(: cannot open shared| due to |;)": (

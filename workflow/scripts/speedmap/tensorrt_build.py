@@ -70,7 +70,7 @@ def serialize(
     model = _read(path)
     flags = trt.NetworkDefinitionCreationFlag.__members__
     strong = "STRONGLY_TYPED" in flags and feed is None  # since TensorRT 9: the types in the file are binding
-    builder = _made(trt.Builder, log)
+    builder = _builder(log)
     network = builder.create_network(1 << int(flags["STRONGLY_TYPED" if strong else "EXPLICIT_BATCH"]))
     # the parser's weights are not copied: it and the text must live until the engine is built
     parser, text = trt.OnnxParser(network, log), (model if strong else weak.widen(model)).SerializeToString()
@@ -117,10 +117,12 @@ def _read(path: Path) -> ModelProto:
         raise EngineError(f"{path}: no ONNX file ({error}); delete it and let snakemake export it again") from error
 
 
-def _made(kind: Any, *args: Any) -> Any:
+def _builder(log: Any) -> Any:
     try:
-        return kind(*args)
+        return load().Builder(log)
     except TypeError as error:  # what pybind11 makes of a factory that gave nothing
+        if log.errors:
+            raise explain(log.errors, "TensorRT cannot start its builder") from error
         raise EngineError("TensorRT cannot start its builder: no GPU, or a driver too old; check nvidia-smi") from error
 
 
