@@ -76,6 +76,7 @@ def measured(tmp_path_factory):
     for precision in ("fp16", "int8"):
         write(folder / "results", Cell("openvino", "yolov5s", precision, "static"), 10.0)
     records.write(folder / "results/dataset.json", {**DATA, "images": [1, 2, 3, 4], "calibration": []})
+    records.write(folder / "results/calibration/yolov5s-openvino.json", {"float": ["/model.24/m.0/Conv"], "table": []})
     return folder
 
 
@@ -109,6 +110,8 @@ def test_what_was_published_is_indexed_and_no_worse_than_itself(snakemake, publi
     index = (tmp_path / "results/published/README.md").read_text()
     assert f"({published.name}/table.md)" in index
     assert "|yolov5s|||10.00|40.0|10.00|40.0|tiny|" in index
+    choice = Path("calibration/yolov5s-openvino.json")
+    assert (published / choice).read_text() == (tmp_path / "results" / choice).read_text()
     code, output = compare(snakemake)
     assert code == 0, output
     page = (tmp_path / "results/compare.md").read_text()

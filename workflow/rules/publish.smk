@@ -10,7 +10,7 @@ ENGINES = collect(f"results/{BACKEND}/{{cell}}/engine{{build}}.json", cell=CELLS
 VERIFIED = collect(f"results/{BACKEND}/{{cell}}/verify{{build}}.json", cell=CELLS, build=BUILDS)
 RECORDS = SPEED + ACCURACY + (TORCH_SPEED + TORCH_ACCURACY if config["torch"] else [])
 CHOICES = collect(f"results/calibration/{{model}}-{BACKEND}.json", model=config["models"])
-SENSITIVITY = CHOICES if "int8" in config["precisions"] else []
+SENSITIVITY = CHOICES if "int8" in config["precisions"] and not IMPLICIT else []
 FOLDER = f"results/published/{published.folder(BACKEND, PLATFORM)}"
 
 
@@ -111,7 +111,8 @@ rule publish_records:
         records=RECORDS,
         others=["results/table.md", "results/table.csv", "results/environment.json", "results/dataset.json"]
         + ENGINES
-        + VERIFIED,
+        + VERIFIED
+        + SENSITIVITY,
     output:
         update(f"{FOLDER}/published.json"),  # a refusal leaves what was published before
     log:
