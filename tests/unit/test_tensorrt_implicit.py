@@ -315,7 +315,7 @@ def test_a_graph_to_calibrate_is_built_weakly_typed_with_flags_and_calibrator(mo
     trt.Builder = lambda log: Builder(create_optimization_profile=Profile)
     trt.OnnxParser = lambda network, log: SimpleNamespace(parse=lambda text: True)
     trt.NetworkDefinitionCreationFlag = SimpleNamespace(__members__=flags)
-    trt.DataType = SimpleNamespace(FLOAT="float")
+    trt.DataType = SimpleNamespace(FLOAT="float", HALF="half")
     monkeypatch.setattr(tensorrt_build, "load", lambda: trt)
     monkeypatch.setattr(tensorrt_build, "logger", lambda: SimpleNamespace(errors=[], peak={}))
     monkeypatch.setattr(tensorrt_build, "configure", configure)

@@ -101,13 +101,17 @@ def _pin_types(network: Any, model: ModelProto, feed: Feed | None) -> dict[str, 
     Without it the builder runs a share of the convolutions in float32 that differs from build to build.
     """
     types = load().DataType
-    if feed:
-        return {"float32": _pin(network, tensorrt_implicit.decoding(model), types.FLOAT), "float16": 0}
-    single = weak.float_tensors(model) if weak.halved(model) else set()
     return {
-        "float32": _pin(network, single, types.FLOAT),
+        "float32": _pin(network, _single(model, feed), types.FLOAT),
         "float16": _pin(network, weak.half_convolutions(model), types.HALF),
     }
+
+
+def _single(model: ModelProto, feed: Feed | None) -> set[str]:
+    """Name the tensors that a TensorRT without strong types must be told to keep in float32."""
+    if feed:
+        return tensorrt_implicit.decoding(model)
+    return weak.float_tensors(model) if weak.halved(model) else set()
 
 
 def _read(path: Path) -> ModelProto:
