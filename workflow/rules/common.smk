@@ -51,6 +51,10 @@ wildcard_constraints:
     build=r"(\.[1-9][0-9]*)?",  # none: the engine that counts; .2, .3: further builds of it
 
 
+onstart:
+    takeover.terminate_without_deadlock()
+
+
 def fingerprint(script, *engines):
     """Hash an adapter and all of the library that it imports, since Snakemake watches the script's own file only."""
     return fingerprint_of(SCRIPTS, script, *engines)

@@ -1,8 +1,10 @@
-"""What a killed run leaves behind, and when it is safe to take it away."""
+"""How a run is ended from outside, what a killed one leaves behind, and when it is safe to take it away."""
 
 import fcntl
 import re
 import shutil
+import signal
+import threading
 from pathlib import Path
 from typing import IO
 
@@ -30,6 +32,16 @@ def take_over(state: Path, results: Path, main: bool) -> IO | None:
     except OSError:
         return file.close()
     return file
+
+
+def terminate_without_deadlock() -> None:
+    """Let SIGTERM's handler run in a thread of its own.
+
+    Snakemake's takes the scheduler's lock. The thread that it interrupts may hold that lock, and would wait forever.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    if callable(handler):
+        signal.signal(signal.SIGTERM, lambda *given: threading.Thread(target=handler, args=given).start())
 
 
 def _alone(file: IO) -> bool:
