@@ -76,10 +76,12 @@ def end(process: subprocess.Popen, how: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, how)
     process.wait(PATIENCE)
+    deadline = time.monotonic() + PATIENCE
     with contextlib.suppress(ProcessLookupError):
-        while True:
+        while time.monotonic() < deadline:
             os.killpg(process.pid, 0)
             time.sleep(0.01)
+        raise TimeoutError(f"of process group {process.pid} some live {PATIENCE} s after {how.name}")
 
 
 def run(folder: Path) -> int:

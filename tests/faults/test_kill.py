@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from kill import attempt, command, faults, kill, metrics, missing, run
+from kill import PATIENCE, attempt, command, faults, kill, metrics, missing, run
 
 # Snakemake, which gets SIGTERM in its main thread while that holds the scheduler's lock
 STRUCK = """
@@ -53,7 +53,7 @@ def test_a_terminated_run_is_finished_by_the_same_command(folder):
 def test_a_run_that_is_terminated_while_it_schedules_ends(folder):
     (folder / "results/table.md").unlink()
     given = [sys.executable, "-c", STRUCK, *command(folder)[3:]]
-    ended = subprocess.run(given, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(given, capture_output=True, text=True, timeout=PATIENCE)
     assert ended.returncode == 1
     assert "Will exit after finishing currently running jobs" in ended.stderr
     assert faults(folder, run(folder), metrics(folder)) == []
