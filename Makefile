@@ -5,9 +5,10 @@
 # make runs/a100: a folder to run in for one kind of machine beside others, with one index of all that is published
 # make doctor: set everything up, say in ten lines what of this machine can run, what is missing and what to do
 PYTHON ?= python3
-DRIVER := $(shell nvidia-smi --query-gpu=driver_version --format=csv,noheader 2> /dev/null | sed -n '1s/^\([0-9]*\)[.].*/\1/p')
-# TensorRT 11 needs a driver for CUDA 13, from 580 on; 10 runs on older ones.
-ENV ?= $(if $(DRIVER),$(shell test $(DRIVER) -ge 580 && echo gpu || echo gpu-tensorrt10),cpu)
+# TensorRT 11 needs a driver for CUDA 13, from 580 on; 10 runs on older ones; both need a GPU from Turing (7.5) on.
+GPU := $(shell nvidia-smi --query-gpu=compute_cap,driver_version --format=csv,noheader 2> /dev/null | \
+	awk -F', ' 'NR == 1 && $$1 >= 7.5 && $$2 + 0 {print $$2 + 0 < 580 ? "gpu-tensorrt10" : "gpu"}')
+ENV ?= $(or $(GPU),cpu)
 CORES ?= all
 VENV := .venv
 RUN := $(VENV)/$(ENV).ready

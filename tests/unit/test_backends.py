@@ -22,3 +22,17 @@ def test_an_engine_is_not_built_on_another_platform_than_planned(key):
 
 def test_another_driver_builds_the_same():
     backends.demand(H100, {**H100, "driver": "580.0"})
+
+
+def test_when_nothing_can_run_every_reason_is_told(monkeypatch):
+    monkeypatch.setattr(backends, "obstacle", {"tensorrt": "the GPU is too old", "openvino": "not installed"}.get)
+    with pytest.raises(BackendError, match="auto cannot run here: the GPU is too old; not installed"):
+        backends.choose("auto")
+    with pytest.raises(BackendError, match="openvino cannot run here: not installed"):
+        backends.choose("openvino")
+
+
+def test_auto_says_why_the_first_backend_is_not_taken(monkeypatch, capsys):
+    monkeypatch.setattr(backends, "obstacle", {"tensorrt": "no GPU"}.get)
+    assert backends.choose("auto") == "openvino"
+    assert capsys.readouterr().err == "tensorrt is not used: no GPU\n"

@@ -27,13 +27,15 @@ def choose(wanted: str) -> str:
 
     Raises BackendError when the wanted backend cannot run.
     """
+    obstacles = []
     for backend in ORDER if wanted == "auto" else (wanted,):
         why_not = obstacle(backend)
         if why_not is None:
             return backend
+        obstacles.append(why_not)
         if wanted == "auto":
             print(f"{backend} is not used: {why_not}", file=sys.stderr)
-    raise BackendError(f"backend: {wanted} cannot run here: {why_not}")
+    raise BackendError(f"backend: {wanted} cannot run here: {'; '.join(obstacles)}")
 
 
 def obstacle(backend: str) -> str | None:
