@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+
 import pytest
 
 from speedmap import backends
@@ -36,3 +38,12 @@ def test_auto_says_why_the_first_backend_is_not_taken(monkeypatch, capsys):
     monkeypatch.setattr(backends, "obstacle", {"tensorrt": "no GPU"}.get)
     assert backends.choose("auto") == "openvino"
     assert capsys.readouterr().err == "tensorrt is not used: no GPU\n"
+
+
+@pytest.mark.parametrize(("backend", "installed", "refused"), [
+    ("tensorrt", "2.13.0+cpu", True), ("tensorrt", "2.13.0", False), ("openvino", "2.13.0+cpu", False),
+])  # fmt: skip
+def test_torch_for_cpus_has_no_place_beside_tensorrt(monkeypatch, backend, installed, refused):
+    monkeypatch.setattr(backends, "version", lambda name: installed)
+    with pytest.raises(BackendError, match="is for CPUs only") if refused else nullcontext():
+        backends.check_torch(backend)

@@ -25,6 +25,8 @@ if workflow.is_main_process:
 try:
     settings.check(config, workflow.configfiles)
     BACKEND, PLATFORM = backends.planned(config["backend"], config["platform"])
+    if config["torch"] and not config["platform"]:
+        backends.check_torch(BACKEND)
     environment.commit()  # a wrong variable is told now, not after the first measurement
     settings.check_method(config["int8"]["method"], PLATFORM)
 except UserError as error:

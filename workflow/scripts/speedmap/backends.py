@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
 from speedmap.errors import UserError
@@ -62,6 +63,18 @@ def planned(wanted: str, given: dict | None) -> tuple[str, dict]:
     if wanted == "auto":
         raise BackendError("platform: is given, but for which backend? name it, as describe_platform.py prints both")
     return wanted, given
+
+
+def check_torch(backend: str) -> None:
+    """Refuse a PyTorch for CPUs beside TensorRT: its columns would hold another device's figures."""
+    try:
+        installed = version("torch")
+    except PackageNotFoundError:  # the jobs that need it will say so
+        return
+    if backend == "tensorrt" and installed.endswith("+cpu"):
+        raise BackendError(
+            f"torch {installed} is for CPUs only; install a GPU's environment (envs/), or set torch: false"
+        )
 
 
 def demand(expected: dict, here: dict) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-from speedmap import environment
+from speedmap import environment, torch_engine
 
 SIDE = {"cuda": 8192, "cpu": 1024}  # of the square matrices: large enough to fill the device, small enough for a second
 FLOATS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -19,9 +19,9 @@ def measure() -> dict:
 
     Returns `device`, `operations` {precision: multiply-adds a second}, None where torch has none, and `bytes` a second.
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch_engine.device().type
     torch.set_num_threads(environment.physical_cores())
-    torch.backends.cuda.matmul.allow_tf32 = True  # as TensorRT does for float32
+    torch.backends.cuda.matmul.allow_tf32 = False  # as in the engines
     fast = {name: dtype for name, dtype in FLOATS.items() if name not in SLOW[device]}
     operations = {name: _product(_floats(dtype, device), SIDE[device]) for name, dtype in fast.items()}
     operations["int8"] = _product(_integers(device), SIDE[device])
@@ -36,7 +36,7 @@ def _floats(dtype: torch.dtype, device: str) -> Callable[[], object]:
 
 def _integers(device: str) -> Callable[[], object]:
     left, right = (torch.randint(-9, 9, (SIDE[device],) * 2, dtype=torch.int8, device=device) for _ in range(2))
-    return lambda: torch._int_mm(left, right)
+    return lambda: torch._int_mm(left, right.t())  # cuBLAS has fast integer kernels for a second matrix by columns only
 
 
 def _product(multiply: Callable[[], object], side: int) -> float | None:

@@ -10,15 +10,32 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from speedmap import environment, weights
+from speedmap import environment, gpus, weights
 from speedmap.cells import Cell
+from speedmap.errors import UserError
 
 ON_GPU = torch.version.cuda is not None  # said without waking CUDA, which then would see every GPU
+
+
+class TorchError(UserError):
+    """A PyTorch that would measure another device than the one that is asked about."""
 
 
 def usable() -> str | None:
     """Say why PyTorch cannot run here; None when it can."""
     return None
+
+
+def device() -> torch.device:
+    """Choose the GPU, or the CPU where none is or PyTorch is for CPUs; TorchError for a GPU that PyTorch cannot use."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if ON_GPU and gpus.candidates():
+        raise TorchError(
+            f"torch {version('torch')}, for CUDA {torch.version.cuda}, cannot use the GPU that is here: the driver is "
+            "too old for it; update the driver, install the environment in envs/ that fits, or set torch: false"
+        )
+    return torch.device("cpu")
 
 
 def platform() -> dict:
@@ -53,7 +70,7 @@ class Session:
     """
 
     def __init__(self, engine: Path, cell: Cell, graphs: bool = False) -> None:
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device()
         half = cell.precision == "fp16" and self.device.type == "cuda"
         self.dtype = torch.float16 if half else torch.float32
         torch.backends.cudnn.benchmark = True
@@ -61,6 +78,7 @@ class Session:
         torch.set_num_threads(environment.physical_cores())
         network = weights.network(engine).to(self.device, self.dtype, memory_format=torch.channels_last)
         self.network, self.graphs = network, {} if graphs else None
+        self.pool = torch.cuda.graph_pool_handle() if graphs else None  # one for all shapes, which never run at once
         self.last: dict[str, float] = {}
         self.facts = {"precision": "fp16" if half else "fp32", "mode": "cuda graph" if graphs else "eager",
                       "memory_format": "channels_last", "cudnn_benchmark": True, "tf32": False,
@@ -88,7 +106,7 @@ class Session:
             self.network(fixed)
         torch.cuda.synchronize()
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, pool=self.pool):
             output = self.network(fixed)
         return Graph(fixed, graph, output)
 
