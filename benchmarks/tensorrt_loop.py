@@ -74,7 +74,7 @@ def loop(launch: object, stream: object, warmup: int, count: int) -> list[float]
         ok(driver.cuEventRecord(start, stream))
         launch()
         ok(driver.cuEventRecord(stop, stream))
-        ok(driver.cuEventSynchronize(stop))
+    ok(driver.cuStreamSynchronize(stream))
     return [ok(driver.cuEventElapsedTime(start, stop)) for start, stop in pairs]
 
 

@@ -169,6 +169,15 @@ def test_a_shape_runs_once_before_its_graph_is_captured_and_is_replayed_between_
     ]  # fmt: skip
 
 
+def test_a_run_that_is_not_timed_keeps_the_gpu_busy(opened):
+    driver = Driver()
+    with opened(driver) as session:
+        session.load(image(64, 64))
+        start = len(driver.calls)
+        session.occupy()
+        assert driver.calls[start:] == ["cuGraphLaunch"]
+
+
 def test_shapes_share_buffers_but_no_context(opened):
     driver = Driver()
     with opened(driver) as session:
@@ -250,6 +259,24 @@ def test_an_engine_that_refuses_to_run_is_an_error(opened):
     engine.runs = False
     with pytest.raises(EngineError, match="refused to run"), opened(driver, engine):
         pass
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_tensorrts_objects_go_before_the_cuda_context_after_an_error_too(opened, early, monkeypatch):
+    driver = Driver()
+    engine = Engine(driver)
+    engine.runs = not early
+
+    def refused():
+        with opened(driver, engine) as session:
+            engine.runs = False
+            session.load(image(64, 64))
+
+    monkeypatch.setattr(Context, "__del__", lambda self: driver.calls.append("~Context"), raising=False)
+    with pytest.raises(EngineError, match="refused to run"):
+        refused()
+    assert driver.calls.index("cuMemFree") > max(i for i, call in enumerate(driver.calls) if call == "~Context")
+    assert driver.calls.count("~Context") >= 2
 
 
 @pytest.fixture

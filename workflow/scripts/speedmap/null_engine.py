@@ -63,6 +63,9 @@ class Session:
         height, width = batch.shape[2:]
         self.anchors = sum(3 * (height // stride) * (width // stride) for stride in (8, 16, 32))
 
+    def occupy(self) -> None:
+        """Do nothing."""
+
     def run(self) -> float:
         """Play the next latency, in milliseconds, without waiting for it."""
         script = self.script

@@ -2,7 +2,9 @@
 
 import logging
 import math
-from contextlib import ExitStack
+import traceback
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,13 +64,14 @@ class Session:
         with ExitStack() as undo:
             self._stream = undo.enter_context(Stream())
             undo.callback(self._forget)  # TensorRT's objects go before the CUDA context does
+            undo.enter_context(_released())
             self._runtime, self._engine = deserialize(self.path, here)
             self._open(here)
             self._stack = undo.pop_all()
         return self
 
-    def __exit__(self, *_error: object) -> None:
-        self._stack.close()
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
 
     def _forget(self) -> None:
         self._plans.clear()
@@ -103,6 +106,13 @@ class Session:
         host = self._host_input[: batch.size]
         np.copyto(host, batch.reshape(-1))
         self.last["h2d"], _ = self._stream.timed(lambda: self._stream.to_device(self._addresses[INPUT], host))
+
+    def occupy(self) -> None:
+        """Enqueue an inference of what was loaded that is not timed.
+
+        Else the first of two events would be over before the graph between them is launched, and the launch counted.
+        """
+        self._launch()
 
     def run(self) -> float:
         """Infer what was loaded; gives device milliseconds."""
@@ -191,11 +201,26 @@ def audit(engine: Path, onnx: Path, imgsz: int) -> dict:
 
     Gives `shares` of the multiply-adds by precision, and `layers` {ONNX node: precision}.
     """
-    with Stream():
-        runtime, opened = deserialize(engine, platform())
-        inspector = opened.create_engine_inspector()
-        text = inspector.get_engine_information(load().LayerInformationFormat.JSON)
-        del inspector, opened, runtime  # before the CUDA context goes
+    with Stream(), _released():
+        text = _inspected(engine)
     operations = work.multiply_adds(onnx, imgsz)
     layers = tensorrt_audit.precisions(tensorrt_audit.parse(text), operations)
     return {"shares": work.shares(operations, layers), "layers": layers}
+
+
+def _inspected(engine: Path) -> str:
+    _runtime, opened = deserialize(engine, platform())
+    return opened.create_engine_inspector().get_engine_information(load().LayerInformationFormat.JSON)
+
+
+@contextmanager
+def _released() -> Iterator[None]:
+    """On an error, take from the frames that it came through what they hold of TensorRT, which must go before CUDA."""
+    try:
+        yield
+    except BaseException as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            traceback.clear_frames(cause.__traceback__)
+            cause = cause.__context__
+        raise
