@@ -108,6 +108,15 @@ def test_a_data_set_in_three_parts_has_the_map_of_the_whole(snakemake):
     assert planned(output) == {"detect", "measure_accuracy", "render_table"}
 
 
+def test_on_another_device_torch_is_measured_anew_too(snakemake):
+    speed, with_torch = "results/torch/yolov5s-mini-fp16-dynamic/speed.json", {**ONE, "torch": True}
+    code, output, _ = snakemake("--", speed, **with_torch)
+    assert code == 0, output
+    assert "Nothing to be done" in snakemake("-n", "--", speed, **with_torch)[1]
+    here = {"device": "another", "openvino": "2026.4.1"}
+    assert planned(snakemake("-n", "--", speed, **with_torch, platform=here)[1]) == {"measure_torch_speed"}
+
+
 def test_an_added_precision_leaves_the_measured_one_alone(snakemake):
     _, output, _ = snakemake("-n", "--", "results/table.md", **{**ONE, "precisions": ["int8", "fp16"]})
     assert {"type_fp16", "build_engine", "measure_speed", "render_table"} <= planned(output)

@@ -36,6 +36,7 @@ if BACKEND == "tensorrt" and workflow.is_main_process and (others := gpus.left_o
     print(others, file=sys.stderr)
 
 ENVIRONMENT = str(Path(workflow.basedir, "envs", "gpu.yaml" if BACKEND == "tensorrt" else "cpu.yaml"))
+DEVICE = {key: value for key, value in PLATFORM.items() if key != BACKEND}  # without the version of the backend
 IMPLICIT = config["int8"]["method"] == "implicit"
 INT8 = {key: value for key, value in config["int8"].items() if key != "method"}  # of the explicit one
 DETECTING = min(5, workflow.cores) if BACKEND == "tensorrt" else workflow.cores  # beside a GPU: decode, launch, NMS

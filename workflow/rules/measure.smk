@@ -87,6 +87,7 @@ use rule measure_speed as measure_torch_speed with:
         f"logs/torch/{CELL}/measure_speed.log",
     params:
         backend="torch",
+        device=DEVICE,
         imgsz=config["imgsz"],
         protocol=config["speed"],
         code=fingerprint("measure_speed", "torch_engine"),
@@ -105,6 +106,7 @@ use rule detect as detect_by_torch with:
         f"logs/torch/{CELL}/detect/{{scatteritem}}.jsonl"
     params:
         backend="torch",
+        device=DEVICE,
         imgsz=config["imgsz"],
         protocol=config["accuracy"],
         code=fingerprint("detect", "torch_engine"),
