@@ -189,6 +189,24 @@ def test_a_bad_data_set_is_refused_by_name(dataset, spoil, message):
         inventory(dataset)
 
 
+def test_images_may_be_links_to_elsewhere(dataset):
+    image = dataset[0] / "images/0.png"
+    shutil.move(image, dataset[0] / "elsewhere.png")
+    image.symlink_to(dataset[0] / "elsewhere.png")
+    assert len(inventory(dataset)["images"]) == 2
+
+
+def test_a_jpeg_that_ends_too_early_is_refused(dataset):
+    folder, truth = dataset
+    truth["images"][0]["file_name"] = "0.jpg"
+    whole = cv2.imencode(".jpg", cv2.imread(str(folder / "images/0.png")))[1].tobytes()
+    (folder / "images/0.jpg").write_bytes(whole + b"\0 trailing bytes")
+    inventory(dataset)
+    (folder / "images/0.jpg").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DatasetError, match=r"0\.jpg: a JPEG that ends too early"):
+        inventory(dataset)
+
+
 @pytest.mark.parametrize("spoil", [spoil_png_bomb, spoil_real_bomb])
 def test_an_image_bomb_is_refused_before_it_is_decoded(dataset, spoil):
     spoil(*dataset)

@@ -61,6 +61,16 @@ def test_another_activation_is_refused(tmp_path, monkeypatch):
         checkpoint.load(tmp_path / "leaky.pt")
 
 
+@pytest.mark.parametrize("name", ["pathlib.PosixPath", "pathlib.WindowsPath", "pathlib._local.PosixPath"])
+def test_paths_of_any_system_and_python_in_a_training_file_are_only_data(tmp_path, monkeypatch, name):
+    module, _, kind = name.rpartition(".")
+    path = type(kind, (), {"__module__": module, "__reduce__": lambda self: (type(self), ("runs", "exp"))})
+    monkeypatch.setitem(sys.modules, module, type("Module", (), {kind: path}))
+    torch.save({"model": tiny().state_dict(), "opt": {"save_dir": path()}}, tmp_path / "best.pt")
+    monkeypatch.undo()
+    same(tmp_path / "best.pt", tiny())
+
+
 class Hostile:
     def __init__(self, function, *args):
         self.call = function, args

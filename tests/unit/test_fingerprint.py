@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from speedmap.fingerprint import _imports, fingerprint_of, sources
+from speedmap.fingerprint import _imports, fingerprint_of, sources, stamp
 
 SCRIPTS = Path("workflow/scripts")
 
@@ -41,3 +41,15 @@ def test_an_edit_for_one_job_does_not_rerun_the_other(job, own, other, engine):
     behind = {path.stem for path in sources(SCRIPTS, job, engine)}
     assert own <= behind
     assert not other & behind
+
+
+def test_files_are_seen_to_change_in_place_but_hidden_ones_do_not_count(tmp_path):
+    (tmp_path / "deep").mkdir()
+    file = tmp_path / "deep/1.jpg"
+    file.write_bytes(b"one")
+    first = stamp(str(tmp_path))
+    (tmp_path / ".DS_Store").touch()
+    assert stamp(str(tmp_path)) == first
+    file.write_bytes(b"other")
+    assert stamp(str(tmp_path)) != first
+    assert stamp(str(tmp_path / "nowhere")) == stamp()

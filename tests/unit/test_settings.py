@@ -12,8 +12,12 @@ ROOT = Path(__file__).parents[2]
 def config(tmp_path, **more):
     weights = tmp_path / "a.pt"
     weights.touch()
+    (tmp_path / "images").mkdir(exist_ok=True)
+    (tmp_path / "images/1.jpg").touch()
+    data = {**dict.fromkeys(("images", "annotations", "calibration"), str(tmp_path / "images")), **more.pop("data", {})}
     return {"models": {"a": {"weights": str(weights)}, "b": {"weights": "random"}}, "precisions": ["fp16", "int8"],
-            "shapes": ["static"], "skip": [], "torch": True, **more}  # fmt: skip
+            "shapes": ["static"], "skip": [], "torch": True, "dataset": data, "int8": {"images": None},
+            **more}  # fmt: skip
 
 
 def test_cells_are_the_product_without_those_to_skip(tmp_path):
@@ -39,6 +43,28 @@ def test_weights_that_are_not_there(tmp_path):
     chosen = config(tmp_path, models={"a": {"weights": "nowhere.pt"}})
     with pytest.raises(ConfigError, match=r"models\.a\.weights: nowhere\.pt is not there"):
         settings.check(chosen, [])
+
+
+@pytest.mark.parametrize("key", ["images", "annotations", "calibration"])
+def test_a_data_set_that_is_not_there(tmp_path, key):
+    with pytest.raises(ConfigError, match=rf"dataset\.{key}: nowhere is not there; correct the path"):
+        settings.check(config(tmp_path, data={key: "nowhere"}), [])
+
+
+def test_what_is_to_be_fetched_need_not_be_there(tmp_path):
+    coco = yaml.safe_load((ROOT / "config/coco.yaml").read_text())
+    settings.check(config(tmp_path, data=coco["dataset"], int8={"images": 128}), [])
+
+
+def test_fewer_calibration_images_than_asked_for(tmp_path):
+    with pytest.raises(ConfigError, match=r"int8\.images asks for 2 calibration images, but there are 1 in .*images"):
+        settings.check(config(tmp_path, int8={"images": 2}), [])
+    settings.check(config(tmp_path, int8={"images": 2}, precisions=["fp16"]), [])
+
+
+def test_a_model_named_by_a_number(tmp_path):
+    with pytest.raises(ConfigError, match="models: 5 is no text; put the name in quotes"):
+        settings.check(config(tmp_path, models={5: {"weights": "random"}}), [])
 
 
 def test_downloads_lie_under_resources(tmp_path):

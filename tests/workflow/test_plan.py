@@ -97,7 +97,7 @@ SHELL = "im'ag\"es; $(touch ran) `touch ran` &"
         ({"models": {"a\n": WEIGHTS}}, "does not match"),
         ({"models": {"../a": WEIGHTS}}, "'../a' does not match"),
         ({"models": {"a" * 300: WEIGHTS}}, "is too long"),
-        ({"models": {"a": {"weights": "$(touch ran).pt"}}}, "'$(touch ran).pt' does not match"),
+        ({"models": {"a": {"weights": "$(touch ran).pt"}}}, "models.a.weights: $(touch ran).pt is not there"),
         ({"models": {"a": {"weights": WEIGHTS["weights"] + "\n"}}}, "does not match"),
         ({"models": {"a": {"weights": "/dev/zero"}}}, "models.a.weights: /dev/zero is not there"),
         ({"models": {"a": {"weights": "resources/../../a.pt", "url": "https://a.org/a.pt", "sha256": "0" * 64}}},
@@ -107,7 +107,7 @@ SHELL = "im'ag\"es; $(touch ran) `touch ran` &"
         ({"dataset": {**SAMPLE, "images": "sample/{images}"}}, "'sample/{images}' does not match"),
         ({"dataset": {**SAMPLE, "images": "sample/images\n"}}, "does not match"),
         ({"dataset": {**SAMPLE, "name": "x|y\n<script>"}}, "does not match"),
-        ({"dataset": {**SAMPLE, "images": SHELL}}, "Missing input files"),
+        ({"dataset": {**SAMPLE, "images": SHELL}}, f"dataset.images: {SHELL} is not there"),
     ],
 )  # fmt: skip
 def test_a_hostile_config_is_refused_and_does_nothing(plan, tmp_path, changes, message):
@@ -119,7 +119,9 @@ def test_a_hostile_config_is_refused_and_does_nothing(plan, tmp_path, changes, m
 
 def test_paths_with_shell_characters_are_only_paths(plan, tmp_path):
     (tmp_path / SHELL).symlink_to(ROOT / "sample/images")
-    code, output = plan("results/dataset.json", dry=False, dataset={**SAMPLE, "images": SHELL, "limit": 2})
+    (tmp_path / f"{SHELL}.safetensors").symlink_to(ROOT / "sample/yolov5s-mini.safetensors")
+    data, models = {**SAMPLE, "images": SHELL, "limit": 2}, {"a": {"weights": f"{SHELL}.safetensors"}}
+    code, output = plan("results/weights/a.json", dry=False, dataset=data, models=models)
     assert code == 0, output
     assert SHELL in json.loads((tmp_path / "results/dataset.json").read_text())["images"][0]["file"]
     assert not list(tmp_path.rglob("ran"))

@@ -152,11 +152,16 @@ def test_a_further_build_adds_its_spread_and_leaves_the_first_alone(snakemake):
 
 
 def test_a_cell_that_fails_leaves_the_others_and_says_why(snakemake):
-    code, output, folder = snakemake("--keep-going", **{**ONE, "precisions": ["fp16", "int8"], "int8": {"images": 999}})
+    alike = snakemake("-n", **ONE)[2] / "alike"
+    alike.mkdir()
+    for name in ("1.jpg", "2.jpg"):
+        shutil.copy(next((ROOT / "sample/calibration").iterdir()), alike / name)
+    both = {**ONE, "precisions": ["fp16", "int8"], "dataset": {**SAMPLE, "calibration": "alike"}, "int8": {"images": 2}}
+    code, output, folder = snakemake("--keep-going", **both)
     assert code != 0
     text = (folder / "results/table.md").read_text()
-    assert "int8.images asks for 999 calibration images" in text
-    assert "int8.images asks for 999 calibration images" in output
+    assert "the 2 calibration images are all alike" in text
+    assert "the 2 calibration images are all alike" in output
     assert " ms" in text
 
 

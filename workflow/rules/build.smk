@@ -18,6 +18,7 @@ rule check_dataset:
         ENVIRONMENT
     params:
         dataset={key: config["dataset"][key] for key in ("name", "limit")},
+        images=stamp_of_images,
         imgsz=config["imgsz"],
         code=fingerprint("check_dataset"),
     script:
@@ -33,6 +34,7 @@ rule read_weights:
         record="results/weights/{model}.json",
     log:
         "logs/read_weights/{model}.log",
+    priority: 1  # a wrong checkpoint is told before the others' long work
     conda:
         ENVIRONMENT
     params:

@@ -11,7 +11,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from speedmap import backends, diagnose, environment, failures, gpus, settings, takeover
 from speedmap.errors import UserError
-from speedmap.fingerprint import fingerprint_of
+from speedmap.fingerprint import fingerprint_of, stamp
 
 config |= settings.replacing(given)
 validate(config, "../schemas/config.schema.yaml")
@@ -61,6 +61,10 @@ onstart:
 def fingerprint(script, *engines):
     """Hash an adapter and all of the library that it imports, since Snakemake watches the script's own file only."""
     return fingerprint_of(SCRIPTS, script, *engines)
+
+
+def stamp_of_images(wildcards):
+    return stamp(config["dataset"]["images"], config["dataset"]["calibration"])
 
 
 def weights_of(wildcards):

@@ -20,6 +20,7 @@ rule fetch:
         "logs/fetch/{path}.log",
     wildcard_constraints:
         path=sources.pattern(DOWNLOADS),
+    priority: 1
     retries: 3
     localrule: True
     conda:

@@ -12,8 +12,9 @@ from speedmap.errors import UserError
 # by stand-ins; of what torch itself knows only this much is let through, since the rest can take any amount of memory.
 MODULES = ("models.yolo.", "models.common.", "models.experimental.", "torch.nn.modules.")
 DATA = {"numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct", "numpy.ndarray", "numpy.dtype",
-        "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "pathlib.PosixPath",
-        "datetime.datetime"}  # fmt: skip
+        "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "datetime.datetime",
+        "pathlib.PosixPath", "pathlib.WindowsPath",
+        "pathlib._local.PosixPath", "pathlib._local.WindowsPath"}  # fmt: skip
 TENSORS = re.compile(
     r"torch\._utils\._rebuild_(tensor_v2|parameter)|torch\.(nn\.parameter\.Parameter|Size|device)|"
     r"torch\.((B?Float16|Float|Half|Double|Long|Int|Short|Char|Byte|Bool)Storage|b?float\d+|u?int\d+|bool)|"

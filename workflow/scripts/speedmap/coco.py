@@ -20,7 +20,7 @@ from speedmap.geometry import place
 PIXELS = "pixels_sha256"  # tells a copy, whatever its name, format and metadata
 METRICS = ("map", "map50", "map75", "map_small", "map_medium", "map_large")  # COCOeval's first six, fractions of 1
 LARGEST_JSON = 10**9  # bytes; COCO's train2017 has half of it
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
 class DatasetError(UserError):
@@ -87,13 +87,14 @@ def calibration_files(folder: Path) -> list[Path]:
     """List a folder's image files by name."""
     files = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
     if not files:
-        raise DatasetError(f"{folder}: no images in it; dataset.calibration needs a folder of images for INT8")
+        raise DatasetError(f"{folder}: no images in it ({', '.join(SUFFIXES)}; not in subfolders); dataset.calibration "
+                           "needs a folder of images for INT8")  # fmt: skip
     return files
 
 
 def _inside(folder: Path, name: str, annotations: Path) -> Path:
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if Path(name).is_absolute() or ".." in Path(name).parts:
         raise DatasetError(
             f"{annotations}: file_name {name!r} lies outside dataset.images; image names are relative to it"
         )
@@ -111,6 +112,8 @@ def _describe(paths: list[Path], doing: str) -> list[dict]:
 
 def _facts(path: Path) -> dict:
     image = images.read(path)
+    if images.truncated(path.read_bytes()):
+        raise DatasetError(f"{path}: a JPEG that ends too early; fetch it again, or take it out")
     height, width = image.shape[:2]
     facts = {"file": str(path), "height": height, "width": width, "sha256": records.sha256(path)}
     return {**facts, PIXELS: hashlib.sha256(image.data).hexdigest()}

@@ -1,4 +1,4 @@
-"""A hash of the code behind a rule, so that an edit of the library reruns what depends on it and nothing else."""
+"""Hashes of what Snakemake does not watch: the library's code, and files in folders."""
 
 import ast
 from functools import cache
@@ -11,6 +11,13 @@ PACKAGE = "speedmap"
 def fingerprint_of(scripts: Path, script: str, *modules: str) -> str:
     """Hash an adapter, the named modules of the library, and every module of the library that these import."""
     return sha256(b"".join(path.read_bytes() for path in sorted(sources(scripts, script, *modules)))).hexdigest()[:12]
+
+
+def stamp(*folders: str) -> str:
+    """Hash the names, sizes and times of files below folders, hidden ones apart; a folder's own time tells of names."""
+    files = sorted(path for folder in folders for path in Path(folder).rglob("*") if not path.name.startswith("."))
+    facts = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.is_file()]
+    return sha256(repr(facts).encode()).hexdigest()[:12]
 
 
 def sources(scripts: Path, script: str, *modules: str) -> set[Path]:

@@ -30,6 +30,11 @@ def read(path: Path) -> np.ndarray:
     return image
 
 
+def truncated(data: bytes) -> bool:
+    """Tell whether a file is a JPEG of which the end is missing, which OpenCV fills with grey."""
+    return data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[data.find(b"\xff\xda") :]
+
+
 def letterbox(image: np.ndarray, placement: Placement) -> np.ndarray:
     """Resize (area when shrinking, linear when growing) and pad an image to the network's [1, 3, h, w] in 0..1."""
     height, width = placement.resized

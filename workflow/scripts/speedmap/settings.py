@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from speedmap import sources
 from speedmap.cells import Cell
 from speedmap.errors import UserError
 
@@ -26,9 +27,11 @@ def replacing(given: dict) -> dict:
 
 
 def check(config: dict, files: list[str]) -> None:
-    """Look for mistakes before anything runs: doubled keys in the files, unknown cells, weights that are not there."""
+    """Look for mistakes before anything runs: doubled keys in the files, unknown cells, files that are not there."""
     for file in files:
         _check_doubles(file, yaml.compose(Path(file).read_text()))
+    if odd := [name for name in config["models"] if not isinstance(name, str)]:
+        raise ConfigError(f"models: {odd[0]!r} is no text; put the name in quotes")
     known = {f"{model}-{precision}-{shape}" for model, precision, shape in _matrix(config)}
     if unknown := [name for name in config["skip"] if name not in known]:
         raise ConfigError(f"skip: {unknown[0]!r} is no cell of the matrix; a name is like {min(known)}")
@@ -36,6 +39,7 @@ def check(config: dict, files: list[str]) -> None:
         raise ConfigError("skip: leaves no cell to measure; take some names out")
     for name, model in config["models"].items():
         _check_weights(name, model)
+    _check_dataset(config)
 
 
 def _check_doubles(file: str, node: yaml.Node | None) -> None:
@@ -59,6 +63,22 @@ def _check_weights(name: str, model: dict) -> None:
         raise ConfigError(
             f"models.{name}.weights: {weights} is not there; correct the path, or give a url and its sha256"
         )
+
+
+def _check_dataset(config: dict) -> None:
+    """Look for the paths that nothing is to be fetched to, and for as many calibration images as INT8 is to see."""
+    parts = sources.unpacked(config, "images") | sources.unpacked(config, "annotations") | sources.calibration(config)
+    given = {key: Path(config["dataset"][key]) for key in ("images", "annotations", "calibration")
+             if config["dataset"][key].removeprefix(sources.ROOT) not in parts}  # fmt: skip
+    for key, path in given.items():
+        if not path.exists():
+            raise ConfigError(f"dataset.{key}: {path} is not there; correct the path")
+    if "calibration" not in given or "int8" not in config["precisions"]:
+        return
+    wanted, found = config["int8"]["images"] or 0, len(list(given["calibration"].glob("*")))
+    if found < wanted:
+        raise ConfigError(f"int8.images asks for {wanted} calibration images, but there are {found} in "
+                          f"{given['calibration']}; add some, or lower int8.images")  # fmt: skip
 
 
 def check_method(method: str, platform: dict) -> None:

@@ -73,9 +73,10 @@ def _check_values(file: Path, network: yolov5.YOLOv5) -> None:
 
 
 def _size(model: str) -> str:
-    if found := re.search("yolov5([nsmlx])", model):
+    if found := re.search("yolov5([nsmlx])(?![a-z0-9]|[-_](seg|cls))", model):
         return found[1]
-    raise WeightsError(f"{model}: random weights need a model name with yolov5n, s, m, l or x in it, to know the size")
+    raise WeightsError(f"{model}: random weights need a model name with yolov5n, s, m, l or x in it, to know the size; "
+                       "yolov5s6 and the like, -seg and -cls are other networks")  # fmt: skip
 
 
 def _plain(network: yolov5.YOLOv5) -> dict:
