@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from speedmap import coco
+from speedmap import coco, map_error
 from speedmap.coco import DatasetError
 from speedmap.images import ImageError
 
@@ -248,3 +248,15 @@ def test_perfect_detections_score_one_and_none_zero(dataset):
     assert coco.evaluate(folder / "truth.json", found, [0, 1])["map"] == pytest.approx(1)
     assert coco.evaluate(folder / "truth.json", found[:1], [0, 1])["map"] == pytest.approx(0.5, abs=0.01)
     assert coco.evaluate(folder / "truth.json", [], [0, 1])["map"] == 0
+
+
+def test_annotations_may_be_numbered_from_zero(dataset):
+    folder, truth = dataset
+    for number, box in enumerate(truth["annotations"]):
+        box["id"] = number
+    inventory(dataset)
+    found = [{**{key: box[key] for key in ("image_id", "category_id", "bbox")}, "score": 0.9}
+             for box in truth["annotations"]]  # fmt: skip
+    done = coco.evaluation(folder / "truth.json", found, [0, 1])
+    assert coco.metrics(done)["map"] == pytest.approx(1)
+    assert map_error.weighted(done, np.ones((1, 2), int))["map"] == pytest.approx(1)

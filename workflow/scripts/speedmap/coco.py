@@ -144,6 +144,9 @@ def evaluation(annotations: Path, found: list[dict], image_ids: Iterable[int]) -
     """Let pycocotools match at least one COCO result with the objects of the given images, and sum up."""
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its progress by printing
         truth = COCO(str(annotations))
+        for number, annotation in enumerate(truth.dataset["annotations"], 1):
+            annotation["id"] = number  # COCOeval takes the id 0 of a matched object for no match
+        truth.createIndex()
         done = COCOeval(truth, truth.loadRes(found), "bbox")
         done.params.imgIds = sorted(image_ids)
         done.evaluate()
