@@ -55,6 +55,11 @@ def test_limit_takes_the_first_images_by_id(dataset):
     assert [image["id"] for image in inventory(dataset, limit=1)["images"]] == [0]
 
 
+def test_crowds_are_no_boxes_to_find(dataset):
+    dataset[1]["annotations"][0]["iscrowd"] = 1
+    assert inventory(dataset)["boxes"] == 1
+
+
 def test_a_hash_follows_the_content(dataset):
     first = inventory(dataset)["sha256"]
     dataset[1]["annotations"][0]["bbox"][0] = 5
@@ -129,6 +134,11 @@ def spoil_crowd(folder, truth):
     truth["annotations"][1]["iscrowd"] = "no"
 
 
+def spoil_crowds(folder, truth):
+    for box in truth["annotations"]:
+        box["iscrowd"] = 1
+
+
 def spoil_area(folder, truth):
     del truth["annotations"][1]["area"]
 
@@ -163,6 +173,7 @@ def spoil_calibration(folder, truth):
     [
         (spoil_json, r"truth\.json: no COCO instances JSON"),
         (spoil_boxes, r"truth\.json: no boxes"),
+        (spoil_crowds, r"truth\.json: no boxes but crowds"),
         (spoil_ids, "image id 0 occurs twice"),
         (spoil_name, r"lies outside dataset\.images"),
         (spoil_size, r"0\.png: is 48x64 but .* says 64x48"),

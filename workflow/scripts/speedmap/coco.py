@@ -37,10 +37,10 @@ def inventory(folder: Path, annotations: Path, calibration: Path, name: str, lim
     if not chosen:
         raise DatasetError(f"{annotations}: lists no images; dataset.annotations needs those to evaluate on")
     ids = {image["id"] for image in chosen}
-    boxes = sum(annotation["image_id"] in ids for annotation in instances["annotations"])
+    boxes = sum(box["image_id"] in ids and not box["iscrowd"] for box in instances["annotations"])
     if not boxes:
         raise DatasetError(
-            f"{annotations}: no boxes for the {len(chosen)} chosen images; raise dataset.limit, or check the file"
+            f"{annotations}: no boxes but crowds for {len(chosen)} chosen images; raise dataset.limit or check the file"
         )
     described = _describe([_inside(folder, image["file_name"], annotations) for image in chosen], "reading images")
     _check_sizes(chosen, described, annotations)
