@@ -85,6 +85,17 @@ def test_a_map_whose_difference_is_unsure_is_noise_until_it_is_gross():
     assert verdicts([row()], [row(score=0.37, draws=shaky)])["fp16", "mAP"] == REGRESSED
 
 
+@pytest.mark.parametrize("draws", [[], [0.0]])
+def test_a_map_of_unknown_error_is_no_certain_change(draws):
+    before, after = row(draws=draws), row(score=0.39, draws=draws)
+    changes = compare.compare([before], [after], LIMITS)
+    assert [(change.verdict, change.error) for change in changes if change.figure == "mAP"] == [(NOISE, None)]
+    assert verdicts([before], [row(score=0.37, draws=draws)])["fp16", "mAP"] == REGRESSED
+    assert differences.between(after.accuracy, before.accuracy) is None
+    record = {"baseline": "b", "limits": vars(LIMITS), "versions": [], "changes": [vars(change) for change in changes]}
+    assert "|-1.00 ± unknown|" in compare_page.render(record)
+
+
 def test_a_dropped_cell_fails_and_a_new_one_does_not():
     found = verdicts([row(), row("int8")], [row()])
     assert (found["int8", "speed"], found["int8", "mAP"]) == (MISSING, MISSING)
