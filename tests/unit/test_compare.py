@@ -55,10 +55,32 @@ def test_three_percent_slower_depends_on_the_interval(half, expected):
     assert speed_verdict(row(half=half), row(median=10.3, half=half)) == expected
 
 
+def builds(*medians, warnings=()):
+    return tuple({"summary": {"median_ms": ms}, "audit": {"invalid": []}, "warnings": warnings} for ms in medians)
+
+
 def test_three_percent_slower_is_noise_where_builds_differ_by_more():
-    again = tuple({"summary": {"median_ms": ms}, "audit": {"invalid": []}} for ms in (10.2, 10.6, 9.9))
+    again = builds(10.2, 10.6, 9.9)
     assert speed_verdict(replace(row(), builds=again), row(median=10.3)) == NOISE
     assert speed_verdict(replace(row(), builds=again), row(median=12.0)) == REGRESSED
+
+
+@pytest.mark.parametrize(
+    ("warning", "expected"),
+    [
+        ("unstable: the halves of the run differ by 9.0% in the median", REGRESSED),
+        ("throttled: sw power cap", REGRESSED),
+        ("other processes used 30% of the CPU", REGRESSED),
+        ("not watched: processes (this GPU or virtual machine does not tell)", NOISE),
+        ("watcher died: OSError('lost')", NOISE),
+    ],
+)
+def test_a_disturbed_build_does_not_hide_a_regression(warning, expected):
+    again = builds(10.02) + builds(11.0, warnings=[warning])
+    assert speed_verdict(replace(row(), builds=again), row(median=10.3)) == expected
+    disturbed = row(median=11.0)
+    disturbed.speed["warnings"] = [warning]
+    assert (replace(disturbed, builds=builds(10.0, 10.02)).build_error < 0.01) == (expected == REGRESSED)
 
 
 @pytest.mark.parametrize("half", [0.01, 0.5, 5.0])
