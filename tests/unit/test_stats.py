@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from speedmap import measurement, null_engine, speed, stats
+from speedmap import measurement, null_engine, records, speed, stats
 from speedmap.cells import Cell
 from speedmap.watch import Watch
 
@@ -43,11 +43,11 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def measured(data, tmp_path, monkeypatch):
-    def measure(source=None, **script):
+    def measure(source=None, protocol=PROTOCOL, **script):
         monkeypatch.setattr(speed, "watch", lambda: Watch(source or Source(), period_s=0.001))
         engine = Path(tmp_path, "engine")
         engine.write_text(json.dumps({"median_ms": 5.0, **script}))
-        return speed.measure(null_engine, CELL, engine, data, 32, PROTOCOL, None)
+        return speed.measure(null_engine, CELL, engine, data, 32, protocol, None)
 
     return measure
 
@@ -92,6 +92,12 @@ def test_the_record_meets_its_schema(measured):
     built = {"engine_sha256": "0" * 64}
     record = measurement.complete(measured(), CELL, null_engine, built, PROTOCOL, "0" * 12)
     jsonschema.validate({"schema": 1, **record}, schema)
+
+
+def test_one_sample_makes_a_record(measured, tmp_path):
+    record = measured(protocol={**PROTOCOL, "min_samples": 1})
+    records.write(tmp_path / "speed.json", record)
+    assert (record["summary"]["count"], record["summary"]["drift"]) == (1, 0.0)
 
 
 def test_outliers_are_no_second_level():

@@ -65,7 +65,9 @@ def memory(values: list[float] | np.ndarray) -> float:
 
 
 def drift(values: list[float]) -> float:
-    """Compare the medians of the first and the second half; relative to the median of all."""
+    """Compare the medians of the first and the second half; relative to the median of all, 0 for a single value."""
+    if len(values) < 2:
+        return 0.0
     first, second = np.array_split(np.asarray(values, float), 2)
     return float(abs(np.median(first) - np.median(second)) / np.median(values))
 
