@@ -2,35 +2,76 @@
 
 Usage: python benchmarks/belief.py [RUNS]
 
-Prints how often the 95% interval of a median holds the true one, how often clean and disturbed runs are marked, and how
-often comparing with a baseline calls an equal, a 3% slower and a 20% slower run regressed.
+Prints how often the 95% interval of a median holds the true one, how often clean and disturbed runs are marked, how
+often comparing with a baseline calls an equal, a 3% slower and a 20% slower run regressed, and how often two equal runs
+over a mix of two input shapes are judged unequal, with a mark and without one.
 """
 
 import json
+import random
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
 from speedmap import compare, null_engine, stats
 from speedmap.cells import Cell
+from speedmap.clock import Protocol, collect
 
 COUNT = 500  # samples a run
 TRUTH = 5.0  # ms
 NOISES = (0.002, 0.01, 0.05, 0.3)
 CLEAN = (0.001, 0.02, 0.05)  # noises at which a run should not be marked
 DISTURBED = {"drift of 8%": {"drift": 0.08}, "two clocks, 8% apart": {"slow": 0.08}}
+MIXES = {"half of the images": (64, 64), "a third of the images": (86, 42)}  # fast and slow ones
+SLOW = 1.5  # times the fast
 LIMITS = (0.02, 0.15)  # the defaults of `limits.speed` and `limits.speed_always`
 
 
-def sample(seed: int, **script: float) -> list[float]:
-    """Play a run of the null engine; latencies in milliseconds."""
+@contextmanager
+def opened(seed: int, **script: float) -> Iterator[null_engine.Session]:
+    """Open a null engine."""
     with tempfile.TemporaryDirectory() as folder:
         engine = Path(folder, "engine")
         engine.write_text(json.dumps({"median_ms": TRUTH, "seed": seed, "runs": COUNT, **script}))
         with null_engine.Session(engine, Cell("null", "yolov5n", "fp32", "static")) as session:
-            return [session.run() for _ in range(COUNT)]
+            yield session
+
+
+def sample(seed: int, **script: float) -> list[float]:
+    """Play a run of the null engine; latencies in milliseconds."""
+    with opened(seed, **script) as session:
+        return [session.run() for _ in range(COUNT)]
+
+
+def mix(seed: int, fast: int, slow: int) -> list[float]:
+    """Play a run over images of two shapes for 3 s of the null engine's own time; latencies in milliseconds."""
+    order, passed = random.Random(0).sample([1.0] * fast + [SLOW] * slow, fast + slow), 0.0
+    speed = random.Random(seed).gauss(1, 0.003)  # so that runs differ in how many images they get through
+
+    def run(factor: float) -> float:
+        nonlocal passed
+        latency = factor * session.run()
+        passed += latency / 1e3
+        return latency
+
+    with opened(seed, median_ms=TRUTH * speed) as session:
+        return [latency for _, latency in collect(run, order, Protocol(0, 3, 200), lambda: passed)]
+
+
+def judged(before: list[float], after: list[float]) -> str:
+    """Give the verdict on a run against another."""
+    sides = [{"summary": stats.summary(values), "build_error": 0.0} for values in (before, after)]
+    return compare.verdict(*compare.slowdown(*sides), *LIMITS)
+
+
+def unequal(seed: int, fast: int, slow: int) -> tuple[bool, bool]:
+    """Say whether two equal runs over a mix are judged unequal, and whether one of them is marked."""
+    runs = [mix(seed * 2 + side, fast, slow) for side in (0, 1)]
+    return judged(*runs) != compare.NOISE, any(stats.gap(values) for values in runs)
 
 
 def holds(seed: int, noise: float) -> bool:
@@ -47,10 +88,7 @@ def marked(seed: int, **script: float) -> bool:
 def regressed(seed: int, noise: float, slower: float) -> bool:
     """Say whether a run that is slower by a factor is called regressed."""
     before, after = (sample(seed * 2 + side, noise=noise) for side in (0, 1))
-    sides = [
-        {"summary": stats.summary(values), "build_error": 0.0} for values in (before, [slower * ms for ms in after])
-    ]
-    return compare.verdict(*compare.slowdown(*sides), *LIMITS) == compare.REGRESSED
+    return judged(before, [slower * ms for ms in after]) == compare.REGRESSED
 
 
 def share(outcomes: list[bool]) -> str:
@@ -70,6 +108,12 @@ def main(runs: int = 1000) -> None:
         for noise in NOISES:
             found = share([regressed(seed, noise, slower) for seed in range(runs)])
             print(f"{slower - 1:.0%} slower is called regressed, noise {noise:.1%}: {found}")
+    for name, counts in MIXES.items():
+        found = [unequal(seed, *counts) for seed in range(runs)]
+        for mark in (True, False):
+            wrong = share([different and marks == mark for different, marks in found])
+            print(f"equal runs, {name} slow, are unequal {'with a' if mark else 'without'} mark: {wrong}")
+        print(f"equal runs, {name} slow, are marked: {share([marks for _, marks in found])}")
 
 
 if __name__ == "__main__":

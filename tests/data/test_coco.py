@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from speedmap import coco
+from speedmap import coco, map_error
 from speedmap.coco import DatasetError
 from speedmap.images import ImageError
 
@@ -53,6 +53,11 @@ def test_an_inventory_says_what_is_there(dataset):
 def test_limit_takes_the_first_images_by_id(dataset):
     dataset[1]["images"].reverse()
     assert [image["id"] for image in inventory(dataset, limit=1)["images"]] == [0]
+
+
+def test_crowds_are_no_boxes_to_find(dataset):
+    dataset[1]["annotations"][0]["iscrowd"] = 1
+    assert inventory(dataset)["boxes"] == 1
 
 
 def test_a_hash_follows_the_content(dataset):
@@ -129,6 +134,11 @@ def spoil_crowd(folder, truth):
     truth["annotations"][1]["iscrowd"] = "no"
 
 
+def spoil_crowds(folder, truth):
+    for box in truth["annotations"]:
+        box["iscrowd"] = 1
+
+
 def spoil_area(folder, truth):
     del truth["annotations"][1]["area"]
 
@@ -163,6 +173,7 @@ def spoil_calibration(folder, truth):
     [
         (spoil_json, r"truth\.json: no COCO instances JSON"),
         (spoil_boxes, r"truth\.json: no boxes"),
+        (spoil_crowds, r"truth\.json: no boxes but crowds"),
         (spoil_ids, "image id 0 occurs twice"),
         (spoil_name, r"lies outside dataset\.images"),
         (spoil_size, r"0\.png: is 48x64 but .* says 64x48"),
@@ -266,3 +277,15 @@ def test_perfect_detections_score_one_and_none_zero(dataset):
     assert coco.evaluate(folder / "truth.json", found, [0, 1])["map"] == pytest.approx(1)
     assert coco.evaluate(folder / "truth.json", found[:1], [0, 1])["map"] == pytest.approx(0.5, abs=0.01)
     assert coco.evaluate(folder / "truth.json", [], [0, 1])["map"] == 0
+
+
+def test_annotations_may_be_numbered_from_zero(dataset):
+    folder, truth = dataset
+    for number, box in enumerate(truth["annotations"]):
+        box["id"] = number
+    inventory(dataset)
+    found = [{**{key: box[key] for key in ("image_id", "category_id", "bbox")}, "score": 0.9}
+             for box in truth["annotations"]]  # fmt: skip
+    done = coco.evaluation(folder / "truth.json", found, [0, 1])
+    assert coco.metrics(done)["map"] == pytest.approx(1)
+    assert map_error.weighted(done, np.ones((1, 2), int))["map"] == pytest.approx(1)

@@ -55,10 +55,32 @@ def test_three_percent_slower_depends_on_the_interval(half, expected):
     assert speed_verdict(row(half=half), row(median=10.3, half=half)) == expected
 
 
+def builds(*medians, warnings=()):
+    return tuple({"summary": {"median_ms": ms}, "audit": {"invalid": []}, "warnings": warnings} for ms in medians)
+
+
 def test_three_percent_slower_is_noise_where_builds_differ_by_more():
-    again = tuple({"summary": {"median_ms": ms}, "audit": {"invalid": []}} for ms in (10.2, 10.6, 9.9))
+    again = builds(10.2, 10.6, 9.9)
     assert speed_verdict(replace(row(), builds=again), row(median=10.3)) == NOISE
     assert speed_verdict(replace(row(), builds=again), row(median=12.0)) == REGRESSED
+
+
+@pytest.mark.parametrize(
+    ("warning", "expected"),
+    [
+        ("unstable: the halves of the run differ by 9.0% in the median", REGRESSED),
+        ("throttled: sw power cap", REGRESSED),
+        ("other processes used 30% of the CPU", REGRESSED),
+        ("not watched: processes (this GPU or virtual machine does not tell)", NOISE),
+        ("watcher died: OSError('lost')", NOISE),
+    ],
+)
+def test_a_disturbed_build_does_not_hide_a_regression(warning, expected):
+    again = builds(10.02) + builds(11.0, warnings=[warning])
+    assert speed_verdict(replace(row(), builds=again), row(median=10.3)) == expected
+    disturbed = row(median=11.0)
+    disturbed.speed["warnings"] = [warning]
+    assert (replace(disturbed, builds=builds(10.0, 10.02)).build_error < 0.01) == (expected == REGRESSED)
 
 
 @pytest.mark.parametrize("half", [0.01, 0.5, 5.0])
@@ -83,6 +105,17 @@ def test_a_map_whose_difference_is_unsure_is_noise_until_it_is_gross():
     shaky = [0.01, -0.01, 0.01, -0.01]
     assert verdicts([row()], [row(score=0.39, draws=shaky)])["fp16", "mAP"] == NOISE
     assert verdicts([row()], [row(score=0.37, draws=shaky)])["fp16", "mAP"] == REGRESSED
+
+
+@pytest.mark.parametrize("draws", [[], [0.0]])
+def test_a_map_of_unknown_error_is_no_certain_change(draws):
+    before, after = row(draws=draws), row(score=0.39, draws=draws)
+    changes = compare.compare([before], [after], LIMITS)
+    assert [(change.verdict, change.error) for change in changes if change.figure == "mAP"] == [(NOISE, None)]
+    assert verdicts([before], [row(score=0.37, draws=draws)])["fp16", "mAP"] == REGRESSED
+    assert differences.between(after.accuracy, before.accuracy) is None
+    record = {"baseline": "b", "limits": vars(LIMITS), "versions": [], "changes": [vars(change) for change in changes]}
+    assert "|-1.00 ± unknown|" in compare_page.render(record)
 
 
 def test_a_dropped_cell_fails_and_a_new_one_does_not():

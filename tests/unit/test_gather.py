@@ -1,14 +1,15 @@
 import pytest
 
-from speedmap import records
+from speedmap import failures, records, table
 from speedmap.gather import gather
+from speedmap.marks import Notes
 
 
-def accuracy(folder, backend, precision, shape):
+def accuracy(folder, backend, precision, shape, score=0.4):
     cell = {"backend": backend, "model": "n", "precision": precision, "shape": shape}
     path = folder / backend / f"n-{precision}-{shape}" / "accuracy.json"
     path.parent.mkdir(parents=True)
-    records.write(path, {"cell": cell})
+    records.write(path, {"cell": cell, "metrics": {"map": score}})
     return str(path)
 
 
@@ -18,3 +19,10 @@ def test_a_map_is_held_against_others_of_its_input_shape(tmp_path, shape, expect
     rows = gather([accuracy(tmp_path, *cell) for cell in cells], tmp_path)
     assert rows[2].references.keys() == expected
     assert all(record["cell"]["shape"] == shape for record in rows[2].references.values())
+
+
+def test_the_map_of_a_data_set_without_boxes_is_no_figure_but_a_reason(tmp_path):
+    (row,) = gather([accuracy(tmp_path, "tensorrt", "fp16", "static", score=-1.0)], tmp_path)
+    assert row.accuracy is None
+    assert "no boxes" in table.map_figure(row, notes := Notes()) + notes.lines()[0]
+    assert "no boxes" in failures.void(row, {"measure_speed": "out of memory"}).failed[0]

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from speedmap import coco, differences, map_error
+from speedmap import coco, differences, map_error, scoring
 
 IMAGES, CLASSES = 40, 3
 
@@ -106,6 +106,13 @@ def test_groups_hold_many_images(world, monkeypatch):
     grouped = map_error.draws(evaluated(world))
     assert {name: len(values) for name, values in grouped.items()} == {"map": map_error.DRAWS, "map50": map_error.DRAWS}
     assert differences.standard_error(grouped["map"]) == pytest.approx(single, rel=0.3)
+
+
+def test_one_image_has_no_error(world):
+    truth, found = world
+    judged = scoring.judge(truth, [item for item in found if item["image_id"] == 1], [1])
+    assert judged["metrics"]["map"] > 0
+    assert (judged["metrics"]["map_se"], judged["bootstrap"]) == (None, {})
 
 
 def test_draws_are_the_same_for_every_engine(world):

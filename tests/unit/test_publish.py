@@ -211,6 +211,14 @@ def test_the_history_only_grows_and_never_doubles(results):
     assert history.read(path)[1]["value"] == 2.0
 
 
+def test_the_history_keeps_no_interval_where_the_error_is_unknown(results):
+    paths, _ = results()
+    facts = accuracy("fp16")
+    write(paths[1], {**facts, "metrics": {**facts["metrics"], "map_se": None}})
+    line = next(line for line in history.lines(gather(paths)) if line["figure"] == "mAP")
+    assert (line["value"], line["low"], line["high"]) == (0.4, None, None)
+
+
 def test_provenance_names_every_figure_with_its_code_and_hashes(results):
     facts = describe(gather(results()[0]), {"imgsz": 640})
     assert facts["figures"]["tensorrt/yolov5s-int8-static/accuracy"]["engine_sha256"] == SHA

@@ -23,7 +23,7 @@ SENSITIVITY = {
 }
 
 
-def row(backend="tensorrt", precision="fp16", shape="static", invalid=(), score=0.4):
+def row(backend="tensorrt", precision="fp16", shape="static", invalid=(), score=0.4, error=0.01):
     summary = {"median_ms": 2.0, "median_low_ms": 1.9, "median_high_ms": 2.2}
     speed = {
         "summary": summary,
@@ -33,7 +33,7 @@ def row(backend="tensorrt", precision="fp16", shape="static", invalid=(), score=
         "audit": {"precision": precision, "invalid": list(invalid)},
         "artefact": {"engine_sha256": "e"},
     }
-    accuracy = {"metrics": {"map": score, "map_se": 0.01}, "artefact": {"engine_sha256": "e"}}
+    accuracy = {"metrics": {"map": score, "map_se": error}, "artefact": {"engine_sha256": "e"}}
     engine = {"bytes": 10_000_000, "engine_sha256": "e"}
     return Row(Cell(backend, "yolov5s", precision, shape), speed, accuracy, engine)
 
@@ -140,6 +140,17 @@ def test_the_roof_is_the_longer_of_two_times():
     assert (static.compute_ms, static.memory_ms) == pytest.approx((0.75, 0.1))
     assert (static.bound, static.share) == ("compute", pytest.approx(0.375))
     assert (dynamic.compute_ms, dynamic.share) == (None, pytest.approx(0.05))
+
+
+def test_an_unknown_error_is_no_bar(tmp_path):
+    unknown = row(error=None)
+    assert points([unknown])[0].map_error is None
+    assert "mAP 40.00 ± unknown" in rendered([unknown])
+    plots.pareto(points([unknown]), tmp_path / "pareto.svg")
+    line = {"measured": "2026-01-01T00:00:00+00:00", "cell": "a", "valid": True, "value": 1}
+    speed, unsure = {"figure": "speed", "low": 0.9, "high": 1.1}, {"figure": "mAP", "low": None, "high": None}
+    plots.history([line | speed, line | unsure], tmp_path / "history.svg")
+    assert (tmp_path / "history.svg").stat().st_size
 
 
 def test_the_plots_name_their_points(tmp_path):

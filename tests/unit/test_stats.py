@@ -1,6 +1,8 @@
 """What a run's own samples say against it, and whether its interval holds the truth."""
 
 import json
+import random
+from contextlib import nullcontext
 from pathlib import Path
 
 import cv2
@@ -9,8 +11,9 @@ import numpy as np
 import pytest
 import yaml
 
-from speedmap import measurement, null_engine, speed, stats
+from speedmap import measurement, null_engine, records, speed, stats
 from speedmap.cells import Cell
+from speedmap.clock import Protocol
 from speedmap.watch import Watch
 
 CELL = Cell("null", "yolov5n", "fp32", "static")
@@ -43,11 +46,11 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def measured(data, tmp_path, monkeypatch):
-    def measure(source=None, **script):
+    def measure(source=None, protocol=PROTOCOL, **script):
         monkeypatch.setattr(speed, "watch", lambda: Watch(source or Source(), period_s=0.001))
         engine = Path(tmp_path, "engine")
         engine.write_text(json.dumps({"median_ms": 5.0, **script}))
-        return speed.measure(null_engine, CELL, engine, data, 32, PROTOCOL, None)
+        return speed.measure(null_engine, CELL, engine, data, 32, protocol, None)
 
     return measure
 
@@ -92,6 +95,43 @@ def test_the_record_meets_its_schema(measured):
     built = {"engine_sha256": "0" * 64}
     record = measurement.complete(measured(), CELL, null_engine, built, PROTOCOL, "0" * 12)
     jsonschema.validate({"schema": 1, **record}, schema)
+
+
+def test_one_sample_makes_a_record(measured, tmp_path):
+    record = measured(protocol={**PROTOCOL, "min_samples": 1})
+    records.write(tmp_path / "speed.json", record)
+    assert (record["summary"]["count"], record["summary"]["drift"]) == (1, 0.0)
+
+
+class Levels(null_engine.Session):
+    """Takes half as long again for an input that is not square."""
+
+    def load(self, batch):
+        self.script["median_ms"] = 4.0 if batch.shape[2] == batch.shape[3] else 6.0
+
+
+@pytest.mark.parametrize(
+    ("square", "wide", "marked"), [(64, 64, True), (51, 49, True), (60, 40, False), (30, 98, False), (0, 128, False)]
+)
+def test_a_median_between_the_levels_of_a_mix_is_marked(tmp_path, square, wide, marked):
+    for name, width in (("square", 64), ("wide", 128)):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((64, width, 3), 114, np.uint8))
+    (tmp_path / "engine").write_text(json.dumps({"median_ms": 4.0}))
+    names = random.Random(0).sample(["square"] * square + ["wide"] * wide, square + wide)
+    order = [(name, str(tmp_path / f"{name}.png")) for name in names]
+    with Levels(tmp_path / "engine", CELL) as session:
+        measured = speed.time_engine(session, order, 64, True, Protocol(0, 0, 400), nullcontext())
+    assert bool(measured["doubts"]) == marked
+    assert not any(doubt.startswith(stats.UNSTABLE) for doubt in measured["doubts"])
+    assert measured["summary"]["count"] % len(order) == 0
+
+
+def test_static_input_takes_no_more_samples_than_asked_for(data, tmp_path):
+    (tmp_path / "engine").write_text(json.dumps({"median_ms": 4.0}))
+    order = [("32x32", data["images"][0]["file"])] * 300
+    with null_engine.Session(tmp_path / "engine", CELL) as session:
+        measured = speed.time_engine(session, order, 32, False, Protocol(0, 0, 400), nullcontext())
+    assert measured["summary"]["count"] == 400
 
 
 def test_outliers_are_no_second_level():

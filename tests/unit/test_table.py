@@ -153,6 +153,28 @@ def test_builds_show_their_spread_and_an_invalid_one_is_said(rows):
     assert "1. build 3 is invalid: runs in float" in text
 
 
+def test_a_warning_of_a_further_build_is_marked(rows):
+    again = copy.deepcopy(rows[0].speed)
+    again["warnings"] = ["throttled: sw power cap"]
+    rows[0] = replace(rows[0], builds=(copy.deepcopy(rows[0].speed), again))
+    text = table.render(rows, CONFIG, DATASET, "tensorrt")
+    assert "1.50 ms<sup>1</sup>" in line(text, "a", "dynamic")
+    assert "1. build 3: throttled: sw power cap" in text
+
+
+def test_a_cell_of_no_table_is_marked_all_the_same(rows):
+    torch = row("torch", "a", "fp16", "dynamic", 3, 40)
+    static = [entry for entry in rows if entry.cell.shape == "static"]
+    config = {**CONFIG, "shapes": ["static"]}
+    assert "In the details only" not in table.render([torch, *static], config, DATASET, "tensorrt")
+    for record in (torch.speed, torch.accuracy):
+        record["warnings"].append("unstable: two levels")
+    text = table.render([torch, *static], config, DATASET, "tensorrt")
+    assert "In the details only: torch/a-fp16-dynamic<sup>1</sup>." in text
+    assert "1. unstable: two levels" in text
+    assert "In the details only" not in table.render([torch, *rows], CONFIG, DATASET, "tensorrt")
+
+
 def test_int8_that_gains_nothing_is_marked_with_the_reason(rows):
     slow = next(entry for entry in rows if entry.cell.name == "a-int8-dynamic")
     slow.speed["summary"] |= {"median_ms": 1.6, "median_low_ms": 1.6}

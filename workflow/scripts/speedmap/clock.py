@@ -1,9 +1,9 @@
 """The protocol of a timed measurement: what runs when, and for how long."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, repeat
 
 Run = Callable[[str], float]  # runs one input, gives milliseconds
 Clock = Callable[[], float]  # seconds
@@ -26,19 +26,24 @@ def warm_up(run: Run, inputs: Iterable[str], protocol: Protocol, clock: Clock = 
 
 
 def collect(
-    run: Run, inputs: Iterable[str], protocol: Protocol, clock: Clock = time.perf_counter
+    run: Run, inputs: Sequence[str], protocol: Protocol, clock: Clock = time.perf_counter
 ) -> list[tuple[str, float]]:
-    """Call `run` on the inputs, round and round; returns (input, what it gave) in the order of the calls."""
+    """Call `run` on the inputs, round and round; returns (input, what it gave) in the order of the calls.
+
+    The last round is ended, so that the mix of the inputs is kept, unless that more than doubled the calls.
+    """
     rounds, samples = cycle(inputs), []
-    for _ in _until(protocol.min_s, protocol.min_samples, clock):
+    for _ in _until(protocol.min_s, protocol.min_samples, clock, len(inputs)):
         item = next(rounds)
         samples.append((item, run(item)))
     return samples
 
 
-def _until(seconds: float, count: int, clock: Clock) -> Iterator[None]:
-    """Yield until both the seconds have passed and the count is reached."""
+def _until(seconds: float, count: int, clock: Clock, size: int = 1) -> Iterator[None]:
+    """Yield until both the seconds have passed and the count is reached, and to the end of a round of some size."""
     start, done = clock(), 0
     while done < count or clock() - start < seconds:
         yield
         done += 1
+    rest = -done % size
+    yield from repeat(None, rest if rest <= done else 0)

@@ -37,10 +37,10 @@ def inventory(folder: Path, annotations: Path, calibration: Path, name: str, lim
     if not chosen:
         raise DatasetError(f"{annotations}: lists no images; dataset.annotations needs those to evaluate on")
     ids = {image["id"] for image in chosen}
-    boxes = sum(annotation["image_id"] in ids for annotation in instances["annotations"])
+    boxes = sum(box["image_id"] in ids and not box["iscrowd"] for box in instances["annotations"])
     if not boxes:
         raise DatasetError(
-            f"{annotations}: no boxes for the {len(chosen)} chosen images; raise dataset.limit, or check the file"
+            f"{annotations}: no boxes but crowds for {len(chosen)} chosen images; raise dataset.limit or check the file"
         )
     described = _describe([_inside(folder, image["file_name"], annotations) for image in chosen], "reading images")
     _check_sizes(chosen, described, annotations)
@@ -147,6 +147,9 @@ def evaluation(annotations: Path, found: list[dict], image_ids: Iterable[int]) -
     """Let pycocotools match at least one COCO result with the objects of the given images, and sum up."""
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its progress by printing
         truth = COCO(str(annotations))
+        for number, annotation in enumerate(truth.dataset["annotations"], 1):
+            annotation["id"] = number  # COCOeval takes the id 0 of a matched object for no match
+        truth.createIndex()
         done = COCOeval(truth, truth.loadRes(found), "bbox")
         done.params.imgIds = sorted(image_ids)
         done.evaluate()

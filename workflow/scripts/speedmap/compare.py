@@ -22,7 +22,8 @@ class CompareError(UserError):
 class Change:
     """What became of one figure: `speed` of a cell in milliseconds, or its `mAP` in fractions of 1.
 
-    change: relative for speed, absolute for mAP; error: its standard error. None where a side is missing.
+    change: relative for speed, absolute for mAP; error: its standard error. None where a side is missing, the
+    error also where it is unknown.
     """
 
     cell: str
@@ -122,7 +123,7 @@ def judge(cell: str, before: dict | None, after: dict | None, figure: str, limit
         found = verdict(change, error, limits.speed, limits.speed_always)
     else:
         difference = differences.between(after, before)
-        change, error = (difference.value, difference.error) if difference else (_gain(before, after), 0.0)
+        change, error = (difference.value, difference.error) if difference else (_gain(before, after), None)
         found = verdict(-change, error, limits.map, limits.map_always)
     return Change(cell, figure, found, _value(before, figure), _value(after, figure), change, error)
 
@@ -150,9 +151,12 @@ def _relative_error(record: dict) -> float:
     return math.hypot(width / (2 * differences.SURE * summary["median_ms"]), record["build_error"])
 
 
-def verdict(worse: float, error: float, limit: float, always: float) -> str:
-    """Judge how much worse a figure became: beyond its limit and two standard errors, or beyond what always counts."""
-    sure = abs(worse) > limit and abs(worse) > differences.SURE * error
+def verdict(worse: float, error: float | None, limit: float, always: float) -> str:
+    """Judge how much worse a figure became: beyond its limit and two standard errors, or beyond what always counts.
+
+    error: None where it is unknown, and nothing is sure.
+    """
+    sure = error is not None and abs(worse) > limit and abs(worse) > differences.SURE * error
     if not sure and abs(worse) <= always:
         return NOISE
     return REGRESSED if worse > 0 else IMPROVED

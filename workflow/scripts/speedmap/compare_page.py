@@ -41,7 +41,8 @@ def _change(change: dict) -> str:
     if change["change"] is None:
         return ""
     unit = "%" if change["figure"] == "speed" else ""
-    return f"{100 * change['change']:+.2f}{unit} ± {100 * change['error']:.2f}{unit}"
+    error = "unknown" if change["error"] is None else f"{100 * change['error']:.2f}{unit}"
+    return f"{100 * change['change']:+.2f}{unit} ± {error}"
 
 
 def _legend(limits: dict) -> str:

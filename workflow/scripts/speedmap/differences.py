@@ -1,5 +1,6 @@
 """Differences of two mAPs with the error that pairing leaves them, and how surely one is none."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,15 +25,18 @@ class Difference:
 
 
 def between(record: dict | None, other: dict | None) -> Difference | None:
-    """Subtract the mAP in the accuracy record `other` from that in `record`; None unless both saw the same images."""
+    """Subtract the mAP in the accuracy record `other` from that in `record`; None for other images or no error."""
     if not record or not other or record["dataset"]["sha256"] != other["dataset"]["sha256"]:
         return None
     ours, theirs = (np.array(one.get("bootstrap", {}).get("map", ())) for one in (record, other))
-    if len(ours) != len(theirs) or not len(ours):
+    if len(ours) != len(theirs) or (error := standard_error(ours - theirs)) is None:
         return None
-    return Difference(record["metrics"]["map"] - other["metrics"]["map"], standard_error(ours - theirs))
+    return Difference(record["metrics"]["map"] - other["metrics"]["map"], error)
 
 
-def standard_error(draws: list[float] | np.ndarray) -> float:
-    """Give the standard error of a figure whose value in every draw of a bootstrap is given, or of a difference."""
-    return float(np.std(draws, ddof=1)) if len(draws) > 1 else 0.0
+def standard_error(draws: Sequence[float] | np.ndarray) -> float | None:
+    """Give the standard error of a figure, or of a difference, from its value in every draw of a bootstrap.
+
+    None, which is unknown, for fewer than two draws.
+    """
+    return float(np.std(draws, ddof=1)) if len(draws) > 1 else None

@@ -36,7 +36,7 @@ def void(row: Row, failed: dict[str, str]) -> Row:
     if failed.keys() - MEASURED.keys():
         row = Row(row.cell, None, None, None)
     missing = {MEASURED[job]: None for job in failed if job in MEASURED}
-    return replace(row, failed=tuple(failed.values()), **missing)
+    return replace(row, failed=(*row.failed, *failed.values()), **missing)
 
 
 def forget_partial(table: Path) -> None:

@@ -27,7 +27,10 @@ def _row(cell: Cell, joined: dict[str, dict], root: Path) -> Row:
     beside = root / Path(cell.folder).relative_to("results") / "engine.json"
     engine = records.read(beside) if beside.exists() else None
     builds = tuple(record for name, record in joined.items() if name.startswith("speed."))
-    return Row(cell, joined.get("speed"), joined.get("accuracy"), engine, builds=builds)
+    accuracy, failed = joined.get("accuracy"), ()
+    if accuracy and accuracy["metrics"]["map"] < 0:  # as COCOeval says it
+        accuracy, failed = None, ("the data set has no boxes to evaluate the mAP on",)
+    return Row(cell, joined.get("speed"), accuracy, engine, failed=failed, builds=builds)
 
 
 def _references(cell: Cell, rows: dict[Cell, Row]) -> dict[str, dict]:

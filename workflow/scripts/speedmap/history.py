@@ -19,13 +19,13 @@ def _speed(row: Row) -> dict:
 
 
 def _accuracy(row: Row) -> dict:
-    value, error = row.accuracy["metrics"]["map"], row.accuracy["metrics"]["map_se"] or 0.0
+    value, error = row.accuracy["metrics"]["map"], row.accuracy["metrics"]["map_se"]
     return {
         **_identity(row, row.accuracy),
         "figure": "mAP",
         "value": value,
-        "low": value - 2 * error,
-        "high": value + 2 * error,
+        "low": None if error is None else value - 2 * error,
+        "high": None if error is None else value + 2 * error,
     }
 
 

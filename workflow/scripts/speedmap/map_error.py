@@ -37,11 +37,13 @@ class Matches:
 
 
 def draws(evaluation: COCOeval) -> dict[str, list[float]]:
-    """Give `map` and `map50`, fractions of 1, of every draw of groups of images.
+    """Give `map` and `map50`, fractions of 1, of every draw of groups of images; {} for one image, drawn or not.
 
     evaluation: after evaluate(). Image i in the order of the ids belongs to group i modulo the number of groups.
     """
     groups = min(GROUPS, len(evaluation.params.imgIds))
+    if groups < 2:
+        return {}
     weights = np.random.default_rng(SEED).multinomial(groups, np.full(groups, 1 / groups), DRAWS)
     return {name: values.round(DIGITS).tolist() for name, values in weighted(evaluation, weights).items()}
 

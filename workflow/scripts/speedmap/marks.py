@@ -15,7 +15,7 @@ class Notes:
 
     def mark(self, texts: list[str]) -> str:
         """Give the marks for some texts, numbering the new ones."""
-        numbers = sorted(self._numbers.setdefault(text, len(self._numbers) + 1) for text in texts)
+        numbers = sorted({self._numbers.setdefault(text, len(self._numbers) + 1) for text in texts})
         return f"<sup>{','.join(map(str, numbers))}</sup>" if numbers else ""
 
     def lines(self) -> list[str]:
@@ -24,7 +24,7 @@ class Notes:
 
 def remarks(row: Row, found: dict[Cell, Row]) -> tuple[str, ...]:
     """Say what the reader of a cell's speed should know besides its warnings; found: all cells of the page."""
-    return (*mixed(row), *missed(row), *slower(row, found), *broken(row))
+    return (*mixed(row), *missed(row), *slower(row, found), *rebuilt(row))
 
 
 def mixed(row: Row) -> list[str]:
@@ -37,10 +37,13 @@ def missed(row: Row) -> list[str]:
     return row.speed["audit"].get("remarks", []) if row.speed else []
 
 
-def broken(row: Row) -> list[str]:
-    """Name the further builds that are worthless, so that the spread is of the others."""
-    audits = {number: record["audit"] for number, record in enumerate(row.builds, 2)}
-    return [f"build {number} is invalid: {audit['invalid'][0]}" for number, audit in audits.items() if audit["invalid"]]
+def rebuilt(row: Row) -> list[str]:
+    """Say what speaks against the further builds; of one that is worthless, only that."""
+    found = []
+    for number, record in enumerate(row.builds, 2):
+        invalid = [f"build {number} is invalid: {text}" for text in record["audit"]["invalid"][:1]]
+        found += invalid or [f"build {number}: {text}" for text in record["warnings"]]
+    return found
 
 
 def slower(row: Row, found: dict[Cell, Row]) -> list[str]:

@@ -4,6 +4,7 @@ from datetime import datetime
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 
 mpl.use("svg")
 from matplotlib import pyplot as plt
@@ -28,7 +29,7 @@ def pareto(found: list[Point], path: Path) -> None:
     for point in found:
         _draw(axes, point, f"C{series.index(point.series)}")
     for point in fastest(found):
-        above = (point.ms, point.map + point.map_error)
+        above = (point.ms, point.map + (point.map_error or 0))
         axes.annotate(point.model, above, (0, 3), textcoords="offset points", fontsize=8, ha="center")
     for point in found:
         _arrow(axes, starts(found).get(point.model), point)
@@ -79,7 +80,7 @@ def history(lines: list[dict], path: Path) -> None:
 
 def _over_time(axes: Axes, name: str, taken: list[dict], factor: float, colour: tuple) -> None:
     times = [datetime.fromisoformat(line["measured"]) for line in taken]
-    values, lows, highs = ([factor * line[key] for line in taken] for key in ("value", "low", "high"))
+    values, lows, highs = (factor * np.array([line[key] for line in taken], float) for key in ("value", "low", "high"))
     axes.plot(times, values, ".-", label=name, color=colour)
     axes.fill_between(times, lows, highs, color=colour, alpha=0.12)
 

@@ -8,7 +8,10 @@ from speedmap.row import NAMES, Row
 
 @dataclass(frozen=True)
 class Point:
-    """A cell in the plane: median milliseconds with its 95% interval, mAP and twice its standard error in points."""
+    """A cell in the plane: median milliseconds with its 95% interval, mAP and twice its standard error in points.
+
+    map_error: None where it is unknown.
+    """
 
     model: str
     series: str  # backend and the precision that ran: one colour
@@ -17,7 +20,7 @@ class Point:
     ms_low: float
     ms_high: float
     map: float
-    map_error: float
+    map_error: float | None
 
     @property
     def name(self) -> str:
@@ -38,6 +41,7 @@ def _accuracy(rows: list[Row], model: str) -> dict | None:
 
 def _point(speed: dict, accuracy: dict, row: Row) -> Point:
     summary, metrics = speed["summary"], accuracy["metrics"]
+    error = metrics.get("map_se")
     return Point(
         row.cell.model,
         series(row),
@@ -46,7 +50,7 @@ def _point(speed: dict, accuracy: dict, row: Row) -> Point:
         summary["median_low_ms"],
         summary["median_high_ms"],
         100 * metrics["map"],
-        100 * SURE * (metrics.get("map_se") or 0.0),
+        None if error is None else 100 * SURE * error,
     )
 
 

@@ -59,11 +59,12 @@ def pareto(found: list[Point], names: list[str]) -> str:
 
 
 def _point(point: Point, label: str) -> Mark:
+    error = point.map_error
     title = (
         f"{point.model}, {point.shape}\n{point.series}\n{point.ms:.2f} ms ({point.ms_low:.2f} to {point.ms_high:.2f})\n"
-        f"mAP {point.map:.2f} ± {point.map_error:.2f}"
+        f"mAP {point.map:.2f} ± {'unknown' if error is None else f'{error:.2f}'}"
     )
-    across, up = (point.ms_low, point.ms_high), (point.map - point.map_error, point.map + point.map_error)
+    across, up = (point.ms_low, point.ms_high), None if error is None else (point.map - error, point.map + error)
     return Mark(point.ms, point.map, title, point.series, across, up, point.shape == "dynamic", label)
 
 

@@ -5,6 +5,7 @@ from statistics import mean, stdev
 
 from speedmap.cells import Cell
 
+UNWATCHED = ("not watched", "watcher")  # how a warning begins that tells of no disturbance
 NAMES = {"tensorrt": "TensorRT", "openvino": "OpenVINO", "torch": "Torch"}
 
 
@@ -45,16 +46,26 @@ class Row:
         return reasons
 
     @property
+    def timed(self) -> list[dict]:
+        """The speed record of each valid build, this engine's first; [] when it was not timed."""
+        return [record for record in (self.speed, *self.builds) if record and not record["audit"]["invalid"]]
+
+    @property
     def medians(self) -> list[float]:
-        """The median of each valid build in milliseconds, this engine's first; [] when it was not timed."""
-        timed = [record for record in (self.speed, *self.builds) if record and not record["audit"]["invalid"]]
-        return [record["summary"]["median_ms"] for record in timed]
+        """The median of each valid build in milliseconds."""
+        return [record["summary"]["median_ms"] for record in self.timed]
 
     @property
     def build_error(self) -> float:
-        """The standard deviation of the medians of the builds, relative; 0 while there is one build."""
-        return stdev(self.medians) / mean(self.medians) if len(self.medians) > 1 else 0.0
+        """The standard deviation of the medians of the undisturbed builds, relative; 0 for fewer than two."""
+        medians = [record["summary"]["median_ms"] for record in self.timed if not _disturbed(record)]
+        return stdev(medians) / mean(medians) if len(medians) > 1 else 0.0
 
     @property
     def warnings(self) -> list[str]:
         return [warning for record in (self.speed, self.accuracy) if record for warning in record["warnings"]]
+
+
+def _disturbed(record: dict) -> bool:
+    """Say whether a run was off by itself, whatever its build."""
+    return any(not warning.startswith(UNWATCHED) for warning in record["warnings"])

@@ -49,13 +49,13 @@ def _check_alike(parts: list[dict]) -> None:
 def judge(annotations: Path, found: list[dict], image_ids: list[int]) -> dict:
     """Score COCO results; returns the metrics, `map_se` among them, and the `bootstrap` behind that.
 
-    map_se: the standard error of map over other images like these, None when nothing was found.
+    map_se: the standard error of map over other images like these, None when nothing was found or in one image only.
     """
     if not found:
         return {"metrics": {**dict.fromkeys(coco.METRICS, 0.0), "map_se": None}, "bootstrap": {}}
     evaluation = coco.evaluation(annotations, found, image_ids)
     draws = map_error.draws(evaluation)
-    error = differences.standard_error(draws["map"])
+    error = differences.standard_error(draws.get("map", ()))
     return {"metrics": {**coco.metrics(evaluation), "map_se": error}, "bootstrap": draws}
 
 

@@ -108,17 +108,17 @@ def time_engine(
         run(shape)
     warm_up(run, batches, protocol)
     with watched:
-        samples = collect(run, [shape for shape, _ in order], protocol)
+        samples = collect(run, [shape for shape, _ in order] if dynamic else list(batches), protocol)
     by_shape = defaultdict(list)
     for shape, value in samples:
         by_shape[shape].append(value)
-    relative = ratios(samples)
+    values, relative = [value for _, value in samples], ratios(samples)
     return {
-        "samples_ms": [round(value, 5) for _, value in samples],
+        "samples_ms": [round(value, 5) for value in values],
         "shapes": [shape for shape, _ in samples],
-        "summary": {**stats.summary([value for _, value in samples]), "drift": stats.drift(relative)},
-        "doubts": stats.doubts(relative),
-        "per_shape": {shape: {"count": len(values), "median_ms": median(values)} for shape, values in by_shape.items()},
+        "summary": {**stats.summary(values), "drift": stats.drift(relative)},
+        "doubts": stats.doubts(relative) + (stats.gap(values) if len(by_shape) > 1 else []),
+        "per_shape": {shape: {"count": len(times), "median_ms": median(times)} for shape, times in by_shape.items()},
     }
 
 

@@ -9,7 +9,7 @@ TAILS = {"p90_ms": (0.90, 64), "p99_ms": (0.99, 662)}  # quantile, and the sampl
 DRIFT = 0.02  # of the median: the halves of a steady run agree to that
 GROSS_DRIFT = 0.03  # of the median: a slope that makes itself look like noise with a memory
 WIDE = 0.05  # of the median: half an interval beyond that tells little
-GAP = 0.03  # of the median, between the two levels of a run: less is not worth a word
+GAP = 0.03  # of the median, between two levels: less is not worth a word
 EXPLAINED = 0.85  # of the variance by two levels; one level explains 0.64 if normal, 0.75 if uniform
 MINOR = 0.1  # share of the samples that makes a second level, rather than outliers
 UNSTABLE = "unstable"  # how a doubt begins that another run may not have
@@ -65,7 +65,9 @@ def memory(values: list[float] | np.ndarray) -> float:
 
 
 def drift(values: list[float]) -> float:
-    """Compare the medians of the first and the second half; relative to the median of all."""
+    """Compare the medians of the first and the second half; relative to the median of all, 0 for a single value."""
+    if len(values) < 2:
+        return 0.0
     first, second = np.array_split(np.asarray(values, float), 2)
     return float(abs(np.median(first) - np.median(second)) / np.median(values))
 
@@ -77,6 +79,17 @@ def doubts(values: list[float]) -> list[str]:
     """
     found = [_drifts(values), _two_levels(values), _wide(values)] if len(values) > 1 else []
     return [text for text in found if text]
+
+
+def gap(values: list[float]) -> list[str]:
+    """Doubt the median of a mix of inputs that lies between two levels of it, where a few samples decide which.
+
+    values: latencies in milliseconds, of inputs that take different times.
+    """
+    low, high = interval(values)
+    steps = np.diff(np.sort([value for value in values if low <= value <= high]))
+    widest = steps.max(initial=0) / float(np.median(values))
+    return [f"imprecise: the median lies at a gap of {widest:.1%} between input shapes"] if widest > GAP else []
 
 
 def _drifts(values: list[float]) -> str:

@@ -25,7 +25,8 @@ def render(rows: list[Row], config: dict, dataset: dict, backend: str) -> str:
     found = {cell: replace(row, remarks=marks.remarks(row, found)) for cell, row in found.items()}
     notes = Notes()
     tables = [_table(found, config, backend, shape, notes) for shape in config["shapes"]]
-    return "\n\n".join([*tables, _foot(rows, config, dataset), *notes.lines(), details.render(rows)]) + "\n"
+    others = _others(found, config["shapes"], notes)
+    return "\n\n".join([*tables, _foot(rows, config, dataset), *others, *notes.lines(), details.render(rows)]) + "\n"
 
 
 def _table(found: dict[Cell, Row], config: dict, backend: str, shape: str, notes: Notes) -> str:
@@ -74,6 +75,17 @@ def map_figure(row: Row, notes: Notes) -> str:
     if row.accuracy is None:
         return MISSING + notes.mark(row.failed)
     return f"{100 * row.accuracy['metrics']['map']:.1f}{notes.mark(row.accuracy['warnings'])}"
+
+
+def _others(found: dict[Cell, Row], shapes: list[str], notes: Notes) -> list[str]:
+    """Mark the cells that stand in none of the tables but in the details: torch's, without one of dynamic input."""
+    texts = {
+        f"{cell.backend}/{cell.name}": row.invalid or [*row.failed, *row.warnings, *row.remarks]
+        for cell, row in found.items()
+        if cell.shape not in shapes
+    }
+    marked = ", ".join(name + notes.mark(said) for name, said in texts.items() if said)
+    return [f"In the details only: {marked}."] if marked else []
 
 
 def _foot(rows: list[Row], config: dict, dataset: dict) -> str:
