@@ -62,6 +62,14 @@ def test_a_reason_stands_once_and_only_at_what_it_is_behind(log):
     assert failures.explained(other, missing) == other
 
 
+def test_what_failed_in_an_earlier_run_is_no_reason(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("speed", "torch"):
+        (tmp_path / f"{name}.log").write_text("error: too few images")
+    failures.forget_reasons(plan({"weights": [], "speed": ["weights"], "torch": ["weights"]}, ended=["torch"]))
+    assert [path.name for path in tmp_path.iterdir()] == ["torch.log"]
+
+
 def test_only_the_table_of_a_run_that_failed_is_forgotten(tmp_path):
     table = tmp_path / "table.md"
     failures.forget_partial(table)

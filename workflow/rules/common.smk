@@ -53,6 +53,7 @@ wildcard_constraints:
 
 onstart:
     takeover.terminate_without_deadlock()
+    failures.forget_reasons(workflow.dag)
 
 
 def fingerprint(script, *engines):

@@ -33,6 +33,16 @@ def _error(log: Path) -> str:
     return last.removeprefix(MARK) if last.startswith(MARK) else ""
 
 
+def forget_reasons(dag) -> None:
+    """Delete the logs of the jobs that are to run, as Snakemake does when each begins: they are of earlier runs.
+
+    dag: Snakemake's.
+    """
+    for job in dag.needrun_jobs():
+        for log in job.log:
+            Path(log).unlink(missing_ok=True)
+
+
 def forget_partial(table: Path) -> None:
     """Delete the table of a run that failed, since Snakemake would take it for what the rule has made, and be done."""
     if table.exists() and table.read_text(errors="replace").startswith(PARTIAL):
