@@ -1,44 +1,73 @@
-from dataclasses import replace
+from collections import defaultdict
+from types import SimpleNamespace
+
+import pytest
+import snakemake.api
 
 from speedmap import failures
 from speedmap.cells import Cell
 from speedmap.row import Row
 
 CELL = Cell("openvino", "a-b", "int8", "static")
+SPEED, ACCURACY = f"{CELL.folder}/speed.json", f"{CELL.folder}/accuracy.json"
 
 
-def log(folder, name, text):
-    path = folder / f"{name}.log"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+@pytest.fixture
+def log(tmp_path):
+    """Write a log; returns its path."""
+
+    def write(text):
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.log"
+        path.write_text(text)
+        return str(path)
+
+    return write
 
 
-def test_the_last_line_of_a_failed_job_is_its_reason(tmp_path):
-    log(tmp_path, "calibrate/a-b", "Traceback ...\n\nerror: too few images\n")
-    log(tmp_path, "calibrate/other", "error: not this model\n")
-    log(tmp_path, "openvino/a-b-int8-static/measure_speed", "fine\n")
-    assert failures.of(CELL, tmp_path) == {"calibrate": "too few images"}
-    assert failures.of(replace(CELL, precision="fp16"), tmp_path) == {}
+def plan(jobs, ended=()):
+    """Make a graph of jobs, each with a file and a log of its name; jobs: what each depends on."""
+    made = {name: Job(output=[f"{name}.json"], log=[f"{name}.log"]) for name in jobs}
+    dependencies = defaultdict(dict, {made[name]: {made[other]: set() for other in jobs[name]} for name in jobs})
+    unfinished = [job for name, job in made.items() if name not in ended]
+    return SimpleNamespace(
+        needrun_jobs=lambda: iter(unfinished),
+        dependencies=dependencies,
+        bfs=lambda *given: snakemake.dag.DAG.bfs(None, *given),
+    )
 
 
-def test_a_failure_before_the_measurements_voids_older_records():
-    row = failures.void(Row(CELL, {"old": 1}, {"old": 1}, {"old": 1}), {"calibrate": "too few images"})
-    assert (row.speed, row.accuracy, row.engine, row.failed) == (None, None, None, ("too few images",))
+class Job(SimpleNamespace):
+    __hash__ = object.__hash__
 
 
-def test_a_failed_measurement_voids_its_own_record_only():
-    row = failures.void(Row(CELL, {"new": 1}, {"old": 1}, None), {"measure_accuracy": "out of memory"})
-    assert (row.speed, row.accuracy) == ({"new": 1}, None)
+def test_a_file_is_unmade_for_the_jobs_behind_it_that_did_not_end():
+    jobs = {"weights": [], "export": ["weights"], "speed": ["export"], "torch": ["weights"], "other": []}
+    assert failures.unmade(plan(jobs, ended=["weights", "other"])) == {
+        "export.json": ["export.log"],
+        "speed.json": ["speed.log", "export.log"],
+        "torch.json": ["torch.log"],
+    }
 
 
-def test_nothing_failed():
-    row = Row(CELL, {"new": 1}, {"new": 1}, None)
-    assert failures.void(row, {}) == row
+def test_the_last_line_of_a_failed_job_is_its_reason(log):
+    missing = {SPEED: [log("Traceback ...\n\nerror: too few images\n")], ACCURACY: [log("fine\n")]}
+    assert failures.explained(Row(CELL, None, None, None), missing).failed == ("too few images",)
 
 
-def test_a_further_build_that_failed_voids_nothing(tmp_path):
-    log(tmp_path, "openvino/a-b-int8-static/build_engine.2", "error: no memory\n")
-    assert failures.of(CELL, tmp_path) == {}
+def test_a_reason_stands_once_and_only_at_what_it_is_behind(log):
+    failed = log("error: too few images")
+    missing = {SPEED: [failed], ACCURACY: [failed, "never/begun.log"], f"{CELL.folder}/speed.2.json": [log("error: b")]}
+    assert failures.explained(Row(CELL, None, None, None), missing).failed == ("too few images",)
+    other = Row(Cell("openvino", "a-b", "fp16", "static"), None, None, None)
+    assert failures.explained(other, missing) == other
+
+
+def test_what_failed_in_an_earlier_run_is_no_reason(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("speed", "torch"):
+        (tmp_path / f"{name}.log").write_text("error: too few images")
+    failures.forget_reasons(plan({"weights": [], "speed": ["weights"], "torch": ["weights"]}, ended=["torch"]))
+    assert [path.name for path in tmp_path.iterdir()] == ["torch.log"]
 
 
 def test_only_the_table_of_a_run_that_failed_is_forgotten(tmp_path):

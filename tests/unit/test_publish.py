@@ -104,6 +104,10 @@ def publish(paths, others, force=False):
     return target
 
 
+def content(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_the_folder_names_device_and_version():
     assert published.folder("tensorrt", PLATFORM) == "rtx-2060-tensorrt10.3"
     assert published.folder("tensorrt", {"gpu": "NVIDIA H100 80GB HBM3", "tensorrt": "8.6.1"}) == "h100-tensorrt8.6"
@@ -135,6 +139,35 @@ def test_what_is_no_longer_measured_is_no_longer_published(results):
     publish(paths, others)
     target = publish(paths[:2], others)
     assert not (target / "tensorrt/yolov5s-int8-static/speed.json").exists()
+
+
+def test_folders_beside_what_is_published_stay(results):
+    target = publish(*results())
+    write(target / "typed/two/tensorrt/yolov5s-int8-static/speed.json", speed("int8"))
+    (target / "README.md").write_text("what to know")
+    before = content(target)
+    publish(*results())
+    assert content(target).keys() == before.keys()
+
+
+def test_a_copy_that_fails_leaves_what_was_published(results):
+    paths, others = results()
+    target = publish(paths, others)
+    before = content(target)
+    write(paths[0], speed("fp16") | {"imgsz": 320})
+    with pytest.raises(FileNotFoundError, match=r"gone\.json"):
+        publish(paths[:2], [*others, "results/gone.json"])
+    assert content(target) == before
+
+
+def test_a_copy_that_cannot_take_its_place_leaves_a_baseline(results):
+    paths, others = results()
+    target = publish(paths, others)
+    (target / "table.md").mkdir()
+    with pytest.raises(IsADirectoryError):
+        publish(paths[:2], [*others, write("results/table.md", {})])
+    assert len(gather(published.recorded(target), target)) == 2
+    assert not list(target.glob("**/*.part"))
 
 
 def test_a_further_build_belongs_to_its_cell(results):

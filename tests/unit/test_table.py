@@ -63,6 +63,13 @@ def test_the_header_names_the_precision_that_ran():
     )
 
 
+def test_a_cell_that_was_not_timed_says_nothing_of_what_ran():
+    timed, other = (row("openvino", model, "fp16", "dynamic", 1, 1, ran="bf16") for model in "ab")
+    text = table.render([timed, replace(other, speed=None)], CONFIG, DATASET, "openvino")
+    assert "OpenVINO<br><sup>Speed-BF16 " in text
+    assert "OpenVINO<br><sup>mAP-BF16 " in text
+
+
 @pytest.mark.parametrize("spoil", ["audit", "hash"])
 def test_an_invalid_cell_shows_its_reason_and_no_number(rows, spoil):
     if spoil == "audit":

@@ -121,8 +121,10 @@ def test_what_was_published_is_indexed_and_no_worse_than_itself(snakemake, publi
 @pytest.mark.parametrize(("factor", "expected"), [(1.2, 1), (1.03, 1), (1.01, 0)])
 def test_slower_than_published_fails_from_the_limit_on(snakemake, published, tmp_path, factor, expected):
     write(published, Cell("openvino", "yolov5s", "fp16", "static"), 10.0 / factor)
+    table = (tmp_path / "results/table.md").read_text()
     code, output = compare(snakemake)
     assert code == expected, output
+    assert (tmp_path / "results/table.md").read_text() == table  # also of a run that fails
     assert ("openvino/yolov5s-fp16-static|speed|**regressed**" in output) == bool(expected)
 
 

@@ -165,6 +165,19 @@ def test_a_cell_that_fails_leaves_the_others_and_says_why(snakemake):
     assert " ms" in text
 
 
+def test_a_run_that_fails_early_leaves_no_figures_of_another_config(snakemake):
+    code, output, folder = snakemake("--", "results/table.md", **ONE)
+    assert code == 0, output
+    (folder / "broken.safetensors").write_text("<html>")
+    models = ONE["models"] | {"broken": {"weights": "broken.safetensors"}}
+    changed = {**ONE, "models": models, "dataset": {**SAMPLE, "name": "other", "limit": 4}, "imgsz": 256}
+    code, output, _ = snakemake("--", "results/table.md", **changed)
+    assert code != 0
+    assert "broken.safetensors" in output
+    assert list(folder.glob("results/*/*/speed.json"))
+    assert not list(folder.glob("results/table.*"))
+
+
 @pytest.mark.shared
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real checkpoints are not beside the project")
 def test_a_real_checkpoint_on_real_images(snakemake):

@@ -56,6 +56,7 @@ wildcard_constraints:
 
 onstart:
     takeover.terminate_without_deadlock()
+    failures.forget_reasons(workflow.dag)
 
 
 def fingerprint(script, *engines):
@@ -114,11 +115,13 @@ def baseline_records(wildcards):
 
 
 def tabulate_what_there_is():
+    """Make the table of a run that failed before its table; any other table that is there stays as it is."""
     import render_table
 
-    cells = settings.planned(config, BACKEND)
-    if Path("results/dataset.json").exists() and any(Path(cell.folder, "speed.json").exists() for cell in cells):
-        render_table.partial(cells, "results/dataset.json", CONFIG, BACKEND, "results/table.md")
+    missing, outputs = failures.unmade(workflow.dag), ("results/table.md", "results/table.csv")
+    if outputs[0] in missing:
+        cells = settings.planned(config, BACKEND)
+        render_table.partial(cells, RECORDS, missing, "results/dataset.json", CONFIG, BACKEND, *outputs)
 
 
 def explain_the_killed(logs):

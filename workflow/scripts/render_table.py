@@ -8,8 +8,6 @@ from speedmap.diagnose import job
 from speedmap.gather import gather
 from speedmap.row import Row
 
-KINDS = ("speed", "accuracy")
-
 
 def main(paths: list[str], dataset: str, config: dict, backend: str, out: str, csv: str) -> None:
     """Write table.md and table.csv."""
@@ -22,15 +20,32 @@ def main(paths: list[str], dataset: str, config: dict, backend: str, out: str, c
         temporary.write_text(text)
 
 
-def partial(cells: list[Cell], dataset: str, config: dict, backend: str, out: str) -> None:
-    """Write table.md from whatever was measured of some cells; what was not shows the reason."""
-    paths = [str(path) for cell in cells for path in Path(cell.folder).glob("*.json") if path.stem in KINDS]
-    rows = {row.cell: row for row in gather(list(filter(schemas.sound, paths)))}
-    rows = [failures.void(rows.get(cell, Row(cell, None, None, None)), failures.of(cell)) for cell in cells]
-    if any(row.speed or row.accuracy for row in rows):
+def partial(
+    cells: list[Cell],
+    paths: list[str],
+    missing: dict[str, list[str]],
+    dataset: str,
+    config: dict,
+    backend: str,
+    out: str,
+    csv: str,
+) -> None:
+    """Write table.md from the records that a failed run has made or found up to date; other cells show the reason.
+
+    missing: files that it should have made and has not, with the logs behind them. The old table.md and table.csv go in
+    any case: they are of other records, maybe of another config.
+    """
+    for old in (out, csv):
+        Path(old).unlink(missing_ok=True)
+    if dataset in missing:
+        return
+    data = records.read(Path(dataset))
+    rows = gather([path for path in paths if path not in missing and schemas.sound(path, data)])
+    found = {row.cell: row for row in rows if row.speed or row.accuracy}
+    if found:
+        rows = [failures.explained(found.get(cell, Row(cell, None, None, None)), missing) for cell in cells]
         with records.atomic(Path(out)) as temporary:
-            text = table.render(rows, config, records.read(Path(dataset)), backend)
-            temporary.write_text(f"{failures.PARTIAL}\n\n{text}")
+            temporary.write_text(f"{failures.PARTIAL}\n\n{table.render(rows, config, data, backend)}")
 
 
 if __name__ == "__main__":

@@ -1,42 +1,46 @@
-"""Why a cell has no figures: the last lines of the logs of the jobs that failed."""
+"""What a run that failed has not made, and why: the last lines of the logs of the jobs that failed."""
 
 from dataclasses import replace
 from pathlib import Path
 
-from speedmap.cells import Cell
 from speedmap.row import Row
 
 PARTIAL = "Not complete, since the run failed: the same command goes on, and makes this table again."
 MARK = "error: "  # begins the line that a failed job leaves
-LOGS = (
-    "read_weights/{model}",
-    "export_onnx/{model}-{shape}",
-    "{backend}/{model}-{precision}-{shape}/detect/*-of-*[0-9]",
-    "{backend}/{model}-{precision}-{shape}/*",
-)
-LOGS_INT8 = ("calibrate/{model}", "choose_float/{model}-{backend}")
-# Jobs whose failure voids their own record only:
-MEASURED = {"measure_speed": "speed", "detect": "accuracy", "measure_accuracy": "accuracy"}
 
 
-def of(cell: Cell, logs: Path = Path("logs")) -> dict[str, str]:
-    """Give the message of each job behind a cell that failed, by the job's name."""
-    found = {}
-    for pattern in (*LOGS, *(LOGS_INT8 if cell.precision == "int8" else ())):
-        for path in sorted(logs.glob(pattern.format(**vars(cell)) + ".log")):
-            last = path.read_text(errors="replace").rstrip().rpartition("\n")[2]
-            name = path.stem if pattern.endswith("*") else path.parent.name
-            if last.startswith(MARK) and name.isidentifier():  # of build_engine.2 only the spread of builds depends
-                found[name] = last.removeprefix(MARK)
-    return found
+def unmade(dag) -> dict[str, list[str]]:
+    """Give each file that a run should have made and has not, with the logs of the jobs behind it that did not end.
+
+    dag: Snakemake's. What lies at such a path, if anything, is of an earlier run, maybe with another config.
+    """
+    jobs = set(dag.needrun_jobs())  # without those that ended
+    behind = {job: [other for other in dag.bfs(dag.dependencies, job) if other in jobs] for job in jobs}
+    logs = {job: [str(log) for other in others for log in other.log] for job, others in behind.items()}
+    return {str(path): logs[job] for job in jobs for path in job.output}
 
 
-def void(row: Row, failed: dict[str, str]) -> Row:
-    """Take from a row the records of earlier runs that a failure has made worthless, and note the reasons."""
-    if failed.keys() - MEASURED.keys():
-        row = Row(row.cell, None, None, None)
-    missing = {MEASURED[job]: None for job in failed if job in MEASURED}
-    return replace(row, failed=(*row.failed, *failed.values()), **missing)
+def explained(row: Row, missing: dict[str, list[str]]) -> Row:
+    """Note in a row why it has no speed or no mAP; missing: files that were not made, with the logs behind them."""
+    paths = [f"{row.cell.folder}/{kind}.json" for kind in ("speed", "accuracy")]
+    found = [_error(Path(log)) for path in paths for log in missing.get(path, ())]
+    return replace(row, failed=tuple(dict.fromkeys([*row.failed, *filter(None, found)])))
+
+
+def _error(log: Path) -> str:
+    """Read the message of a job that failed, empty if it did not."""
+    last = log.read_text(errors="replace").rstrip().rpartition("\n")[2] if log.is_file() else ""
+    return last.removeprefix(MARK) if last.startswith(MARK) else ""
+
+
+def forget_reasons(dag) -> None:
+    """Delete the logs of the jobs that are to run, as Snakemake does when each begins: they are of earlier runs.
+
+    dag: Snakemake's.
+    """
+    for job in dag.needrun_jobs():
+        for log in job.log:
+            Path(log).unlink(missing_ok=True)
 
 
 def forget_partial(table: Path) -> None:

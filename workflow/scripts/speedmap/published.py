@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from speedmap.row import NAMES, Row
 
 ROOT = Path("results/published")
 MANIFEST = "published.json"
+OWNED = ("table.*", "dataset.json", "environment.json", "calibration/*.json", "torch/**/*.json", "{backend}/**/*.json")
 USUAL = re.compile(r"NVIDIA|GeForce|\d+GB|HBM\w+")  # words in a device's name that its folder does without
 
 
@@ -52,23 +54,29 @@ def _uncommitted(taken: list[dict]) -> str:
 
 
 def publish(paths: list[str], others: list[str], target: Path, identity: dict, force: bool) -> None:
-    """Copy records, and other files below results/, into a folder of their own, with a manifest; nothing else stays.
+    """Copy records, and other files below results/, into a device's folder, with a manifest; older ones go.
 
-    paths: speed and accuracy records. identity: for the manifest. Raises PublishError on any objection unless forced.
+    All are copied before any takes its place, and older ones go last, so that the manifest always names files that are
+    there. Other folders beside these, made by hand, stay. paths: speed and accuracy records. identity: for the
+    manifest. Raises PublishError on any objection unless forced.
     """
     rows = gather(paths)
     found = objections(rows)
     _check_owner(target, identity)
     if found and not force:
         raise PublishError(f"{'; '.join(found)}; measure again from a clean commit, or set publish.force in the config")
-    for old in [*target.glob("**/*.json"), *target.glob("table.*")]:
-        old.unlink()
-    for source in map(Path, [*paths, *others]):
-        _copy(source, target / source.relative_to("results"))
     environment = next(record["environment"] for row in rows for record in (row.speed, row.accuracy) if record)
     when = datetime.now(UTC).isoformat(timespec="seconds")
     facts = {**identity, "published": when, "commit": environment.get("commit"), "objections": found}
-    records.write(target / MANIFEST, {**facts, "records": list(paths)})
+    copies = {target / path.relative_to("results"): path for path in map(Path, [*paths, *others])}
+    with ExitStack() as places:  # which are taken in reverse order, so the manifest's last
+        manifest = places.enter_context(records.atomic(target / MANIFEST))
+        records.write(manifest, {**facts, "records": list(paths)})
+        for place, source in copies.items():
+            _copy(source, places.enter_context(records.atomic(place)))
+    for pattern in OWNED:
+        for old in set(target.glob(pattern.format(**identity))) - copies.keys():
+            old.unlink()
 
 
 def _check_owner(target: Path, identity: dict) -> None:
@@ -83,7 +91,6 @@ def _check_owner(target: Path, identity: dict) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     """Copy a file; of the data set's inventory only what it sums up, without the list of its images."""
-    target.parent.mkdir(parents=True, exist_ok=True)
     if source.name == "dataset.json":
         content = records.read(source)
         records.write(target, {**content, "images": len(content["images"]), "calibration": len(content["calibration"])})

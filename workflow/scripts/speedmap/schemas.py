@@ -35,10 +35,10 @@ def checked(paths: list[str], dataset: dict | None = None) -> list[str]:
     return paths
 
 
-def sound(path: str) -> bool:
-    """Say whether a record is as its schema says."""
+def sound(path: str, dataset: dict) -> bool:
+    """Say whether a record can be believed, as `checked` does."""
     try:
-        return bool(checked([path]))
+        return bool(checked([path], dataset))
     except RecordError:
         return False
 

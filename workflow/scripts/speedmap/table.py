@@ -38,17 +38,16 @@ def _table(found: dict[Cell, Row], config: dict, backend: str, shape: str, notes
     for name, fast, exact in pairs:
         for title, precision, figure in (("Speed", fast, speed_figure), ("mAP", exact, map_figure)):
             cells = [Cell(name, model, precision, shape) for model in config["models"]]
-            header = f"{NAMES[name]}<br><sup>{title}-{_ran(found, cells, title)}"
+            header = f"{NAMES[name]}<br><sup>{title}-{_ran(found, cells)}"
             columns[header] = [_figure(found.get(cell), cell, config, figure, notes) for cell in cells]
     table = pd.DataFrame(columns).to_markdown(index=False, disable_numparse=True, tablefmt="github")
     return f"## {TITLES[shape].format(config['imgsz'])}\n\n{table}"
 
 
-def _ran(found: dict[Cell, Row], cells: list[Cell], title: str) -> str:
-    """Name the precision that ran in a column, `FP16/FP32` if the rows differ; torch's mAP is what was asked for."""
-    rows = [found[cell] for cell in cells if cell in found]
-    ran = {row.precision if row.speed else row.cell.precision for row in rows} or {cells[0].precision}
-    return "/".join(sorted(ran)).upper()
+def _ran(found: dict[Cell, Row], cells: list[Cell]) -> str:
+    """Name the precision that ran in a column, `FP16/FP32` if the rows differ; what was asked for if nobody knows."""
+    timed = {found[cell].precision for cell in cells if cell in found and found[cell].speed}
+    return "/".join(sorted(timed or {cells[0].precision})).upper()
 
 
 def _figure(row: Row | None, cell: Cell, config: dict, figure: Callable[[Row, Notes], str], notes: Notes) -> str:
