@@ -25,4 +25,4 @@ def test_the_map_of_a_data_set_without_boxes_is_no_figure_but_a_reason(tmp_path)
     (row,) = gather([accuracy(tmp_path, "tensorrt", "fp16", "static", score=-1.0)], tmp_path)
     assert row.accuracy is None
     assert "no boxes" in table.map_figure(row, notes := Notes()) + notes.lines()[0]
-    assert "no boxes" in failures.void(row, {"measure_speed": "out of memory"}).failed[0]
+    assert "no boxes" in failures.explained(row, {}).failed[0]
