@@ -2,9 +2,7 @@
 
 import logging
 import math
-import traceback
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +20,14 @@ from speedmap.tensorrt_open import (
     check_types,
     deserialize,
     fits,
+    inspected,
     memory_size,
     new_context,
     output_shape,
     profile,
+    released,
 )
-from speedmap.tensorrt_runtime import INPUT, OUTPUT, EngineError, explain, library, load, logger, platform, usable
+from speedmap.tensorrt_runtime import INPUT, OUTPUT, EngineError, explain, library, logger, platform, usable
 
 __all__ = ["ON_GPU", "EngineError", "Session", "audit", "build", "platform", "usable"]
 
@@ -64,7 +64,7 @@ class Session:
         with ExitStack() as undo:
             self._stream = undo.enter_context(Stream())
             undo.callback(self._forget)  # TensorRT's objects go before the CUDA context does
-            undo.enter_context(_released())
+            undo.enter_context(released())
             self._runtime, self._engine = deserialize(self.path, here)
             self._open(here)
             self._stack = undo.pop_all()
@@ -201,26 +201,8 @@ def audit(engine: Path, onnx: Path, imgsz: int) -> dict:
 
     Gives `shares` of the multiply-adds by precision, and `layers` {ONNX node: precision}.
     """
-    with Stream(), _released():
-        text = _inspected(engine)
+    with Stream(), released():
+        text = inspected(engine, platform())
     operations = work.multiply_adds(onnx, imgsz)
     layers = tensorrt_audit.precisions(tensorrt_audit.parse(text), operations)
     return {"shares": work.shares(operations, layers), "layers": layers}
-
-
-def _inspected(engine: Path) -> str:
-    _runtime, opened = deserialize(engine, platform())
-    return opened.create_engine_inspector().get_engine_information(load().LayerInformationFormat.JSON)
-
-
-@contextmanager
-def _released() -> Iterator[None]:
-    """On an error, take from the frames that it came through what they hold of TensorRT, which must go before CUDA."""
-    try:
-        yield
-    except BaseException as error:
-        cause: BaseException | None = error
-        while cause is not None:
-            traceback.clear_frames(cause.__traceback__)
-            cause = cause.__context__
-        raise

@@ -1,6 +1,9 @@
 """Opening TensorRT engines that were built for this machine, and asking them for what a session needs."""
 
 import json
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +44,27 @@ def deserialize(engine: Path, here: dict[str, str]) -> tuple[Any, Any]:
     if opened is None:
         raise explain([*logger().errors, "cannot deserialize the engine"], str(engine))
     return runtime, opened
+
+
+@contextmanager
+def released() -> Iterator[None]:
+    """On an error, take from the frames that it came through what they hold of TensorRT, which must go before CUDA."""
+    try:
+        yield
+    except BaseException as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            traceback.clear_frames(cause.__traceback__)
+            cause = cause.__context__
+        raise
+
+
+def inspected(engine: Path, here: dict[str, str]) -> str:
+    """Let TensorRT's inspector describe an engine file as JSON, with a CUDA context there."""
+    runtime, opened = deserialize(engine, here)
+    text = opened.create_engine_inspector().get_engine_information(load().LayerInformationFormat.JSON)
+    del opened, runtime  # in this order
+    return text
 
 
 def check_types(engine: Any, path: Path) -> None:
