@@ -216,6 +216,8 @@ def test_a_jpeg_that_ends_too_early_is_refused(dataset):
     (folder / "images/0.jpg").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DatasetError, match=r"0\.jpg: a JPEG that ends too early"):
         inventory(dataset)
+    (folder / "images/0.jpg").write_bytes(whole[:-2])  # all of the picture is there
+    inventory(dataset)
 
 
 @pytest.mark.parametrize("spoil", [spoil_png_bomb, spoil_real_bomb])

@@ -264,6 +264,14 @@ def test_offline_says_where_to_put_the_file(offline, target):
     )
 
 
+@pytest.mark.parametrize("proxy", ["http://", "socks5://127.0.0.1:9", "http://127.0.0.1:9"])
+def test_a_proxy_that_does_not_work_is_blamed_and_not_the_url(target, monkeypatch, proxy):
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, proxy)
+    message = refused("https://example.org/s.pt", target)
+    assert "cannot fetch yolov5s.pt by the proxy in http_proxy or https_proxy" in message
+
+
 @pytest.mark.parametrize(("name", "free", "fits"), [("a.pt", 300_000, True), ("a.pt", 299_999, False),
                                                     ("a.zip", 600_000, True), ("a.zip", 599_999, False)])  # fmt: skip
 def test_disk_space_is_looked_at_first(serve, tmp_path, monkeypatch, name, free, fits):
@@ -346,6 +354,15 @@ def test_a_damaged_member_leaves_no_folder(tmp_path):
     with pytest.raises(unpack.ArchiveError, match="damaged"):
         unpack.unpack(archive, "val/", tmp_path / "val")
     assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+
+
+def test_a_damaged_list_of_calibration_images_names_the_archive(tmp_path):
+    archive = make_zip(tmp_path / "a.zip", **{"train.json": DATA})
+    content = bytearray(archive.read_bytes())
+    content[100_000] ^= 0xFF
+    archive.write_bytes(content)
+    with pytest.raises(unpack.ArchiveError, match=r"a\.zip: .*damaged"):
+        calibration_set.read_instances(archive, "train.json")
 
 
 def test_what_is_no_archive_or_lacks_the_member_is_named(tmp_path):

@@ -153,6 +153,16 @@ def test_a_config_with_a_mistake(tmp_path, text):
     assert str(file) in line.found
 
 
+def test_an_overlay_is_read_over_the_default(tmp_path):
+    (tmp_path / "overlay.yaml").write_text("precisions: [fp16]")
+    assert doctor.config([str(tmp_path / "overlay.yaml")]).found.endswith("overlay.yaml: 8 cells")
+
+
+def test_a_typo_is_told_without_the_whole_schema(tmp_path):
+    (tmp_path / "overlay.yaml").write_text("precision: [fp16]")
+    assert len(doctor.config([str(tmp_path / "overlay.yaml")]).found) < 300
+
+
 def test_a_config_that_is_not_there(tmp_path):
     assert doctor.config([str(tmp_path / "none.yaml")]).state == MISSING
 

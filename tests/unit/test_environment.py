@@ -47,6 +47,14 @@ def test_a_changed_file_is_told(commit_of, tmp_path):
     assert commit_of()["dirty"] is True
 
 
+def test_publishing_changes_no_code(commit_of, tmp_path):
+    (tmp_path / "results/published").mkdir(parents=True)
+    (tmp_path / "results/published/index.csv").touch()
+    commit_of(["init", "-q"], ["add", "."], ["commit", "-qm", "x"])
+    (tmp_path / "results/published/index.csv").write_text("a line")
+    assert commit_of()["dirty"] is False
+
+
 def test_without_git_a_variable_names_the_commit_and_nobody_knows_of_changes(commit_of):
     assert commit_of() == {}
     assert commit_of(GITHUB_SHA=SHA) == {"commit": SHA, "commit_from": "GITHUB_SHA"}

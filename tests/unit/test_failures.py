@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 import snakemake.api
 
-from speedmap import failures
+from speedmap import failures, records
 from speedmap.cells import Cell
 from speedmap.row import Row
 
@@ -60,6 +60,24 @@ def test_a_reason_stands_once_and_only_at_what_it_is_behind(log):
     assert failures.explained(Row(CELL, None, None, None), missing).failed == ("too few images",)
     other = Row(Cell("openvino", "a-b", "fp16", "static"), None, None, None)
     assert failures.explained(other, missing) == other
+
+
+@pytest.mark.parametrize(("backend", "verified", "left"), [
+    ("openvino", {"invalid": []}, True), ("openvino", {"invalid": ["runs fp32"]}, False), ("openvino", None, False),
+    ("torch", None, True),
+])  # fmt: skip
+def test_the_map_of_an_engine_that_is_not_verified_or_invalid_is_not_shown(
+    tmp_path, monkeypatch, backend, verified, left
+):
+    monkeypatch.chdir(tmp_path)
+    cell = Cell(backend, "a", "int8", "static")
+    path = tmp_path / cell.folder / "verify.json"
+    if verified:
+        records.write(path, verified)
+    missing = {} if verified else {f"{cell.folder}/verify.json": []}
+    row = failures.explained(Row(cell, None, {"metrics": {}}, None), missing)
+    assert (row.accuracy is not None) == left
+    assert bool(row.failed) != left
 
 
 def test_what_failed_in_an_earlier_run_is_no_reason(tmp_path, monkeypatch):

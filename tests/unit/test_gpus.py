@@ -217,6 +217,13 @@ def test_what_runs_on_the_other_gpus_is_recorded_and_marked(host, monkeypatch):
     assert watched.result["ranges"]["others_share"][0] >= 0
 
 
+def test_what_runs_on_no_gpu_is_watched_on_the_cpu(host):
+    host("H100=99")
+    with watch.watch(gpu=False) as watched:
+        time.sleep(0.15)
+    assert "gpu" not in watched.result["setting"]
+
+
 def test_idle_gpus_beside_are_no_mark(host):
     host("H100=99,H100=0")
     with watch.watch() as watched:

@@ -253,11 +253,13 @@ def test_the_history_keeps_no_interval_where_the_error_is_unknown(results):
 
 
 def test_provenance_names_every_figure_with_its_code_and_hashes(results):
-    facts = describe(gather(results()[0]), {"imgsz": 640})
+    models = {"a": {"weights": "/home/me/secret/a.pt", "url": "https://me:key@example.org/a.pt?token=1"}}
+    facts = describe(gather(results()[0]), {"imgsz": 640, "models": models})
+    assert facts["config"]["models"] == {"a": {"weights": "a.pt", "url": "https://example.org/a.pt"}}
     assert facts["figures"]["tensorrt/yolov5s-int8-static/accuracy"]["engine_sha256"] == SHA
     assert facts["figures"]["tensorrt/yolov5s-int8-static/speed"]["commit"] == "c" * 40
     assert facts["watched"] == {"gpu": "NVIDIA RTX 2060"}
-    assert facts["config_sha256"] != describe(gather(results()[0]), {"imgsz": 320})["config_sha256"]
+    assert facts["config_sha256"] != describe(gather(results()[0]), {"imgsz": 320, "models": models})["config_sha256"]
 
 
 @pytest.mark.parametrize("record", [speed("int8"), accuracy("int8")], ids=["speed", "accuracy"])

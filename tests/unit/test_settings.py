@@ -9,6 +9,12 @@ from speedmap.settings import ConfigError
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture(autouse=True)
+def fresh(tmp_path, monkeypatch):
+    """Work where no data set has been read yet."""
+    monkeypatch.chdir(tmp_path)
+
+
 def config(tmp_path, **more):
     weights = tmp_path / "a.pt"
     weights.touch()
@@ -49,6 +55,12 @@ def test_weights_that_are_not_there(tmp_path):
 def test_a_data_set_that_is_not_there(tmp_path, key):
     with pytest.raises(ConfigError, match=rf"dataset\.{key}: nowhere is not there; correct the path"):
         settings.check(config(tmp_path, data={key: "nowhere"}), [])
+
+
+def test_results_stay_usable_when_the_data_set_is_gone(tmp_path):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/dataset.json").touch()
+    settings.check(config(tmp_path, data={"images": "nowhere"}), [])
 
 
 def test_what_is_to_be_fetched_need_not_be_there(tmp_path):

@@ -1,7 +1,9 @@
 import pytest
 import torch
 
-from speedmap import gpus, peaks, torch_engine
+from speedmap import gpus, peaks, roofline, torch_engine
+from speedmap.cells import Cell
+from speedmap.row import Row
 
 
 @pytest.fixture
@@ -11,10 +13,19 @@ def without_cuda(monkeypatch):
     monkeypatch.setattr(gpus, "candidates", lambda: [{"index": 0, "uuid": "GPU-1"}])
 
 
-@pytest.mark.parametrize("used", [torch_engine.device, peaks.measure])
-def test_a_gpu_that_torch_cannot_use_is_told_and_not_replaced_by_the_cpu(without_cuda, used):
+def test_a_gpu_that_torch_cannot_use_is_told_and_not_replaced_by_the_cpu(without_cuda):
     with pytest.raises(torch_engine.TorchError, match="the driver is too old for it"):
-        used()
+        torch_engine.device()
+
+
+def test_the_peaks_of_such_a_gpu_are_unknown_and_no_cell_has_a_roof(without_cuda):
+    found = peaks.measure()
+    assert (found["device"], found["operations"], found["bytes"]) == (None, {}, None)
+    assert "the driver is too old for it" in found["by"]
+    assert (
+        roofline.roofs([Row(Cell("tensorrt", "a", "fp16", "static"), {}, None, {"bytes": 1})], {"a": 1}, found, 64)
+        == []
+    )
 
 
 def test_a_torch_for_cpus_measures_the_cpu_whatever_gpu_is_there(without_cuda, monkeypatch):

@@ -112,7 +112,7 @@ def _describe(paths: list[Path], doing: str) -> list[dict]:
 
 def _facts(path: Path) -> dict:
     image = images.read(path)
-    if images.truncated(path.read_bytes()):
+    if images.truncated(path.read_bytes(), image):
         raise DatasetError(f"{path}: a JPEG that ends too early; fetch it again, or take it out")
     height, width = image.shape[:2]
     facts = {"file": str(path), "height": height, "width": width, "sha256": records.sha256(path)}

@@ -166,15 +166,17 @@ def config(files: list[str]) -> Line:
     except ImportError as error:
         return Line(MISSING, "config", f"cannot be read without the package {error.name}", "make table installs it")
     try:
-        merged: dict = {}
+        given: dict = {}
         for file in files:
-            given = yaml.safe_load(Path(file).read_text()) or {}
-            update_config(merged, given)
-            merged |= settings.replacing(given)  # as the Snakefile does
+            update_config(given, yaml.safe_load(Path(file).read_text()) or {})
+        merged = yaml.safe_load((ROOT / "config.yaml").read_text())  # as the Snakefile does
+        update_config(merged, given)
+        merged |= settings.replacing(given)
         validate(merged, str(ROOT / "workflow/schemas/config.schema.yaml"))
         settings.check(merged, files)
     except (OSError, UserError, WorkflowError, yaml.YAMLError, AttributeError, TypeError) as error:
-        return Line(MISSING, "config", f"{', '.join(files)}: {error}", "correct it")
+        cause = str(error).partition("Failed validating")[0]  # after which the schema follows
+        return Line(MISSING, "config", f"{', '.join(files)}: {cause}", "correct it")
     return Line(OK, "config", f"{', '.join(files)}: {len(settings.cells(merged))} cells")
 
 

@@ -15,6 +15,7 @@ PACKAGES = (
     "tensorrt-cu12", "polygraphy", "cuda-bindings", "numpy", "opencv-python-headless", "pycocotools", "snakemake",
 )  # fmt: skip
 
+CODE = ("--", ":(top)", ":(top,exclude)results/published")  # which publishing itself changes
 VARIABLES = ("SPEEDMAP_COMMIT", "GITHUB_SHA", "CI_COMMIT_SHA")  # by hand, GitHub, GitLab
 
 
@@ -59,7 +60,7 @@ def commit() -> dict:
     git = ["git", "-C", str(Path(__file__).parent)]
     try:
         _output([*git, "ls-files", "--error-unmatch", __file__])  # else the clone around is of something else
-        head, changed = _output([*git, "rev-parse", "HEAD"]), _output([*git, "status", "--porcelain", "-uno"])
+        head, changed = _output([*git, "rev-parse", "HEAD"]), _output([*git, "status", "--porcelain", "-uno", *CODE])
     except (OSError, subprocess.CalledProcessError):
         return _named()
     return {"commit": head, "commit_from": "git", "dirty": bool(changed)}

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+from speedmap import records
+from speedmap.cells import Cell
 from speedmap.row import Row
 
 PARTIAL = "Not complete, since the run failed: the same command goes on, and makes this table again."
@@ -21,10 +23,23 @@ def unmade(dag) -> dict[str, list[str]]:
 
 
 def explained(row: Row, missing: dict[str, list[str]]) -> Row:
-    """Note in a row why it has no speed or no mAP; missing: files that were not made, with the logs behind them."""
+    """Note in a row why it has no speed or no mAP, and take the mAP of an engine that is not verified, or invalid.
+
+    missing: files that were not made, with the logs behind them.
+    """
+    if row.accuracy and (doubts := _doubts(row.cell, missing)):
+        row = replace(row, accuracy=None, failed=(*row.failed, *doubts))
     paths = [f"{row.cell.folder}/{kind}.json" for kind in ("speed", "accuracy")]
     found = [_error(Path(log)) for path in paths for log in missing.get(path, ())]
     return replace(row, failed=tuple(dict.fromkeys([*row.failed, *filter(None, found)])))
+
+
+def _doubts(cell: Cell, missing: dict[str, list[str]]) -> list[str]:
+    """Say why a cell's engine is not to be believed; [] when it is, or is torch."""
+    verified = Path(cell.folder, "verify.json")
+    if cell.backend != "torch" and str(verified) in missing:
+        return ["the engine was not verified"]
+    return records.read(verified)["invalid"] if verified.exists() else []
 
 
 def _error(log: Path) -> str:

@@ -6,7 +6,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
-from requests.exceptions import ChunkedEncodingError, InvalidSchema, InvalidURL, MissingSchema
+from requests.exceptions import (
+    ChunkedEncodingError,
+    InvalidProxyURL,
+    InvalidSchema,
+    InvalidURL,
+    MissingSchema,
+    ProxyError,
+)
 from tqdm import tqdm
 
 from speedmap import records
@@ -57,7 +64,11 @@ def _request(url: str, have: int, name: str, remedy: str) -> requests.Response:
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     try:
         response = requests.get(url, headers=headers, stream=True, timeout=TIMEOUT)
+    except (InvalidProxyURL, ProxyError) as error:
+        raise _no_proxy(name, error, remedy) from error
     except (InvalidSchema, MissingSchema, InvalidURL) as error:  # requests follows a redirect to http and https only
+        if "SOCKS" in str(error):
+            raise _no_proxy(name, error, remedy) from error
         raise FetchError(f"{url}: leads to something that is not http(s) ({error}); correct the url") from error
     except (requests.ConnectionError, requests.Timeout) as error:
         host, cause = urlsplit(error.request.url).netloc, type(error).__name__  # GitHub sends on to another host
@@ -69,6 +80,12 @@ def _request(url: str, have: int, name: str, remedy: str) -> requests.Response:
         answer = f"{response.status_code} {response.reason}"
         raise FetchError(f"{url}: the server says {answer}; correct the url, or {remedy}")
     return response
+
+
+def _no_proxy(name: str, error: Exception, remedy: str) -> UnreachableError:
+    return UnreachableError(
+        f"cannot fetch {name} by the proxy in http_proxy or https_proxy ({error}); correct or unset it, or {remedy}"
+    )
 
 
 def _receive(response: requests.Response, part: Path, have: int, progress: bool) -> None:

@@ -14,9 +14,12 @@ def fingerprint_of(scripts: Path, script: str, *modules: str) -> str:
 
 
 def stamp(*folders: str) -> str:
-    """Hash the names, sizes and times of files below folders, hidden ones apart; a folder's own time tells of names."""
+    """Hash the names and sizes of files below folders, hidden ones apart: a folder's time tells of names only.
+
+    Without the files' times, since a checkout or a copy gives every file a new one.
+    """
     files = sorted(path for folder in folders for path in Path(folder).rglob("*") if not path.name.startswith("."))
-    facts = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.is_file()]
+    facts = [(str(path), path.stat().st_size) for path in files if path.is_file()]
     return sha256(repr(facts).encode()).hexdigest()[:12]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from speedmap.errors import UserError
 from speedmap.geometry import Placement, place
 
+ROWS = 8  # of a JPEG's block
 FILL = 114  # grey of the padding, as in training
 
 
@@ -30,9 +31,13 @@ def read(path: Path) -> np.ndarray:
     return image
 
 
-def truncated(data: bytes) -> bool:
-    """Tell whether a file is a JPEG of which the end is missing, which OpenCV fills with grey."""
-    return data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[data.find(b"\xff\xda") :]
+def truncated(data: bytes, image: np.ndarray) -> bool:
+    """Tell whether a file is a JPEG without its end, for which OpenCV has filled up the image read from it.
+
+    The mark of the end may be missing alone: then there is a picture down to the last rows.
+    """
+    ends = not data.startswith(b"\xff\xd8") or b"\xff\xd9" in data[data.find(b"\xff\xda") :]
+    return not ends and bool((image[-ROWS:] == image[-1, -1]).all())
 
 
 def letterbox(image: np.ndarray, placement: Placement) -> np.ndarray:

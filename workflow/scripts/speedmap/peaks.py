@@ -17,9 +17,13 @@ REPEATS, SECONDS = 10, 0.5  # at least, of each product and copy
 def measure() -> dict:
     """Take the best rates of several matrix products and copies.
 
-    Returns `device`, `operations` {precision: multiply-adds a second}, None where torch has none, and `bytes` a second.
+    Returns `device`, `operations` {precision: multiply-adds a second}, None where torch has none, `bytes` a second, and
+    `by`. Where torch cannot use the GPU there are no rates, and `by` says why.
     """
-    device = torch_engine.device().type
+    try:
+        device = torch_engine.device().type
+    except torch_engine.TorchError as error:
+        return {"device": None, "operations": {}, "bytes": None, "by": str(error)}
     torch.set_num_threads(environment.physical_cores())
     torch.backends.cuda.matmul.allow_tf32 = False  # as in the engines
     fast = {name: dtype for name, dtype in FLOATS.items() if name not in SLOW[device]}

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from speedmap.row import Row
 
@@ -10,6 +12,7 @@ MACHINE = ("cpu", "system", "versions")
 
 def describe(rows: list[Row], config: dict) -> dict:
     """Join what the records say of themselves: the config, the machine, and each figure's code, commit and hashes."""
+    config = config | {"models": {name: _without_places(model) for name, model in config["models"].items()}}
     taken = {f"{row.cell.backend}/{row.cell.name}/{kind}": record for row in rows for kind, record in _records(row)}
     first = next(iter(taken.values()))
     return {
@@ -21,6 +24,15 @@ def describe(rows: list[Row], config: dict) -> dict:
         "datasets": {record["dataset"]["name"]: record["dataset"] for record in taken.values()},
         "figures": {name: _origin(record) for name, record in taken.items()},
     }
+
+
+def _without_places(model: dict) -> dict:
+    """Take from a model's config the folders of the user, and what a url may hold besides host and path."""
+    plain = {"weights": Path(model["weights"]).name}
+    if "url" in model:
+        parts = urlsplit(model["url"])
+        plain["url"] = f"{parts.scheme}://{parts.hostname}{parts.path}"
+    return model | plain
 
 
 def _records(row: Row) -> list[tuple[str, dict]]:

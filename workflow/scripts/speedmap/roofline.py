@@ -31,8 +31,10 @@ class Roof:
 def roofs(rows: list[Row], work: dict[str, int], peaks: dict, imgsz: int) -> list[Roof]:
     """Compute the roof of every timed cell of which the engine's size is known.
 
-    work: multiply-adds of each model for an input of imgsz x imgsz. peaks: as peaks.measure() gives them.
+    work: multiply-adds of each model for an input of imgsz x imgsz. peaks: as peaks.measure() gives them; [] without.
     """
+    if not peaks["bytes"]:
+        return []
     timed = [row for row in rows if row.speed and row.engine and row.engine.get("bytes") and not row.invalid]
     return [_roof(row, work[row.cell.model], peaks, imgsz) for row in timed if row.cell.model in work]
 

@@ -5,7 +5,7 @@ from statistics import mean, stdev
 
 from speedmap.cells import Cell
 
-UNWATCHED = ("not watched", "watcher")  # how a warning begins that tells of no disturbance
+CALM = ("not watched", "watcher", "imprecise")  # how a warning begins that tells of no disturbance
 NAMES = {"tensorrt": "TensorRT", "openvino": "OpenVINO", "torch": "Torch"}
 
 
@@ -57,8 +57,12 @@ class Row:
 
     @property
     def build_error(self) -> float:
-        """The standard deviation of the medians of the undisturbed builds, relative; 0 for fewer than two."""
-        medians = [record["summary"]["median_ms"] for record in self.timed if not _disturbed(record)]
+        """The standard deviation of the medians of the builds, relative; 0 for fewer than two.
+
+        Disturbed builds count only where there are no two others.
+        """
+        calm = [record["summary"]["median_ms"] for record in self.timed if not _disturbed(record)]
+        medians = calm if len(calm) > 1 else self.medians
         return stdev(medians) / mean(medians) if len(medians) > 1 else 0.0
 
     @property
@@ -68,4 +72,4 @@ class Row:
 
 def _disturbed(record: dict) -> bool:
     """Say whether a run was off by itself, whatever its build."""
-    return any(not warning.startswith(UNWATCHED) for warning in record["warnings"])
+    return any(not warning.startswith(CALM) for warning in record["warnings"])

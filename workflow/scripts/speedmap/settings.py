@@ -66,7 +66,12 @@ def _check_weights(name: str, model: dict) -> None:
 
 
 def _check_dataset(config: dict) -> None:
-    """Look for the paths that nothing is to be fetched to, and for as many calibration images as INT8 is to see."""
+    """Look for the paths that nothing is to be fetched to, and for as many calibration images as INT8 is to see.
+
+    Not once the data set has been read: results stay usable when it is gone.
+    """
+    if Path("results/dataset.json").exists():
+        return
     parts = sources.unpacked(config, "images") | sources.unpacked(config, "annotations") | sources.calibration(config)
     given = {key: Path(config["dataset"][key]) for key in ("images", "annotations", "calibration")
              if config["dataset"][key].removeprefix(sources.ROOT) not in parts}  # fmt: skip

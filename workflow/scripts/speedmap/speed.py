@@ -37,7 +37,7 @@ def measure(
     order = sequence(data["images"], imgsz, dynamic)
     timing = Protocol(protocol["warmup_s"], protocol["min_s"], protocol["min_samples"])
     with module.Session(engine, cell) as session:
-        watched = watch()
+        watched = watch(module.ON_GPU)
         measured = time_engine(session, order, imgsz, dynamic, timing, watched)
         files = [file for _, file in order]
         phases = time_phases(session, files, imgsz, dynamic, protocol["conf"], protocol["iou"])

@@ -28,14 +28,18 @@ def usable() -> str | None:
 
 def device() -> torch.device:
     """Choose the GPU, or the CPU where none is or PyTorch is for CPUs; TorchError for a GPU that PyTorch cannot use."""
+    why_not = "the driver is too old for it"
     if torch.cuda.is_available():
-        return torch.device("cuda")
-    if ON_GPU and gpus.candidates():
-        raise TorchError(
-            f"torch {version('torch')}, for CUDA {torch.version.cuda}, cannot use the GPU that is here: the driver is "
-            "too old for it; update the driver, install the environment in envs/ that fits, or set torch: false"
-        )
-    return torch.device("cpu")
+        try:
+            return torch.zeros(1, device="cuda").device
+        except RuntimeError as error:  # no kernels for so old a GPU
+            why_not = str(error).partition("\n")[0]
+    elif not (ON_GPU and gpus.candidates()):
+        return torch.device("cpu")
+    raise TorchError(
+        f"torch {version('torch')}, for CUDA {torch.version.cuda}, cannot use the GPU that is here: {why_not}; update "
+        "the driver, install the environment in envs/ that fits, or set torch: false"
+    )
 
 
 def platform() -> dict:

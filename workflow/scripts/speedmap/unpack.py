@@ -2,6 +2,9 @@
 
 import shutil
 import stat
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
@@ -10,6 +13,7 @@ from tqdm import tqdm
 from speedmap.errors import UserError
 from speedmap.fetch import require_space
 
+DAMAGED = (BadZipFile, NotImplementedError, zlib.error, EOFError)  # a wrong CRC in the middle, an unknown compression
 RATIO = 100  # annotations shrink about 10 times in a zip; what claims to have shrunk more than this is a bomb
 
 
@@ -32,18 +36,18 @@ def unpack(archive: Path, member: str, target: Path) -> None:
             for info in tqdm(infos, f"unpacking {archive.name}", unit="file", disable=None, leave=False):
                 _extract(file, info, part / info.filename.removeprefix(member))
         part.replace(target)
-    except (BadZipFile, NotImplementedError) as error:  # also a wrong CRC in the middle, or an unknown compression
-        raise ArchiveError(f"{archive}: damaged ({error}); delete it and run again") from error
     finally:
         _remove(part)
 
 
-def open_archive(archive: Path) -> ZipFile:
-    """Open a zip file; ArchiveError when it is none."""
+@contextmanager
+def open_archive(archive: Path) -> Iterator[ZipFile]:
+    """Open a zip file; ArchiveError when it is none, or what is read from it in the block turns out to be damaged."""
     try:
-        return ZipFile(archive)
-    except BadZipFile as error:
-        raise ArchiveError(f"{archive}: no zip file ({error}); delete it and run again") from error
+        with ZipFile(archive) as file:
+            yield file
+    except DAMAGED as error:
+        raise ArchiveError(f"{archive}: no zip file, or a damaged one ({error}); delete it and run again") from error
 
 
 def wanted(infos: list[ZipInfo], member: str, archive: Path) -> list[ZipInfo]:

@@ -136,10 +136,10 @@ class Watch:
             return {"error": repr(error)}
 
 
-def watch() -> Watch:
-    """Watch the GPU where NVML sees one, else the CPU."""
+def watch(gpu: bool = True) -> Watch:
+    """Watch the GPU if that is what runs and NVML sees one, else the CPU."""
     try:
-        return Watch(GpuSource())
+        return Watch(GpuSource() if gpu else CpuSource())
     except NoGpu:
         return Watch(CpuSource())
 
