@@ -12,6 +12,8 @@ from speedmap.geometry import place, to_image
         (640, 428, (640, 448)),
         (100, 640, (128, 640)),
         (375, 500, (480, 640)),
+        (318, 424, (480, 640)),
+        (147, 294, (320, 640)),
     ],
 )
 def test_dynamic_input_is_the_least_multiple_of_32_that_holds_the_image(height, width, shape):

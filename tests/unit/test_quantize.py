@@ -4,7 +4,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 import type_int8
-from speedmap import export, images, quantize, records, sensitivity
+from speedmap import calibrate, export, images, quantize, records, sensitivity
 from speedmap.graph import Graph, GraphError, noted
 from speedmap.sites import DIALECTS, SiteError
 from test_calibrate import SIZE, graph, network, pictures, statistics  # noqa: F401
@@ -153,3 +153,19 @@ def test_a_graph_without_a_head_is_an_error():
     plain = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "plain", [image], [out])
     with pytest.raises(GraphError, match="no detection head"):
         Graph(helper.make_model(plain)).head  # noqa: B018
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("left", ["", "bias"])
+def test_a_convolution_of_zero_weights_is_quantized_like_any_other(graph, pictures, tmp_path, dialect, left):  # noqa: F811
+    path, loaded = tmp_path / "dead.onnx", onnx.load(graph)
+    conv = next(node for node in loaded.graph.node if node.name.endswith("model.2/cv1/conv/Conv"))
+    for tensor in loaded.graph.initializer:
+        if tensor.name in conv.input[1 : 2 if left else 3]:
+            tensor.CopyFrom(numpy_helper.from_array(0 * numpy_helper.to_array(tensor), tensor.name))
+    onnx.save(loaded, path)
+    found = calibrate.collect(path, pictures, SIZE, {"images": 8})
+    result = quantize.quantize(loaded, found, Graph(loaded).head, dialect, {})
+    constants = {each.name: numpy_helper.to_array(each) for each in result.graph.initializer}
+    biases = [value for name, value in constants.items() if name.endswith("/bias")]
+    assert max(abs(value).max() for value in biases) < 50

@@ -1,10 +1,12 @@
 import json
 
 import numpy as np
+import onnx
 import pytest
 
-from speedmap import judgement, sensitivity
+from speedmap import export, judgement, sensitivity, yolov5
 from speedmap.calibrate import CalibrationError
+from speedmap.graph import Graph
 from test_calibrate import SIZE, graph, network, pictures, statistics  # noqa: F401
 
 
@@ -87,3 +89,17 @@ def test_what_reads_the_first_convolution_stays_in_int8_for_tensorrt(graph, stat
 def test_too_few_images_are_an_error(graph, statistics, pictures):  # noqa: F811
     with pytest.raises(CalibrationError, match="there are 8"):
         sensitivity.choose(graph, statistics, pictures, SIZE, "tensorrt", {"images": 99})
+
+
+@pytest.mark.parametrize(("least", "kept"), [(0.0, 3), (1.0, 0)])
+def test_of_the_head_stays_in_float_what_the_share_allows(graph, least, kept):  # noqa: F811
+    assert len(sensitivity.affordable_head(graph, SIZE, {"least_share": least})) == kept
+
+
+def test_the_head_of_many_classes_leaves_most_work_in_int8(tmp_path):
+    path = tmp_path / "many.onnx"
+    export.export(yolov5.random("n", 1000), path, SIZE, dynamic=False)
+    shares = sensitivity.shares(path, SIZE)
+    kept = sensitivity.affordable_head(path, SIZE, {})
+    assert sum(shares[name] for name in Graph(onnx.load(path)).head) > 0.25
+    assert sum(shares[name] for name in kept) <= 0.1

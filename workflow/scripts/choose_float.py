@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-from onnx import load
-
 from speedmap import records, sensitivity
 from speedmap.calibrate import Statistics
 from speedmap.diagnose import job
-from speedmap.graph import Graph
 
 
 def main(
@@ -15,7 +12,7 @@ def main(
 ) -> None:
     """Write the scan of all convolutions and the choice that follows from it; random weights are not worth one."""
     if records.read(Path(weights))["random"]:
-        records.write(Path(out), {"float": Graph(load(onnx)).head, "table": []})
+        records.write(Path(out), {"float": sensitivity.affordable_head(Path(onnx), imgsz, options), "table": []})
         return
     files = [Path(image["file"]) for image in records.read(Path(dataset))["calibration"]]
     choice = sensitivity.choose(Path(onnx), Statistics.load(Path(statistics)), files, imgsz, dialect, options)

@@ -1,6 +1,5 @@
 """Where an image lies in its network input, and boxes there and back."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,10 +28,15 @@ def place(height: int, width: int, imgsz: int, dynamic: bool) -> Placement:
 
     Static: imgsz x imgsz. Dynamic: the short side is the least multiple of 32 that holds the image.
     """
-    scale = imgsz / max(height, width)
-    resized = min(math.ceil(height * scale), imgsz), min(math.ceil(width * scale), imgsz)
-    shape = tuple(STRIDE * math.ceil(side / STRIDE) for side in resized) if dynamic else (imgsz, imgsz)
+    longest = max(height, width)
+    resized = _ceil(height * imgsz, longest), _ceil(width * imgsz, longest)
+    shape = tuple(STRIDE * _ceil(side, STRIDE) for side in resized) if dynamic else (imgsz, imgsz)
     return Placement((height, width), resized, shape)
+
+
+def _ceil(number: int, divisor: int) -> int:
+    """Divide and round up, exactly: in floats 318 x 424 pixels would become 481 x 640."""
+    return -(-number // divisor)
 
 
 def to_image(boxes: np.ndarray, placement: Placement) -> np.ndarray:

@@ -21,13 +21,19 @@ class Moments(NamedTuple):
 
 
 class Sums:
-    """Adds up values [variables, observations], from which their moments follow."""
+    """Adds up values [variables, observations], from which their moments follow.
+
+    The first values' means are taken off all, so that what hardly varies keeps a covariance that is none.
+    """
 
     def __init__(self) -> None:
         self.sums, self.products, self.size = 0.0, 0.0, 0
 
     def add(self, rows: np.ndarray) -> None:
         """Add some observations."""
+        if not self.size:
+            self.origin = rows.mean(1, keepdims=True)
+        rows = rows - self.origin
         self.sums = self.sums + rows.sum(1, np.float64)
         self.products = self.products + (rows @ rows.T)
         self.size += rows.shape[1]
@@ -35,7 +41,7 @@ class Sums:
     @property
     def moments(self) -> Moments:
         mean = self.sums / self.size
-        return Moments(mean, (self.products / self.size - np.outer(mean, mean)).astype(np.float32))
+        return Moments(mean + self.origin[:, 0], (self.products / self.size - np.outer(mean, mean)).astype(np.float32))
 
 
 class Observer:

@@ -78,7 +78,7 @@ def scale(low: float, high: float, signed: bool) -> Scale:
     """Lay eight bits over low..high, which is widened to hold zero: padding must stay exact."""
     low, high = min(low, 0.0), max(high, 0.0)
     if high - low < FINEST:
-        return Scale(1.0, 0, signed)
+        return Scale(1.0, 0 if signed else 128, signed)  # of which the middle is zero, too
     if signed:
         return Scale(max(-low / 128, high / 127), 0, signed)
     step = (high - low) / LEVELS

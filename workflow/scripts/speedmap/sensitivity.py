@@ -30,8 +30,7 @@ def choose(onnx: Path, statistics: Statistics, images: list[Path], imgsz: int, d
     options = DEFAULTS | options
     model = onnxlib.load(onnx)
     graph = Graph(model)
-    work = multiply_adds(onnx, imgsz)
-    share = {name: count / sum(work.values()) for name, count in work.items()}
+    share = shares(onnx, imgsz)
     batches = [
         imagery.load(path, imgsz, graph.dynamic)[0]
         for path in spread(chosen(images, options["images"]), options["scan"])
@@ -57,6 +56,18 @@ def choose(onnx: Path, statistics: Statistics, images: list[Path], imgsz: int, d
         "met": not options["target"] or reached <= options["target"],
         "int8_share": 1 - sum(share[name] for name in kept),
     }
+
+
+def shares(onnx: Path, imgsz: int) -> dict[str, float]:
+    """Give each convolution's share of the multiply-adds."""
+    work = multiply_adds(onnx, imgsz)
+    return {name: count / sum(work.values()) for name, count in work.items()}
+
+
+def affordable_head(onnx: Path, imgsz: int, options: dict) -> list[str]:
+    """Name what of the head can stay in float where nothing is worth a scan: with many classes, not all of it."""
+    head = dict.fromkeys(Graph(onnxlib.load(onnx)).head, 1.0)
+    return affordable(head, shares(onnx, imgsz), 1 - (DEFAULTS | options)["least_share"])
 
 
 def spread(items: list, count: int) -> list:

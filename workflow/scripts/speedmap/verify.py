@@ -9,28 +9,44 @@ from speedmap import images
 from speedmap.detections import check, overlaps
 from speedmap.interface import INPUT, Session
 
-IMAGES = 8  # calibration images that are compared
+IMAGES, MOST = 8, 64  # calibration images that are compared, and looked at for some in which something is seen
+SEEN = 0.05  # score from which on something is: the cosine of scores of nothing is that of noise
 
 
 def agreement(
     session: Session, reference: onnxruntime.InferenceSession, files: list[str], imgsz: int, dynamic: bool
 ) -> dict:
-    """Compare an engine's outputs with those of the float32 graph on a few images.
+    """Compare an engine's outputs with those of the float32 graph on the first few images in which that sees something.
 
     Returns `scores`, the least cosine between the two's class scores over an image, and `boxes`, the median overlap of
     the boxes of each image's 20 best anchors.
     """
     cosines, boxes = [], []
-    for file in files[:IMAGES]:
-        batch, _ = images.load(Path(file), imgsz, dynamic)
+    for batch, expected in _telling(reference, files, imgsz, dynamic):
         session.load(batch)
         session.run()
-        expected = reference.run(None, {INPUT: batch})[0][0]
         found = check(session.fetch()[0], expected.shape[1] - 5)
         cosines.append(_cosine(_scores(found), _scores(expected)))
         best = np.argsort(-_scores(expected).max(1))[:20]
         boxes += np.diag(overlaps(_corners(found[best]), _corners(expected[best]))).tolist()
     return {"scores": float(np.min(cosines)), "boxes": float(np.median(boxes)), "images": len(cosines)}
+
+
+def _telling(
+    reference: onnxruntime.InferenceSession, files: list[str], imgsz: int, dynamic: bool
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Take the first inputs in which the float32 graph sees something, with its outputs; any where it sees nothing."""
+    seen, others = [], []
+    for file in files[:MOST]:
+        batch, _ = images.load(Path(file), imgsz, dynamic)
+        output = reference.run(None, {INPUT: batch})[0][0]
+        if _scores(output).max() > SEEN:
+            seen.append((batch, output))
+        elif len(others) < IMAGES:
+            others.append((batch, output))
+        if len(seen) == IMAGES:
+            break
+    return seen or others
 
 
 def _scores(output: np.ndarray) -> np.ndarray:
