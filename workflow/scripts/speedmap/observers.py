@@ -7,6 +7,7 @@ import numpy as np
 from speedmap.graph import Graph
 from speedmap.ranges import HALF, Histogram, width_for
 
+ROUNDING = 1e-5  # of squares added up in float32
 POSITIONS = 512  # of a kernel that are looked at in each image
 
 
@@ -21,19 +22,13 @@ class Moments(NamedTuple):
 
 
 class Sums:
-    """Adds up values [variables, observations], from which their moments follow.
-
-    The first values' means are taken off all, so that what hardly varies keeps a covariance that is none.
-    """
+    """Adds up values [variables, observations], from which their moments follow."""
 
     def __init__(self) -> None:
         self.sums, self.products, self.size = 0.0, 0.0, 0
 
     def add(self, rows: np.ndarray) -> None:
         """Add some observations."""
-        if not self.size:
-            self.origin = rows.mean(1, keepdims=True)
-        rows = rows - self.origin
         self.sums = self.sums + rows.sum(1, np.float64)
         self.products = self.products + (rows @ rows.T)
         self.size += rows.shape[1]
@@ -41,7 +36,10 @@ class Sums:
     @property
     def moments(self) -> Moments:
         mean = self.sums / self.size
-        return Moments(mean + self.origin[:, 0], (self.products / self.size - np.outer(mean, mean)).astype(np.float32))
+        covariance = self.products / self.size - np.outer(mean, mean)
+        if np.trace(covariance) < ROUNDING * np.square(mean).sum():  # nothing varies: a convolution before is dead
+            covariance = np.zeros_like(covariance)
+        return Moments(mean, covariance.astype(np.float32))
 
 
 class Observer:
