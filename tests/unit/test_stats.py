@@ -47,7 +47,7 @@ def data(tmp_path_factory):
 @pytest.fixture
 def measured(data, tmp_path, monkeypatch):
     def measure(source=None, protocol=PROTOCOL, **script):
-        monkeypatch.setattr(speed, "watch", lambda: Watch(source or Source(), period_s=0.001))
+        monkeypatch.setattr(speed, "watch", lambda gpu: Watch(source or Source(), period_s=0.001))
         engine = Path(tmp_path, "engine")
         engine.write_text(json.dumps({"median_ms": 5.0, **script}))
         return speed.measure(null_engine, CELL, engine, data, 32, protocol, None)
