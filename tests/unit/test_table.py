@@ -56,6 +56,12 @@ def test_random_weights_have_a_speed_and_no_map(rows):
     assert "random weights" in line(table.render(rows, CONFIG, DATASET, "tensorrt"), "b", "static")
 
 
+def test_torch_has_no_map_of_random_weights_either_and_no_row_for_it(rows):
+    torch = [row("torch", model, "fp16", "dynamic", 6, 0) for model in "ab"]
+    found = line(table.render(rows + torch, CONFIG, DATASET, "tensorrt"), "b", "dynamic")
+    assert [cell.strip() for cell in found.split("|")][2:4] == ["6.00 ms", "random weights"]
+
+
 def test_the_header_names_the_precision_that_ran():
     rows = [row("openvino", "a", "fp16", "dynamic", 1, 1, ran="bf16")]
     assert "OpenVINO<br><sup>Speed-BF16" in table.render(

@@ -51,13 +51,13 @@ def _ran(found: dict[Cell, Row], cells: list[Cell]) -> str:
 
 
 def _figure(row: Row | None, cell: Cell, config: dict, figure: Callable[[Row, Notes], str], notes: Notes) -> str:
-    if row is None:
-        return "skipped" if cell.name in config["skip"] else MISSING
-    if row.invalid:
+    if row is None and cell.name in config["skip"]:
+        return "skipped"
+    if row and row.invalid:
         return "invalid" + notes.mark(row.invalid)
     if figure is map_figure and config["models"][cell.model]["weights"] == "random":
         return "random weights"
-    return figure(row, notes)
+    return figure(row, notes) if row else MISSING
 
 
 def speed_figure(row: Row, notes: Notes) -> str:
