@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import render_table
-from speedmap import failures, records
+from speedmap import failures, partial, records
 from speedmap.cells import Cell
 from test_publish import SHA, accuracy, results, speed  # noqa: F401
 
@@ -28,7 +27,7 @@ def paths(results):  # noqa: F811
 
 def tabulate(paths, missing):
     """Make the table; returns its text, empty if there is none."""
-    render_table.partial(CELLS, paths, missing, DATASET, CONFIG, "tensorrt", TABLE, CSV)
+    partial.write(CELLS, paths, missing, DATASET, CONFIG, "tensorrt", TABLE, CSV)
     assert not Path(CSV).exists()
     return Path(TABLE).read_text() if Path(TABLE).exists() else ""
 

@@ -116,12 +116,12 @@ def baseline_records(wildcards):
 
 def tabulate_what_there_is():
     """Make the table of a run that failed before its table; any other table that is there stays as it is."""
-    import render_table
+    from speedmap import partial
 
     missing, outputs = failures.unmade(workflow.dag), ("results/table.md", "results/table.csv")
     if outputs[0] in missing:
         cells = settings.planned(config, BACKEND)
-        render_table.partial(cells, RECORDS, missing, "results/dataset.json", CONFIG, BACKEND, *outputs)
+        partial.write(cells, RECORDS, missing, "results/dataset.json", CONFIG, BACKEND, *outputs)
 
 
 def explain_the_killed(logs):
