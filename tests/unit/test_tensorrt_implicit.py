@@ -329,8 +329,16 @@ def test_a_graph_to_calibrate_is_built_weakly_typed_with_flags_and_calibrator(mo
 
 
 @pytest.mark.parametrize(
-    ("wanted", "cache"), [(True, "resources/timing-fake-gpu-8.6.1.cache"), (False, None), ("a", "a")]
+    ("wanted", "level", "cache"),
+    [
+        (True, 3, "resources/timing-fake-gpu-8.6.1.cache"),
+        (True, None, "resources/timing-fake-gpu-8.6.1.cache"),
+        (False, 3, None),
+        ("a", 3, "a"),
+        (True, 0, None),
+        ("a", 0, None),
+    ],
 )
-def test_the_cache_of_timings_is_a_file_a_default_or_none(wanted, cache):
-    found = tensorrt_build._timings(wanted, HERE)
+def test_the_cache_of_timings_is_a_file_a_default_or_none(wanted, level, cache):
+    found = tensorrt_build._timings(wanted, level, HERE)
     assert found == (cache and Path(cache))

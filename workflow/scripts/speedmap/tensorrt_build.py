@@ -22,10 +22,11 @@ def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: b
     From float32 ONNX where options say `implicit`: TensorRT then finds INT8 ranges itself, see tensorrt_implicit.
 
     opt: (height, width) to optimise a dynamic engine for. options: builder_level 0 to 5, workspace_gib (None: all),
-    timing_cache (a file; True, the default: one a platform under resources/; False: none). Raises EngineError.
+    timing_cache (a file; True, the default: one a platform under resources/; False: none, as at level 0 in any case).
+    Raises EngineError.
     """
     here, shapes = platform(), profile(opt, imgsz, dynamic)
-    cache = _timings(options.get("timing_cache", True), here)
+    cache = _timings(options.get("timing_cache", True), options.get("builder_level"), here)
     started = time.perf_counter()
     with tensorrt_implicit.feeding(onnx, imgsz, options.get("implicit"), here) as feed:
         plan, facts = serialize(onnx, shapes, options, cache, feed)
@@ -42,7 +43,9 @@ def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: b
     }
 
 
-def _timings(wanted: bool | str, here: dict[str, str]) -> Path | None:
+def _timings(wanted: bool | str, level: int | None, here: dict[str, str]) -> Path | None:
+    if level == 0:  # takes the first kernel that runs, and keeps to no timings
+        return None
     if wanted is True:
         return Path(cache_of(here))
     return Path(wanted) if wanted else None
