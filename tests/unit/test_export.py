@@ -59,11 +59,19 @@ def test_half_keeps_inputs_outputs_and_the_decoding_in_float32(exported):
     kinds = {tensor.name: tensor.data_type for tensor in typed.graph.initializer}
     convolutions = [node for node in typed.graph.node if node.op_type == "Conv"]
     assert {kinds[name] for node in convolutions for name in node.input[1:]} == {onnx.TensorProto.FLOAT16}
-    decoding = [node for node in typed.graph.node if node.op_type in ("Pow", "Sub")]
-    assert decoding
-    assert onnx.TensorProto.FLOAT16 not in {kinds[name] for node in decoding for name in node.input if name in kinds}
+    decoding = [node for node in typed.graph.node if "model.24" in node.name and node.op_type in ("Mul", "Add")]
+    constants = {kinds[name] for node in decoding for name in node.input if name in kinds}
+    assert onnx.TensorProto.FLOAT in constants
+    assert onnx.TensorProto.FLOAT16 not in constants
     for value in (*typed.graph.input, *typed.graph.output):
         assert value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+
+
+def test_decoding_is_a_polynomial_of_the_sigmoid_without_copies_of_its_parts(exported):
+    kinds = [node.op_type for node in onnx.load(exported[1]).graph.node if "model.24" in node.name]
+    assert kinds.count("Sigmoid") == 3
+    assert not {"Split", "Slice", "Pow"} & set(kinds)
+    assert kinds.count("Concat") <= 1 + 3 * ("Range" in kinds)
 
 
 def test_half_computes_about_the_same(exported, tmp_path):

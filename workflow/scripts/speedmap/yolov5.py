@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from speedmap.layout import STRIDES, Layout
@@ -83,14 +84,24 @@ class Detect(nn.Module):
         return torch.cat([self.decode(conv(x), anchors, stride) for conv, x, anchors, stride in levels], 1)
 
     def decode(self, raw: Tensor, anchors: Tensor, stride: int) -> Tensor:
-        """Turn one level's [n, anchors * values, h, w] into [n, anchors * h * w, values], boxes in input pixels."""
+        """Turn one level's [n, anchors * values, h, w] into [n, anchors * h * w, values], boxes in input pixels.
+
+        One polynomial of the sigmoid s serves all values, so that engines need one kernel and copy nothing: a centre is
+        2 s stride + where its cell begins, a size 4 s^2 anchors, an objectness or class probability s.
+        """
         batch, _, height, width = raw.shape
-        raw = raw.view(batch, len(anchors), self.values, height, width).permute(0, 1, 3, 4, 2)
-        x, y, size, scores = raw.sigmoid().split((1, 1, 2, self.values - 4), -1)
-        x = (x * 2 - 0.5 + torch.arange(width, device=raw.device, dtype=raw.dtype).view(-1, 1)) * stride
-        y = (y * 2 - 0.5 + torch.arange(height, device=raw.device, dtype=raw.dtype).view(-1, 1, 1)) * stride
-        size = (size * 2) ** 2 * (anchors * stride).view(1, -1, 1, 1, 2)
-        return torch.cat((x, y, size, scores), -1).reshape(batch, -1, self.values)
+        rest = self.values - 4
+        square = pad(4 * stride * anchors, (2, rest)).view(1, -1, 1, 1, self.values)
+        linear = torch.cat((raw.new_full((2,), 2 * stride), raw.new_zeros(2), raw.new_ones(rest)))
+        x, y = torch.eye(2, self.values, device=raw.device, dtype=raw.dtype)
+        offset = _begins(width, stride, raw).view(-1, 1) * x + _begins(height, stride, raw).view(-1, 1, 1) * y
+        s = raw.view(batch, -1, self.values, height, width).permute(0, 1, 3, 4, 2).sigmoid()
+        return (s * (s * square + linear) + offset).reshape(batch, -1, self.values)
+
+
+def _begins(cells: int, stride: int, like: Tensor) -> Tensor:
+    """Give where the centres that a row of cells can name begin: half a cell before each."""
+    return (torch.arange(cells, device=like.device, dtype=like.dtype) - 0.5) * stride
 
 
 class YOLOv5(nn.Module):
