@@ -440,12 +440,15 @@ def test_only_what_the_file_types_float32_is_pinned():
     assert not weak.halved(weak.widen(typed()))
 
 
-def test_convolutions_that_the_file_types_float16_are_pinned_and_quantized_ones_are_not():
-    assert weak.half_convolutions(typed()) == set()
+def test_what_the_file_types_float16_is_pinned_but_convolutions_of_quantized_tensors_are_not():
     model = typed()
+    assert weak.half_tensors(model) == set()
     model.graph.node[4].input[0] = "half"  # the convolution now reads the image itself
-    assert weak.half_convolutions(model) == {"conv"}
-    assert weak.half_convolutions(weak.widen(model)) == set()
+    model.graph.node.insert(5, helper.make_node("Relu", ["conv"], ["relu"], name="relu"))
+    assert weak.half_tensors(model) == {"conv", "relu"}
+    model.graph.node[4].input[0] = "dq"
+    assert weak.half_tensors(model) == {"relu"}
+    assert weak.half_tensors(weak.widen(model)) == set()
 
 
 class Layer:

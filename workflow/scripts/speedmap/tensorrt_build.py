@@ -101,12 +101,13 @@ def serialize(
 def _pin_types(network: Any, model: ModelProto, feed: Feed | None) -> dict[str, int]:
     """Tell a TensorRT without strong types what the file said; gives the number of layers pinned to each type.
 
-    Without it the builder runs a share of the convolutions in float32 that differs from build to build.
+    Without it the builder runs a share of the convolutions in float32 that differs from build to build, and converts
+    what lies between them to float32 and back.
     """
     types = load().DataType
     return {
         "float32": _pin(network, _single(model, feed), types.FLOAT),
-        "float16": _pin(network, weak.half_convolutions(model), types.HALF),
+        "float16": _pin(network, weak.half_tensors(model), types.HALF),
     }
 
 

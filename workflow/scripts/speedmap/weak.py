@@ -2,7 +2,7 @@
 
 The parser of 8.6 reads every quantization scale as float32, and its builder wants a quantized weight as Q and DQ after
 a float one; float16 casts in the file would keep it from fusing. So it gets the graph in float32, and the flags and
-the layers pinned to float32 say what the types said.
+the layers pinned to float32 and float16 say what the types said.
 """
 
 import numpy as np
@@ -32,12 +32,14 @@ def float_tensors(model: ModelProto) -> set[str]:
     return {name for node in graph.node if node.op_type not in UNPINNED for name in node.output} & single
 
 
-def half_convolutions(model: ModelProto) -> set[str]:
-    """Name what convolutions of a typed graph give that are to run in float16: those that read no quantized tensor."""
+def half_tensors(model: ModelProto) -> set[str]:
+    """Name the tensors that nodes of a typed graph compute in float16, but for convolutions of quantized tensors."""
     graph = onnx.shape_inference.infer_shapes(model).graph
     half = {info.name for info in graph.value_info if info.type.tensor_type.elem_type == TensorProto.FLOAT16}
     eight = {name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output}
-    return {node.output[0] for node in graph.node if node.op_type == "Conv" and node.input[0] not in eight} & half
+    nodes = [node for node in graph.node if node.op_type not in UNPINNED]
+    return {name for node in nodes if node.op_type != "Conv" or node.input[0] not in eight
+            for name in node.output} & half  # fmt: skip
 
 
 def widen(model: ModelProto) -> ModelProto:
