@@ -12,7 +12,7 @@ def main(
 ) -> None:
     """Write the scan of all convolutions and the choice that follows from it; random weights are not worth one."""
     if records.read(Path(weights))["random"]:
-        records.write(Path(out), {"float": sensitivity.affordable_head(Path(onnx), imgsz, options), "table": []})
+        records.write(Path(out), {"float": sensitivity.affordable_ends(Path(onnx), imgsz, options), "table": []})
         return
     files = [Path(image["file"]) for image in records.read(Path(dataset))["calibration"]]
     choice = sensitivity.choose(Path(onnx), Statistics.load(Path(statistics)), files, imgsz, dialect, options)

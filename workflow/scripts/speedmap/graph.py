@@ -98,6 +98,12 @@ class Graph:
         """Give a convolution's weights [out, in, h, w]."""
         return self.constant(self.convs[conv].input[1])
 
+    def padding(self, conv: str) -> tuple[int, int, int, int]:
+        """Give the zeros that a convolution puts around its input: top, left, bottom, right."""
+        found = [attribute.ints for attribute in self.convs[conv].attribute if attribute.name == "pads"]
+        top, left, bottom, right = found[0] if found else (0, 0, 0, 0)
+        return top, left, bottom, right
+
     def add(self, name: str, value: np.ndarray) -> None:
         """Add an initializer."""
         self.proto.initializer.append(numpy_helper.from_array(value, name))

@@ -64,10 +64,14 @@ def shares(onnx: Path, imgsz: int) -> dict[str, float]:
     return {name: count / sum(work.values()) for name, count in work.items()}
 
 
-def affordable_head(onnx: Path, imgsz: int, options: dict) -> list[str]:
-    """Name what of the head can stay in float where nothing is worth a scan: with many classes, not all of it."""
-    head = dict.fromkeys(Graph(onnxlib.load(onnx)).head, 1.0)
-    return affordable(head, shares(onnx, imgsz), 1 - (DEFAULTS | options)["least_share"])
+def affordable_ends(onnx: Path, imgsz: int, options: dict) -> list[str]:
+    """Name what of the image's convolution and the head can stay in float where nothing is worth a scan.
+
+    Eight bits slow the former down, since kernels fill three channels up to 32. A head of many classes is too much.
+    """
+    graph = Graph(onnxlib.load(onnx))
+    ends = [name for name, conv in graph.convs.items() if conv.input[0] == graph.image] + graph.head
+    return affordable(dict.fromkeys(ends, 1.0), shares(onnx, imgsz), 1 - (DEFAULTS | options)["least_share"])
 
 
 def spread(items: list, count: int) -> list:
