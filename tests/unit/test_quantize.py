@@ -20,15 +20,6 @@ def quantized(request, model, statistics):  # noqa: F811
     return quantize.quantize(model, statistics, Graph(model).head, request.param, {})
 
 
-def tapped(model, tensor):
-    """Open a graph as a function from its input to a tensor of it."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    del copy.graph.output[:]
-    copy.graph.output.append(onnx.ValueInfoProto(name=tensor))
-    return sensitivity.opened(copy)
-
-
 def inputs_of(model, kind):
     producers = {name: node for node in model.graph.node for name in node.output}
     return {
@@ -105,30 +96,6 @@ def test_openvino_has_unsigned_activations(model, statistics):  # noqa: F811
         if node.op_type == "QuantizeLinear":
             signed = constants[node.input[2]] == onnx.TensorProto.INT8
             assert signed == node.input[0].endswith("/weight")
-
-
-def test_what_reads_the_first_convolution_is_padded_before_it_is_shifted(model, statistics):  # noqa: F811
-    (second,) = Graph(model).second
-    result = quantize.quantize(model, statistics, [], "tensorrt", {})
-    graph, chain = Graph(result), []  # noqa: F811
-    tensor = graph.convs[second].input[0]
-    while tensor != Graph(model).convs[second].input[0]:
-        chain.append(graph.producers[tensor].op_type)
-        tensor = graph.producers[tensor].input[0]
-    assert chain == ["DequantizeLinear", "QuantizeLinear", "Sub", "Pad"]
-    assert Graph(result).padding(second) == (0, 0, 0, 0)
-    assert Graph(model).padding(second) == (1, 1, 1, 1)
-
-
-def test_a_shift_leaves_the_border_as_exact_as_the_rest(model, statistics, pictures):  # noqa: F811
-    (second,) = Graph(model).second
-    rest = [name for name in Graph(model).convs if name != second]
-    result = quantize.quantize(model, statistics, rest, "tensorrt", {})
-    batch, output = images.load(pictures[0], SIZE, True)[0], Graph(model).convs[second].output[0]
-    exact, rounded = (tapped(each, output)(batch) for each in (model, result))
-    change = np.abs(exact - rounded).mean((0, 1))
-    border = np.concatenate([change[0], change[-1], change[:, 0], change[:, -1]])
-    assert 0 < border.mean() < 2 * change[1:-1, 1:-1].mean()
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -440,15 +440,31 @@ def test_only_what_the_file_types_float32_is_pinned():
     assert not weak.halved(weak.widen(typed()))
 
 
-def test_what_the_file_types_float16_is_pinned_but_convolutions_of_quantized_tensors_are_not():
+def relued(reads, before):
+    """Make `typed` with nodes before its quantization, its convolution reading a tensor, and a Relu after it."""
     model = typed()
-    assert weak.half_tensors(model) == set()
-    model.graph.node[4].input[0] = "half"  # the convolution now reads the image itself
-    model.graph.node.insert(5, helper.make_node("Relu", ["conv"], ["relu"], name="relu"))
+    for position, node in enumerate(before):
+        model.graph.node.insert(1 + position, node)
+    names = [node.name for node in model.graph.node]
+    model.graph.node[names.index("conv")].input[0] = reads
+    model.graph.node.insert(names.index("conv") + 1, helper.make_node("Relu", ["conv"], ["relu"], name="relu"))
+    return model
+
+
+def test_what_the_file_types_float16_is_pinned():
+    model = relued("half", [])  # a float16 convolution of the image
     assert weak.half_tensors(model) == {"conv", "relu"}
-    model.graph.node[4].input[0] = "dq"
-    assert weak.half_tensors(model) == {"relu"}
     assert weak.half_tensors(weak.widen(model)) == set()
+
+
+def test_convolutions_of_quantized_tensors_are_not_pinned():
+    model = relued("dq", [helper.make_node("Sigmoid", ["half"], ["computed"], name="computed")])
+    next(node for node in model.graph.node if node.name == "q").input[0] = "computed"
+    assert weak.half_tensors(model) == {"computed", "relu"}
+
+
+def test_nothing_is_pinned_between_a_quantized_convolution_of_the_image_and_the_next_quantization():
+    assert weak.half_tensors(relued("dq", [])) == set()
 
 
 class Layer:

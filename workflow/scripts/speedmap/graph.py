@@ -73,10 +73,14 @@ class Graph:
         return [name for name, kind in seen.items() if kind == "Conv"]
 
     @cached_property
+    def first(self) -> list[str]:
+        """Name the convolutions that read the image."""
+        return [name for name, conv in self.convs.items() if conv.input[0] == self.image]
+
+    @cached_property
     def second(self) -> list[str]:
         """Name the convolutions that read what those of the image give."""
-        first = [conv for conv in self.convs.values() if conv.input[0] == self.image]
-        return [name for conv in first for name in self.following(conv)]
+        return [name for first in self.first for name in self.following(self.convs[first])]
 
     @cached_property
     def body(self) -> list[str]:
@@ -97,12 +101,6 @@ class Graph:
     def weight(self, conv: str) -> np.ndarray:
         """Give a convolution's weights [out, in, h, w]."""
         return self.constant(self.convs[conv].input[1])
-
-    def padding(self, conv: str) -> tuple[int, int, int, int]:
-        """Give the zeros that a convolution puts around its input: top, left, bottom, right."""
-        found = [attribute.ints for attribute in self.convs[conv].attribute if attribute.name == "pads"]
-        top, left, bottom, right = found[0] if found else (0, 0, 0, 0)
-        return top, left, bottom, right
 
     def add(self, name: str, value: np.ndarray) -> None:
         """Add an initializer."""

@@ -69,12 +69,12 @@ class Window:
         node = graph.convs[conv]
         self.tensor, self.kernel = node.input[0], graph.weight(conv).shape[2:]
         found = {attribute.name: list(attribute.ints) for attribute in node.attribute}
-        self.strides, self.padding = found.get("strides", [1, 1]), graph.padding(conv)
+        self.strides, self.pads = found.get("strides", [1, 1]), found.get("pads", [0, 0, 0, 0])
         self.random, self.seen = np.random.default_rng(0), Sums()
 
     def add(self, value: np.ndarray) -> None:
         """Look at a tensor [1, channels, h, w]."""
-        top, left, bottom, right = self.padding
+        top, left, bottom, right = self.pads
         padded = np.pad(value[0], ((0, 0), (top, bottom), (left, right)))
         windows = np.lib.stride_tricks.sliding_window_view(padded, self.kernel, (1, 2))
         windows = windows[:, :: self.strides[0], :: self.strides[1]]

@@ -9,7 +9,7 @@ from onnx import NodeProto, helper
 from speedmap import ranges, rounding
 from speedmap.calibrate import Statistics
 from speedmap.graph import Graph
-from speedmap.sites import DIALECTS, Padding, Site, plan
+from speedmap.sites import DIALECTS, Site, plan
 
 OPTIONS = {  # the config's section `int8`, as properties of its JSON schema
     "images": {"type": ["integer", "null"], "minimum": 1, "default": None,
@@ -81,34 +81,13 @@ def _activations(graph: Graph, site: Site, bracketed: bool) -> list[NodeProto]:
     step, middle = np.array(site.scale.step, np.float32), site.scale.middle
     zero = np.array(site.scale.zero, np.int8 if site.scale.signed else np.uint8)
     nodes: list[NodeProto] = []
-    if site.padding is not None:
+    if site.shifted:
         zero = np.array(0, np.int8)
         for source in site.sources:
-            nodes += _shift(graph, source, middle, site.padding)
-        for name in site.convs if any(site.padding) else ():
-            _unpad(graph.convs[name])
+            graph.add(f"{source}/middle", np.array(middle, np.float32))
+            nodes.append(helper.make_node("Sub", [source, f"{source}/middle"], [f"{source}/shifted"], f"{source}/Sub"))
     carriers = [carrier(site, source) for source in site.sources] + list(site.between if bracketed else ())
     return nodes + [node for tensor in carriers for node in _pair(graph, tensor, step, zero)]
-
-
-def _shift(graph: Graph, source: str, middle: float, padding: Padding) -> list[NodeProto]:
-    """Make the nodes from a tensor to what is less by `middle`, zeros put around it before."""
-    graph.add(f"{source}/middle", np.array(middle, np.float32))
-    if not any(padding):
-        return [helper.make_node("Sub", [source, f"{source}/middle"], [f"{source}/shifted"], f"{source}/Sub")]
-    top, left, bottom, right = padding
-    graph.add(f"{source}/padding", np.array([0, 0, top, left, 0, 0, bottom, right], np.int64))
-    return [
-        helper.make_node("Pad", [source, f"{source}/padding"], [f"{source}/padded"], f"{source}/Pad"),
-        helper.make_node("Sub", [f"{source}/padded", f"{source}/middle"], [f"{source}/shifted"], f"{source}/Sub"),
-    ]
-
-
-def _unpad(conv: NodeProto) -> None:
-    """Let a convolution take its input as it comes."""
-    kept = [attribute for attribute in conv.attribute if attribute.name != "pads"]
-    del conv.attribute[:]
-    conv.attribute.extend(kept)
 
 
 def carrier(site: Site, source: str) -> str:

@@ -70,8 +70,8 @@ def affordable_ends(onnx: Path, imgsz: int, options: dict) -> list[str]:
     Eight bits slow the former down, since kernels fill three channels up to 32. A head of many classes is too much.
     """
     graph = Graph(onnxlib.load(onnx))
-    ends = [name for name, conv in graph.convs.items() if conv.input[0] == graph.image] + graph.head
-    return affordable(dict.fromkeys(ends, 1.0), shares(onnx, imgsz), 1 - (DEFAULTS | options)["least_share"])
+    ends = dict.fromkeys(graph.first + graph.head, 1.0)
+    return affordable(ends, shares(onnx, imgsz), 1 - (DEFAULTS | options)["least_share"])
 
 
 def spread(items: list, count: int) -> list:

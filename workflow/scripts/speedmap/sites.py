@@ -9,7 +9,6 @@ from speedmap.graph import Graph
 from speedmap.ranges import Histogram, Scale
 
 Method = Callable[[Histogram, bool], Scale]
-Padding = tuple[int, int, int, int]
 
 
 class SiteError(UserError):
@@ -20,10 +19,10 @@ class SiteError(UserError):
 class Dialect:
     """What an engine wants of eight bits.
 
-    signed: activations have no zero point. shifted: so convolutions without padding to keep zero, and those that read
-    the image's one, padded beforehand, read activations less their middle, for which the bias makes up; else half the
-    levels would stand for values below zero, and SiLU gives none below -0.278. bracketed: every op between two
-    eight-bit tensors has its own pair of nodes. bound: what reads the image's convolution computes in eight bits, too.
+    signed: activations have no zero point. shifted: so 1x1 convolutions, which have no padding to keep zero, read
+    activations less their middle, for which the bias makes up; else half the levels would stand for values below zero,
+    and SiLU gives none below -0.278. bracketed: every op between two eight-bit tensors has its own pair of nodes.
+    bound: what reads the image's convolution computes in eight bits, too.
     """
 
     signed: bool
@@ -45,43 +44,25 @@ class Site:
     """Tensors that share a scale because what they are joined to is read by the same convolutions.
 
     sources: where the rounding happens. between: made of those by joining, pooling or upsampling. convs: the readers.
-    padding: zeros around the sources (top, left, bottom, right) before they are rounded less the scale's middle; None
-    where they are rounded as they are.
+    shifted: whether the sources are rounded less the scale's middle.
     """
 
     sources: tuple[str, ...]
     between: tuple[str, ...]
     convs: tuple[str, ...]
     scale: Scale
-    padding: Padding | None
-
-    @property
-    def shifted(self) -> bool:
-        """Tell whether the sources are rounded less the scale's middle."""
-        return self.padding is not None
+    shifted: bool
 
 
 def plan(graph: Graph, statistics: Statistics, convs: list[str], dialect: Dialect, method: Method) -> list[Site]:
     """Choose where the inputs of `convs` are rounded; SiteError when the statistics are another graph's."""
-    groups: dict[Padding | None, list[str]] = {None: []}
-    for name in convs:
-        groups.setdefault(_padding(graph, name) if dialect.shifted else None, []).append(name)
+    shiftable = [name for name in convs if dialect.shifted and graph.weight(name).shape[2:] == (1, 1)]
+    rest = [name for name in convs if name not in shiftable]
     return [
-        _site(graph, statistics, members, dialect.signed and padding is None, padding, method)
-        for padding, group in groups.items()
+        _site(graph, statistics, members, dialect.signed and not shifted, shifted, method)
+        for shifted, group in ((False, rest), (True, shiftable))
         for members in joined(graph, group)
     ]
-
-
-def _padding(graph: Graph, conv: str) -> Padding | None:
-    """Say what to put around the input of a convolution before it is shifted, None where it should not be.
-
-    A shift makes zeros around it anything but zero, and padding it beforehand takes time: only the largest tensor,
-    which cannot stay in float for those that do not read eight bits (see Dialect.bound), is worth that.
-    """
-    padding, tensor = graph.padding(conv), graph.convs[conv].input[0]
-    alone = graph.sources(tensor) == [tensor] and len(graph.consumers[tensor]) == 1
-    return padding if not any(padding) or (conv in graph.second and alone) else None
 
 
 def joined(graph: Graph, convs: list[str]) -> list[list[str]]:
@@ -113,16 +94,14 @@ def _only_for(graph: Graph, tensor: str, convs: set[str]) -> bool:
     )
 
 
-def _site(
-    graph: Graph, statistics: Statistics, convs: list[str], signed: bool, padding: Padding | None, method: Method
-) -> Site:
+def _site(graph: Graph, statistics: Statistics, convs: list[str], signed: bool, shifted: bool, method: Method) -> Site:
     # Only what is rounded at its sources has something between: see rounded_at.
     found = {name: rounded_at(graph, name, convs) for name in convs}
     sources = tuple(dict.fromkeys(source for names in found.values() for source in names))
     inputs = dict.fromkeys(graph.convs[name].input[0] for name in convs)
     between = (name for tensor in inputs if tensor not in sources for name in graph.between(tensor))
     scale = _scale(statistics, sources, signed, method)
-    return Site(sources, tuple(dict.fromkeys(between)), tuple(convs), scale, padding)
+    return Site(sources, tuple(dict.fromkeys(between)), tuple(convs), scale, shifted)
 
 
 def _scale(statistics: Statistics, tensors: tuple[str, ...], signed: bool, method: Method) -> Scale:

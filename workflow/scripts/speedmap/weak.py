@@ -33,13 +33,24 @@ def float_tensors(model: ModelProto) -> set[str]:
 
 
 def half_tensors(model: ModelProto) -> set[str]:
-    """Name the tensors that nodes of a typed graph compute in float16, but for convolutions of quantized tensors."""
+    """Name the tensors that nodes of a typed graph compute in float16.
+
+    Not convolutions of quantized tensors; nor what comes between one of the image and the next quantization: TensorRT
+    8.6 knows it only fused into one kernel that gives eight bits.
+    """
     graph = onnx.shape_inference.infer_shapes(model).graph
     half = {info.name for info in graph.value_info if info.type.tensor_type.elem_type == TensorProto.FLOAT16}
-    eight = {name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output}
+    eight, image, stem = set(), {graph.input[0].name}, set()
+    for node in graph.node:
+        if node.op_type == "DequantizeLinear":
+            eight.update(node.output)
+        if node.input and node.input[0] in image and node.op_type in UNPINNED:
+            image.update(node.output)
+        elif eight & image & set(node.input) or (stem & set(node.input) and node.op_type not in UNPINNED):
+            stem.update(node.output)
     nodes = [node for node in graph.node if node.op_type not in UNPINNED]
-    return {name for node in nodes if node.op_type != "Conv" or node.input[0] not in eight
-            for name in node.output} & half  # fmt: skip
+    pinned = (node for node in nodes if node.op_type != "Conv" or node.input[0] not in eight)
+    return {name for node in pinned for name in node.output} & half - stem
 
 
 def widen(model: ModelProto) -> ModelProto:
