@@ -1,0 +1,81 @@
+"""Time an engine layer by layer, to see what its precision saves in convolutions and costs in conversions.
+
+    python benchmarks/tensorrt_layers.py results/tensorrt/yolov5s-int8-static/engine
+
+Prints the layers of each kind, their number and the sum of their median times. TensorRT waits after each layer when it
+is profiled, so the sum is well above the engine's own time: compare kinds and engines, not milliseconds with the table.
+"""
+
+import argparse
+import collections
+import statistics
+import sys
+from operator import itemgetter
+from pathlib import Path
+
+import numpy as np
+from tabulate import tabulate
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow/scripts"))
+
+from speedmap import tensorrt_audit, tensorrt_engine
+from speedmap.cells import Cell
+from speedmap.cuda import Stream
+from speedmap.tensorrt_open import inspected, released
+from speedmap.tensorrt_runtime import load, platform
+
+
+def main(settings: argparse.Namespace) -> None:
+    times = profiled(settings.engine, settings.count)
+    with Stream(), released():
+        layers = tensorrt_audit.parse(inspected(settings.engine, platform()))
+    kinds = {plain(layer["Name"]): layer["LayerType"] for layer in layers}
+    print(tabulate(by_kind(times, kinds), ("kind", "layers", "ms"), "github", floatfmt=".3f"))
+
+
+def profiled(engine: Path, count: int) -> dict[str, float]:
+    """Run an engine on its likeliest input and give the median milliseconds of each layer."""
+    trt = load()
+
+    class Profiler(trt.IProfiler):
+        def __init__(self) -> None:
+            trt.IProfiler.__init__(self)
+            self.times = collections.defaultdict(list)
+
+        def report_layer_time(self, layer_name: str, ms: float) -> None:
+            self.times[plain(layer_name)].append(ms)
+
+    profiler, cell = Profiler(), Cell("tensorrt", engine.parent.name, "any", "any")
+    with tensorrt_engine.Session(engine, cell) as session:
+        session.load(np.random.default_rng(0).random(session.likeliest, np.float32))
+        for _ in range(count):  # until the clocks are up
+            session.run()
+        context = session._plan.context
+        context.profiler = profiler
+        for _ in range(count):
+            session._enqueue(context)
+            session._stream.synchronize()
+        del context
+    return {name: statistics.median(values) for name, values in profiler.times.items()}
+
+
+def plain(name: str) -> str:
+    """Write control characters, which stand between the names of fused layers, as the inspector's JSON is read."""
+    return " ".join(name.split())
+
+
+def by_kind(times: dict[str, float], kinds: dict[str, str]) -> list[tuple[str, int, float]]:
+    """Add up the times of each kind of layer, the slowest kind first; what takes no time is left out."""
+    rows = collections.defaultdict(list)
+    for name, ms in times.items():
+        if ms:
+            rows[kinds.get(name, "unknown")].append(ms)
+    table = sorted(((kind, len(found), sum(found)) for kind, found in rows.items()), key=itemgetter(2), reverse=True)
+    return [*table, ("all", sum(row[1] for row in table), sum(row[2] for row in table))]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("engine", type=Path)
+    parser.add_argument("--count", type=int, default=100, help="inferences before the profile and in it")
+    main(parser.parse_args())
