@@ -43,6 +43,13 @@ def test_affordable_takes_the_most_error_a_share_within_the_budget():
     assert sensitivity.affordable(errors, share, 0) == []
 
 
+def test_groups_are_ranked_one_after_the_other_as_far_as_they_are_affordable():
+    errors, share = {"a": 4, "b": 3, "head": 1, "large": 0}, {"a": 0.04, "b": 0.05, "head": 0.03, "large": 0.2}
+    assert sensitivity.ranking([["head", "large"], list(errors)], errors, share, 0.1) == ["head", "a"]
+    assert sensitivity.ranking([[], ["b"], list(errors)], errors, share, 0.1) == ["b", "a"]
+    assert sensitivity.ranking([["head", "large"], list(errors)], errors, share, 0) == []
+
+
 @pytest.mark.parametrize(("target", "expected"), [(100, 0), (0.5, 2), (0.101, 10), (0, 10)])
 def test_fewest_meets_the_target_or_takes_all(target, expected):
     count, reached = sensitivity.fewest(lambda count: 1 / max(count, 0.1), 10, target)

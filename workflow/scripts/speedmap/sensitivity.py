@@ -43,9 +43,9 @@ def choose(onnx: Path, statistics: Statistics, images: list[Path], imgsz: int, d
         return error([run(batch) for batch in batches], expected)
 
     single = {name: judge([name]) for name in tqdm(graph.convs, "scanning", unit="conv", disable=None, leave=False)}
-    bound = graph.second if DIALECTS[dialect].bound else []
+    first, bound = (graph.first, graph.second) if DIALECTS[dialect].bound else ([], [])
     free = {name: error for name, error in single.items() if name not in bound}
-    ranked = affordable(free, share, 1 - options["least_share"])
+    ranked = ranking([graph.head, first, list(free)], free, share, 1 - options["least_share"])
     count, reached = fewest(lambda count: judge(set(graph.convs) - set(ranked[:count])), len(ranked), options["target"])
     kept = set(ranked[:count])
     return {
@@ -65,13 +65,26 @@ def shares(onnx: Path, imgsz: int) -> dict[str, float]:
 
 
 def affordable_ends(onnx: Path, imgsz: int, options: dict) -> list[str]:
-    """Name what of the image's convolution and the head can stay in float where nothing is worth a scan.
+    """Name what of the head and the image's convolution can stay in float where nothing is worth a scan.
 
-    Eight bits slow the former down, since kernels fill three channels up to 32. A head of many classes is too much.
+    A head of many classes cannot as a whole.
     """
     graph = Graph(onnxlib.load(onnx))
-    ends = dict.fromkeys(graph.first + graph.head, 1.0)
-    return affordable(ends, shares(onnx, imgsz), 1 - (DEFAULTS | options)["least_share"])
+    errors = dict.fromkeys(graph.convs, 1.0)
+    return ranking([graph.head, graph.first], errors, shares(onnx, imgsz), 1 - (DEFAULTS | options)["least_share"])
+
+
+def ranking(groups: list[list[str]], errors: dict[str, float], share: dict[str, float], budget: float) -> list[str]:
+    """List convolutions in the order in which to leave them in float: group by group, within each as `affordable`.
+
+    The head comes first: the error adds up squares, so it tells of large changes, but what the head rounds is in every
+    box and score. Then the image's convolution, for an engine that it slows down in eight bits.
+    """
+    ranked: list[str] = []
+    for group in groups:
+        left = budget - sum(share[name] for name in ranked)
+        ranked += affordable({name: errors[name] for name in group if name not in ranked}, share, left)
+    return ranked
 
 
 def spread(items: list, count: int) -> list:
