@@ -86,8 +86,8 @@ class Detect(nn.Module):
     def decode(self, raw: Tensor, anchors: Tensor, stride: int) -> Tensor:
         """Turn one level's [n, anchors * values, h, w] into [n, anchors * h * w, values], boxes in input pixels.
 
-        One polynomial of the sigmoid s serves all values, so that engines need one kernel and copy nothing: a centre is
-        2 s stride + where its cell begins, a size 4 s^2 anchors, an objectness or class probability s.
+        One polynomial of the sigmoid s serves all values, so that engines compute it in one kernel and take nothing
+        apart: a centre is 2 s stride + where its cell begins, a size 4 s^2 anchors, any probability s.
         """
         batch, _, height, width = raw.shape
         rest = self.values - 4
