@@ -104,13 +104,21 @@ ENGINES = {"tensorrt": sensitivity.opened, "openvino": in_openvino}
 
 
 def found(run: Callable[[np.ndarray], np.ndarray], truth: dict, settings: argparse.Namespace) -> list[dict]:
-    """Detect at the thresholds of mAP in every image."""
-    categories, results = [category["id"] for category in truth["categories"]], []
-    for image in tqdm(truth["images"], disable=None, leave=False):
-        batch, placement = images.load(settings.data / "images" / image["file_name"], 640, settings.shape == "dynamic")
+    """Detect in every image of a data set."""
+    files = {image["id"]: settings.data / "images" / image["file_name"] for image in truth["images"]}
+    return detected(run, files, settings.shape == "dynamic", [category["id"] for category in truth["categories"]])
+
+
+def detected(
+    run: Callable[[np.ndarray], np.ndarray], files: dict[int, Path], dynamic: bool, categories: list[int]
+) -> list[dict]:
+    """Detect at the thresholds of mAP in images, given by their ids; `categories` are those of the classes."""
+    results = []
+    for image, path in tqdm(files.items(), disable=None, leave=False):
+        batch, placement = images.load(path, 640, dynamic)
         raw = detections.detect(run(batch)[0], 0.001, 0.65, 300)
         placed = detections.Detections(geometry.to_image(raw.boxes, placement), raw.scores, raw.classes)
-        results += detections.to_coco(placed, image["id"], categories)
+        results += detections.to_coco(placed, image, categories)
     return results
 
 

@@ -9,25 +9,21 @@ ONNX Runtime.
 """
 
 import argparse
-import contextlib
-import io
 import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from int8_accuracy import SHARED, calibrated, exported, selected
+from int8_accuracy import SHARED, calibrated, detected, exported, selected
 
-from speedmap import coco, detections, geometry, images, quantize, sensitivity
+from speedmap import coco, quantize, records, sensitivity
 
 LEAST = (0.1, 0.3)  # scores above which what float32 finds counts as the truth
-CLASSES = range(1000)
+ANY = [1] * 1000  # the category of every class
 
 
 def main(settings: argparse.Namespace) -> None:
@@ -38,49 +34,34 @@ def main(settings: argparse.Namespace) -> None:
     statistics = calibrated(static, pictures, settings, options)
     chosen = selected(static, statistics, pictures, settings, options)
     seen = sensitivity.spread(pictures, options["scan"])
-    unseen = [path for path in pictures if path not in seen]
+    unseen = dict(enumerate(path for path in pictures if path not in seen))
     scores = {}
     for shape in ("dynamic", "static"):
         model = onnx.load(exported(settings.weights, settings.work, shape))
         rounded = quantize.quantize(model, statistics, chosen["float"], settings.dialect, options)
-        expected, found = (detected(each, unseen, shape == "dynamic") for each in (model, rounded))
-        scores |= {f"{shape} above {least}": agreement(expected, found, len(unseen), least) for least in LEAST}
+        runs = (sensitivity.opened(each) for each in (model, rounded))
+        expected, found = (detected(run, unseen, shape == "dynamic", ANY) for run in runs)
+        for least in LEAST:
+            scores[f"{shape} above {least}"] = agreement(expected, found, least, list(unseen), settings.work)
     rows = ", ".join(f"{name} {score:.2f}" for name, score in scores.items())
     print(f"{settings.weights.stem} {settings.dialect}: {rows}; mean {np.mean(list(scores.values())):.2f} "
-          f"on {len(unseen)} images; INT8 share {chosen['int8_share']:.3f}, float {len(chosen['float'])}")  # fmt: skip
+          f"on {len(unseen)} images; INT8 share {chosen.get('int8_share')}, float {len(chosen['float'])}")  # fmt: skip
 
 
-def detected(model: onnx.ModelProto, pictures: list[Path], dynamic: bool) -> list[dict]:
-    """Detect at the thresholds of mAP in images, which are numbered."""
-    run, results = sensitivity.opened(model), []
-    for number, path in enumerate(pictures):
-        batch, placement = images.load(path, 640, dynamic)
-        raw = detections.detect(run(batch)[0], 0.001, 0.65, 300)
-        placed = detections.Detections(geometry.to_image(raw.boxes, placement), raw.scores, raw.classes)
-        results += detections.to_coco(placed, number, CLASSES)
-    return results
-
-
-def agreement(expected: list[dict], found: list[dict], count: int, least: float) -> float:
+def agreement(expected: list[dict], found: list[dict], least: float, ids: list[int], work: Path) -> float:
     """Give the mAP, in points, of detections against those of the expected ones that are above a score."""
-    truth = COCO()
     boxes = [each for each in expected if each["score"] > least]
-    truth.dataset = {
-        "images": [{"id": number} for number in range(count)],
-        "categories": [{"id": number} for number in CLASSES],
+    truth = {
+        "images": [{"id": number} for number in ids],
+        "categories": [{"id": ANY[0]}],
         "annotations": [
             {**each, "id": number, "area": each["bbox"][2] * each["bbox"][3], "iscrowd": 0}
             for number, each in enumerate(boxes, 1)
         ],
     }
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth.createIndex()
-        evaluation = COCOeval(truth, truth.loadRes(found), "bbox")
-        evaluation.params.useCats = 0
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return 100 * float(evaluation.stats[0])
+    path = work / "agreement.json"
+    records.write(path, truth)
+    return 100 * coco.metrics(coco.evaluation(path, found, ids))["map"]
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ the layers pinned to float32 and float16 say what the types said.
 
 import numpy as np
 import onnx
-from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 OPSET = 17  # the last that the parser of 8.6 knows; nothing newer is left once the scales are float32
 UNPINNED = {"Cast", "QuantizeLinear", "DequantizeLinear", "Constant"}
@@ -40,17 +40,22 @@ def half_tensors(model: ModelProto) -> set[str]:
     """
     graph = onnx.shape_inference.infer_shapes(model).graph
     half = {info.name for info in graph.value_info if info.type.tensor_type.elem_type == TensorProto.FLOAT16}
-    eight, image, stem = set(), {graph.input[0].name}, set()
-    for node in graph.node:
-        if node.op_type == "DequantizeLinear":
-            eight.update(node.output)
-        if node.input and node.input[0] in image and node.op_type in UNPINNED:
-            image.update(node.output)
-        elif eight & image & set(node.input) or (stem & set(node.input) and node.op_type not in UNPINNED):
-            stem.update(node.output)
+    eight = {name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output}
     nodes = [node for node in graph.node if node.op_type not in UNPINNED]
     pinned = (node for node in nodes if node.op_type != "Conv" or node.input[0] not in eight)
-    return {name for node in pinned for name in node.output} & half - stem
+    return {name for node in pinned for name in node.output} & half - _stem(graph, eight)
+
+
+def _stem(graph: GraphProto, eight: set[str]) -> set[str]:
+    """Name what a convolution of the image in eight bits gives, and what is computed of it before it is quantized."""
+    image, stem = {graph.input[0].name}, set()
+    for node in graph.node:
+        read = set(node.input)
+        if node.op_type in UNPINNED:
+            image.update(node.output if read & image else ())
+        elif read & stem or read & image & eight:
+            stem.update(node.output)
+    return stem
 
 
 def widen(model: ModelProto) -> ModelProto:
