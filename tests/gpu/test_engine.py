@@ -77,7 +77,7 @@ def test_the_build_says_how_it_went(built):
     assert facts["build_s"] > 0
     assert facts["engine_mb"] > 0
     assert facts["builder_level"] == 0
-    assert (folder / "timing.cache").is_file()
+    assert not (folder / "timing.cache").exists()  # level 0 takes the first kernel that runs and keeps to no timings
     json.dumps(facts)
 
 
