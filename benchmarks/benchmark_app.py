@@ -21,7 +21,6 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-import openvino
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
@@ -53,9 +52,9 @@ def _ours(engine: Path, imgsz: int, seconds: float) -> Round:
         return median(samples), {name: str(session.compiled.get_property(name)) for name in names}
 
 
-def theirs(graph: Path, seconds: float) -> Round:
-    """Let benchmark_app compile and time a graph, with the properties that lie beside it."""
-    command = ["benchmark_app", "-m", graph, "-load_config", graph.with_suffix(".json"), "-d", "CPU",
+def theirs(onnx: Path, wanted: Path, seconds: float) -> Round:
+    """Let benchmark_app compile and time a graph, with the properties of a file."""
+    command = ["benchmark_app", "-m", onnx, "-load_config", wanted, "-d", "CPU",
                "-hint", "latency", "-api", "sync", "-ip", "f32", "-op", "f32", "-inference_only",
                "-t", str(round(seconds))]  # fmt: skip
     tool = Path(sys.executable).with_name(command[0])
@@ -64,13 +63,10 @@ def theirs(graph: Path, seconds: float) -> Round:
     return float(re.search(r"Median:\s+([\d.]+) ms", output)[1]), dict(found)
 
 
-def prepare(onnx: Path, imgsz: int, folder: Path) -> Path:
-    """Write the graph that an engine is compiled from, and the properties that it is compiled with."""
-    graph = folder / "graph.xml"
-    openvino.serialize(openvino_engine.read(onnx, imgsz), graph)
+def write_properties(path: Path) -> None:
+    """Write what an engine is compiled with, as benchmark_app reads it."""
     wanted = openvino_engine.properties(environment.physical_cores())
-    graph.with_suffix(".json").write_text(json.dumps({"CPU": {name: str(value) for name, value in wanted.items()}}))
-    return graph
+    path.write_text(json.dumps({"CPU": {name: str(value) for name, value in wanted.items()}}))
 
 
 def demand_alike(mine: dict[str, str], other: dict[str, str]) -> None:
@@ -100,10 +96,11 @@ def main() -> None:
     options = parser.parse_args()
     pairs = []
     with tempfile.TemporaryDirectory() as folder:
-        graph = prepare(options.cell / "model.onnx", options.imgsz, Path(folder))
+        wanted = Path(folder, "properties.json")
+        write_properties(wanted)
         tools = {
             "speedmap": lambda: ours(options.cell / "engine", options.imgsz, options.seconds),
-            "benchmark_app": lambda: theirs(graph, options.seconds),
+            "benchmark_app": lambda: theirs(options.cell / "model.onnx", wanted, options.seconds),
         }
         for number in tqdm(range(options.rounds), unit="round", disable=None):
             order = sorted(tools, reverse=number % 2 == 0)

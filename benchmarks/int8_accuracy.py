@@ -10,7 +10,6 @@ import argparse
 import hashlib
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +24,7 @@ SCRIPTS = ROOT / "workflow/scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from speedmap import calibrate, checkpoint, coco, detections, differences, export, fingerprint, geometry  # noqa: E402, I001
-from speedmap import images, map_error, openvino_engine, quantize, records, sensitivity, yolov5  # noqa: E402
+from speedmap import images, map_error, quantize, records, sensitivity, yolov5  # noqa: E402
 from speedmap.graph import Graph  # noqa: E402
 
 SHARED = ROOT.parent / "shared"
@@ -92,10 +91,8 @@ def reference(graph: Path, truth: dict, settings: argparse.Namespace) -> list[di
 
 def in_openvino(model: onnx.ModelProto) -> Callable[[np.ndarray], np.ndarray]:
     """Compile a graph as speedmap does."""
-    with tempfile.TemporaryDirectory() as folder:
-        onnx.save(model, f"{folder}/model.onnx")
-        read = openvino_engine.read(Path(folder, "model.onnx"), 640)
-    compiled = openvino.Core().compile_model(read, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+    core = openvino.Core()
+    compiled = core.compile_model(core.read_model(model.SerializeToString()), "CPU", {"PERFORMANCE_HINT": "LATENCY"})
     request = compiled.create_infer_request()
     return lambda batch: request.infer({export.INPUT: batch})[compiled.output(0)].copy()
 

@@ -7,7 +7,6 @@ import pytest
 
 from speedmap import export, openvino_engine, precision, reference
 from speedmap.cells import Cell
-from speedmap.graph import Graph
 from speedmap.interface import INPUT
 from test_yolov5 import tiny
 
@@ -24,18 +23,9 @@ def built(request, tmp_path_factory):
     return plain, typed, engine
 
 
-def test_the_head_stays_float32_and_the_body_runs_the_fastest_type(built):
+def test_a_float_engine_runs_the_fastest_type(built):
     _, typed, engine = built
-    head, layers = Graph(onnx.load(typed)).head, openvino_engine.audit(engine, typed, SIDE)["layers"]
-    assert {layers[name] for name in head} == {"fp32"}
-    assert {ran for name, ran in layers.items() if name not in head} == {FAST}
-
-
-def test_a_head_that_is_no_small_part_runs_as_the_body_does(tmp_path):
-    plain, engine = tmp_path / "plain.onnx", tmp_path / "engine"
-    export.export(tiny(classes=200).fuse(), plain, SIDE, dynamic=False)
-    openvino_engine.build(plain, engine, (SIDE, SIDE), SIDE, False, {})
-    assert openvino_engine.audit(engine, plain, SIDE)["shares"] == {FAST: 1.0}
+    assert openvino_engine.audit(engine, typed, SIDE)["shares"] == {FAST: 1.0}
 
 
 def test_a_built_engine_computes_what_the_graph_computes(built):

@@ -1,28 +1,22 @@
 """OpenVINO on the CPU: build, run, and say in which precision it runs."""
 
-import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
-import onnx as onnxlib
 import openvino
-from openvino import CompiledModel, Core, Model
+from openvino import CompiledModel, Core
 
 from speedmap import audit as work
 from speedmap import environment, records
 from speedmap.cells import Cell
 from speedmap.errors import UserError
-from speedmap.graph import Graph
 from speedmap.interface import INPUT
 
 ON_GPU = False
 NAMES = {"f32": "fp32", "f16": "fp16", "bf16": "bf16", "i8": "int8", "u8": "int8"}
 SPLIT = "/WithoutBiases"  # ends the name of a convolution that OpenVINO parts from its bias
-KEEP = {"name": "DisablePrecisionConversion", "version": "0", "value": "dynamic:f16"}  # bfloat16 counts as float16
-MOST = 0.1  # of the multiply-adds: a head of hundreds of classes on a small body is no small thing to leave in float32
 STREAMS = 8  # that infer side by side; each holds activations of its own, and more are not fed fast enough
 CONVOLUTIONS = {"Convolution", "Deconvolution", "FullyConnected", "MatMul"}
 
@@ -54,45 +48,17 @@ def properties(threads: int, streams: int = 1) -> dict:
 def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: bool, options: dict) -> dict:
     """Compile an ONNX file and write the engine that Session loads; returns facts on the build.
 
-    The float part of the graph runs in the CPU's best float type (bfloat16 where the hardware has it), but the head's
-    convolutions and the decoding after them in float32.
+    The float part of the graph runs in the CPU's best float type (bfloat16 where the hardware has it), but the decoding
+    in float32.
     """
     start = time.perf_counter()
     try:
-        compiled = Core().compile_model(read(onnx, imgsz), "CPU", properties(environment.physical_cores()))
+        compiled = Core().compile_model(onnx, "CPU", properties(environment.physical_cores()))
     except RuntimeError as error:
         raise EngineError(f"{onnx}: OpenVINO {version('openvino')} cannot compile it ({error})") from error
     with records.atomic(engine) as temporary:
         temporary.write_bytes(compiled.export_model().getbuffer())
     return {"build_s": time.perf_counter() - start}
-
-
-def read(onnx: Path, imgsz: int) -> Model:
-    """Read an ONNX file, its head's convolutions, if they are few, marked to stay float32 whatever the rest runs in.
-
-    Else a dynamic engine rounds what boxes are decoded from to bfloat16's 8 bits. From Python the mark can be set in
-    OpenVINO's own file format only.
-    """
-    head, operations = set(Graph(onnxlib.load(onnx)).head), work.multiply_adds(onnx, imgsz)
-    if sum(operations[name] for name in head) > MOST * sum(operations.values()):
-        return Core().read_model(onnx)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "model.xml")
-        openvino.serialize(Core().read_model(onnx), file)
-        tree = ElementTree.parse(file)
-        for layer in tree.iter("layer"):
-            if layer.get("type") == "Convolution" and layer.get("name").removesuffix(SPLIT) in head:
-                ElementTree.SubElement(_rt_info(layer), "attribute", KEEP)
-        tree.write(file)
-        return Core().read_model(file)
-
-
-def _rt_info(layer: ElementTree.Element) -> ElementTree.Element:
-    """Find a layer's runtime attributes, or make room for some."""
-    if (found := layer.find("rt_info")) is None:
-        found = ElementTree.Element("rt_info")
-        layer.insert(1, found)  # after its data
-    return found
 
 
 class Session:
