@@ -1,12 +1,13 @@
 """Say how far the verdicts can be trusted, on runs of the null engine of which the truth is known.
 
-Usage: python benchmarks/belief.py [RUNS]
+    python benchmarks/belief.py
 
 Prints how often the 95% interval of a median holds the true one, how often clean and disturbed runs are marked, how
 often comparing with a baseline calls an equal, a 3% slower and a 20% slower run regressed, and how often two equal runs
 over a mix of two input shapes are judged unequal, with a mark and without one.
 """
 
+import argparse
 import json
 import random
 import sys
@@ -96,8 +97,10 @@ def share(outcomes: list[bool]) -> str:
     return f"{100 * sum(outcomes) / len(outcomes):6.1f}%"
 
 
-def main(runs: int = 1000) -> None:
-    """Print one line a question."""
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=1000, help="of each kind")
+    runs = parser.parse_args().runs
     print(f"the interval holds the true median: {share([holds(seed, 0.05) for seed in range(runs)])}")
     for noise in CLEAN:
         found = share([marked(seed, noise=noise) for seed in range(runs)])
@@ -117,4 +120,4 @@ def main(runs: int = 1000) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()

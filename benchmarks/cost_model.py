@@ -5,9 +5,8 @@
 The jobs, what they depend on, their threads and GPUs come from a dry run of the real workflow. Their seconds are those
 of the same job, else the median of its rule: builds by their records, others by what Snakemake's `benchmark:` left
 below --logs; timed jobs by `runs` in their records, plus the start-up of the jobs that detect. Detection grows with
---images. Records from before `runs` say only when they were written: of jobs that ran one at a time, the time between
-two is the later one's. Prints what a rule costs, which rules have no measured time and so take none, and a line a
-scenario. Time is sped up by --scale; Snakemake's own work is not, so a large scale overstates.
+--images. Prints what a rule costs, which rules have no measured time and so take none, and a line a scenario. Time is
+sped up by --scale; Snakemake's own work is not, so a large scale overstates.
 """
 
 import argparse
@@ -86,29 +85,27 @@ class Measured:
     def _timed(self, results: Path, images: int) -> dict[str, float]:
         """Take the median of each rule that leaves a record, for as many images as are to be detected in."""
         found: dict[str, list[float]] = {}
-        startups, before = [0.0], None
-        for moment, rule, record, path in sorted(self._records(results), key=lambda item: item[0]):
-            took = sum(map(_seconds, record.get("runs", []))) or (before and (moment - before).total_seconds())
+        startups = [0.0]
+        for rule, record, path in self._records(results):
+            took = sum(map(_seconds, record["runs"]))
             logged = self.logs / path.parent.relative_to(results) / "detect"
-            parts = [_last(part) for part in logged.glob(f"*-of-{len(record.get('runs', []))}.jsonl")]
+            parts = [_last(part) for part in logged.glob(f"*-of-{len(record['runs'])}.jsonl")]
             if rule.startswith("detect") and parts:
                 startups.append((sum(parts) - took) / len(parts))
             grows = images / record["dataset"]["images"] if rule.startswith("detect") else 1
-            if took:
-                found.setdefault(rule, []).append(took * grows)
-            before = moment
+            found.setdefault(rule, []).append(took * grows)
         self.startup = median(startups[1:] or startups)
         return {rule: median(times) for rule, times in found.items()}
 
-    def _records(self, results: Path) -> Iterator[tuple[datetime, str, dict, Path]]:
+    def _records(self, results: Path) -> Iterator[tuple[str, dict, Path]]:
         """Give the records but those that came about without a GPU, which tell nothing of one with."""
         for kind in RULES:
             for path in results.glob(f"*/*/{kind}.json"):
                 record = json.loads(path.read_text())
-                if any(run["gpu"] is None for run in record.get("runs", [])):
+                if any(run["gpu"] is None for run in record["runs"]):
                     continue
                 rule = (TORCH if record["cell"]["backend"] == "torch" else RULES)[kind]
-                yield datetime.fromisoformat(record["measured"]), rule, record, path
+                yield rule, record, path
 
     def seconds(self, job: Job) -> float:
         """Give a job's seconds, 0 where nobody measured any."""

@@ -76,7 +76,7 @@ def notes(name: str, cells: dict[str, dict]) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("explicit", type=Path, help="results/tensorrt of the explicit run")
     parser.add_argument("implicit", type=Path, help="results/tensorrt of the implicit run")
     args = parser.parse_args()

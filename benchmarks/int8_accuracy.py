@@ -23,9 +23,10 @@ ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "workflow/scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from speedmap import calibrate, checkpoint, coco, detections, differences, export, fingerprint, geometry  # noqa: E402, I001
-from speedmap import images, map_error, quantize, records, sensitivity, yolov5  # noqa: E402
+from speedmap import calibrate, checkpoint, coco, detections, differences, environment, export, fingerprint  # noqa: E402, I001
+from speedmap import geometry, images, map_error, openvino_engine, quantize, records, sensitivity, yolov5  # noqa: E402
 from speedmap.graph import Graph  # noqa: E402
+from speedmap.interface import INPUT  # noqa: E402
 
 SHARED = ROOT.parent / "shared"
 
@@ -91,10 +92,10 @@ def reference(graph: Path, truth: dict, settings: argparse.Namespace) -> list[di
 
 def in_openvino(model: onnx.ModelProto) -> Callable[[np.ndarray], np.ndarray]:
     """Compile a graph as speedmap does."""
-    core = openvino.Core()
-    compiled = core.compile_model(core.read_model(model.SerializeToString()), "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+    core, settings = openvino.Core(), openvino_engine.properties(environment.physical_cores())
+    compiled = core.compile_model(core.read_model(model.SerializeToString()), "CPU", settings)
     request = compiled.create_infer_request()
-    return lambda batch: request.infer({export.INPUT: batch})[compiled.output(0)].copy()
+    return lambda batch: request.infer({INPUT: batch})[compiled.output(0)].copy()
 
 
 ENGINES = {"tensorrt": sensitivity.opened, "openvino": in_openvino}

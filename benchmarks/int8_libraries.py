@@ -15,8 +15,9 @@ import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
-from speedmap import coco, export, images, sensitivity
+from speedmap import coco, images, sensitivity
 from speedmap.graph import Graph
+from speedmap.interface import INPUT
 
 METHODS = ("MinMax", "Entropy", "Percentile")
 
@@ -25,7 +26,7 @@ class Reader(CalibrationDataReader):
     """Gives calibration images one by one, as onnxruntime asks for them."""
 
     def __init__(self, files: list[Path]) -> None:
-        self.batches = ({export.INPUT: images.load(file, 640, False)[0]} for file in files)
+        self.batches = ({INPUT: images.load(file, 640, False)[0]} for file in files)
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         return next(self.batches, None)
@@ -46,7 +47,7 @@ def by_nncf(graph: Path, head: list[str], files: list[Path], out: Path, method: 
 
     model = onnx.load(graph)
     decoding = nncf.Subgraph(inputs=head, outputs=[model.graph.node[-1].name])
-    batches = nncf.Dataset(files, lambda file: {export.INPUT: images.load(file, 640, False)[0]})
+    batches = nncf.Dataset(files, lambda file: {INPUT: images.load(file, 640, False)[0]})
     kept, mixed = nncf.IgnoredScope(subgraphs=[decoding]), nncf.QuantizationPreset.MIXED
     onnx.save(nncf.quantize(model, batches, preset=mixed, subset_size=len(files), ignored_scope=kept), out)
 

@@ -1,10 +1,11 @@
 """Hold the error of a mAP that records keep, and of a difference of two, against a bootstrap of 1000 other draws.
 
-Usage: python benchmarks/map_error.py INSTANCES.json DETECTIONS.json [OTHER_DETECTIONS.json ...]
+    python benchmarks/map_error.py instances.json results/openvino/*/detections.json
 
 Prints each standard error in points, the ratio of the two, and what they cost beside the evaluation.
 """
 
+import argparse
 import json
 import sys
 import time
@@ -32,17 +33,20 @@ def compare(name: str, kept: np.ndarray, drawn: np.ndarray) -> None:
     print(f"{name:40} records {ours:.3f}  bootstrap {theirs:.3f}  ratio {ours / theirs:.2f}")
 
 
-def main(annotations: str, *files: str) -> None:
-    """Compare for each file, and for the difference of each from the first."""
-    found = {}
-    for file in files:
-        results = json.loads(Path(file).read_text())
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("annotations", type=Path)
+    parser.add_argument("detections", type=Path, nargs="+", help="the others are compared with the first, too")
+    options = parser.parse_args()
+    images, found = [image["id"] for image in coco.parse(options.annotations)["images"]], {}
+    for file in options.detections:
+        results = json.loads(file.read_text())
         start = time.perf_counter()
-        evaluation = coco.evaluation(Path(annotations), results, sorted({entry["image_id"] for entry in results}))
+        evaluation = coco.evaluation(options.annotations, results, images)
         evaluated = time.perf_counter()
         kept = map_error.draws(evaluation)
         print(f"{file}: evaluation {evaluated - start:.2f} s, draws {time.perf_counter() - evaluated:.2f} s")
-        found[Path(file).parent.name] = np.array(kept["map"]), bootstrap(evaluation)["map"]
+        found[str(file.parent)] = np.array(kept["map"]), bootstrap(evaluation)["map"]
     (first, (first_kept, first_drawn)), *others = found.items()
     for name, (kept, drawn) in found.items():
         compare(name, kept, drawn)
@@ -51,4 +55,4 @@ def main(annotations: str, *files: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

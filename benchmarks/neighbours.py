@@ -18,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
 from speedmap import records
 
-KINDS = {"speed": True, "accuracy": False, "engine": False}  # record -> whether its job was timed
+KINDS = {"speed": True, "accuracy": False, "engine": False, "verify": False}  # record -> whether its job was timed
+DONE = {"built": {"engine"}, "verified": {"verify"}, "measured": {"speed", "accuracy"}}
 LIMIT = 0.02
 
 
@@ -52,12 +53,11 @@ def summary(folder: Path) -> list[tuple[dict, dict]]:
     """Print what a run took and on which GPUs; returns the pairs of jobs that should not have met."""
     runs = list(jobs(folder))
     shared = [pair for pair in combinations(runs, 2) if any(run["timed"] for run in pair) and overlap(*pair)]
-    for kind, chosen in (("built", [run for run in runs if run["kind"] == "engine"]),
-                         ("measured", [run for run in runs if run["kind"] != "engine"])):  # fmt: skip
-        if chosen:
+    for done, kinds in DONE.items():
+        if chosen := [run for run in runs if run["kind"] in kinds]:
             seconds = max(run["end"] for run in chosen) - min(run["start"] for run in chosen)
             used = sorted({run["gpu"]["index"] for run in chosen if run["gpu"]})
-            print(f"{folder}: {len(chosen)} jobs {kind} in {seconds.total_seconds():.0f} s on GPUs {used}")
+            print(f"{folder}: {len(chosen)} jobs {done} in {seconds.total_seconds():.0f} s on GPUs {used}")
     print(f"{folder}: pairs with a timed job on one GPU at the same time: {len(shared)}")
     for first, second in shared:
         print(f"  GPU {first['gpu']['index']}: {first['name']} with {second['name']}")

@@ -88,7 +88,7 @@ def recorded(path: Path, shape: tuple[int, ...]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("engine", type=Path)
     parser.add_argument("record", type=Path, nargs="?")
     parser.add_argument("--shape", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"))

@@ -58,7 +58,7 @@ def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mini")
     onnx.save(detector(), folder / "plain.onnx")
     onnx.save(precision.half(detector()), folder / "model.onnx")
-    options = {"builder_level": 0, "timing_cache": str(folder / "timing.cache")}
+    options = {"builder_level": 0}
     facts = tensorrt_engine.build(folder / "model.onnx", folder / "engine", (96, SIDE), SIDE, True, options)
     description = {"engine_sha256": records.sha256(folder / "engine"), "platform": tensorrt_engine.platform()}
     (folder / "engine.json").write_text(json.dumps(description))
@@ -73,11 +73,10 @@ SHAPES = [(96, 128), (128, 96), (128, 128), (32, 128), (96, 128)]
 
 
 def test_the_build_says_how_it_went(built):
-    folder, facts = built
+    _, facts = built
     assert facts["build_s"] > 0
     assert facts["engine_mb"] > 0
     assert facts["builder_level"] == 0
-    assert not (folder / "timing.cache").exists()  # level 0 takes the first kernel that runs and keeps to no timings
     json.dumps(facts)
 
 

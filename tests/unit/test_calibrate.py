@@ -12,6 +12,7 @@ from onnx import numpy_helper
 from speedmap import calibrate, export, images, observers, yolov5
 from speedmap.calibrate import CalibrationError, Statistics
 from speedmap.graph import Graph
+from speedmap.interface import INPUT
 from speedmap.layout import Layout
 
 SIZE = 64
@@ -54,12 +55,12 @@ def statistics(graph, pictures):
 
 def test_statistics_are_those_of_the_values(statistics, pictures):
     batches = np.concatenate([images.load(path, SIZE, True)[0] for path in pictures])
-    histogram = statistics.histograms[export.INPUT]
+    histogram = statistics.histograms[INPUT]
     assert (histogram.low, histogram.high) == (batches.min(), batches.max())
     assert histogram.counts.sum() == batches.size
     channels = batches.transpose(1, 0, 2, 3).reshape(3, -1)
-    np.testing.assert_allclose(statistics.means[export.INPUT], channels.mean(1), rtol=1e-5)
-    np.testing.assert_allclose(statistics.covariances[export.INPUT], np.cov(channels, bias=True), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(statistics.means[INPUT], channels.mean(1), rtol=1e-5)
+    np.testing.assert_allclose(statistics.covariances[INPUT], np.cov(channels, bias=True), rtol=1e-3, atol=1e-5)
 
 
 def test_windows_hold_what_kernels_see(graph, pictures):

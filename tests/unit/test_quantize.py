@@ -1,10 +1,13 @@
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
+import yaml
 from onnx import helper, numpy_helper
 
 import type_int8
-from speedmap import calibrate, export, images, quantize, records, sensitivity
+from speedmap import calibrate, export, images, quantize, ranges, records, sensitivity
 from speedmap.graph import Graph, GraphError, noted
 from speedmap.sites import DIALECTS, SiteError
 from test_calibrate import SIZE, graph, network, pictures, statistics  # noqa: F401
@@ -127,8 +130,9 @@ def test_keeping_all_in_float_changes_nothing(model, statistics, pictures):  # n
 
 
 def test_defaults_are_those_of_the_schema():
-    assert quantize.DEFAULTS.keys() == quantize.OPTIONS.keys()
-    assert all(option["description"] for option in quantize.OPTIONS.values())
+    schema = yaml.safe_load(Path("workflow/schemas/config.schema.yaml").read_text())["properties"]["int8"]["properties"]
+    assert {name: option["default"] for name, option in schema.items() if name != "method"} == quantize.DEFAULTS
+    assert schema["range"]["enum"] == list(ranges.METHODS)
 
 
 def test_statistics_of_another_model_are_an_error(model, statistics):  # noqa: F811

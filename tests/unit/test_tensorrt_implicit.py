@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from speedmap import images, records, settings, tensorrt_build, tensorrt_implicit
+from speedmap import images, records, settings, tensorrt_build, tensorrt_implicit, tensorrt_timings
 from speedmap.images import ImageError
 from speedmap.settings import ConfigError
 from speedmap.tensorrt_implicit import Feed
@@ -329,16 +329,14 @@ def test_a_graph_to_calibrate_is_built_weakly_typed_with_flags_and_calibrator(mo
 
 
 @pytest.mark.parametrize(
-    ("wanted", "level", "cache"),
+    ("options", "file"),
     [
-        (True, 3, "resources/timing-fake-gpu-8.6.1.cache"),
-        (True, None, "resources/timing-fake-gpu-8.6.1.cache"),
-        (False, 3, None),
-        ("a", 3, "a"),
-        (True, 0, None),
-        ("a", 0, None),
+        ({"builder_level": 3}, "resources/timing-fake-gpu-8.6.1.cache"),
+        ({}, "resources/timing-fake-gpu-8.6.1.cache"),
+        ({"builder_level": 3, "timing_cache": False}, None),
+        ({"builder_level": 0}, None),
     ],
 )
-def test_the_cache_of_timings_is_a_file_a_default_or_none(wanted, level, cache):
-    found = tensorrt_build._timings(wanted, level, HERE)
-    assert found == (cache and Path(cache))
+def test_kernel_timings_are_kept_a_platform_but_none_at_level_0(options, file):
+    found = tensorrt_timings.kept(options, HERE)
+    assert found == (file and Path(file))

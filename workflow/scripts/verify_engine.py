@@ -14,25 +14,14 @@ def main(cell: Cell, engine: str, onnx: str, float_onnx: str, weights: str, data
     """Write which precision an engine runs, how it agrees with the float32 graph, and why it is invalid if it is."""
     module, random = backends.engine(cell.backend), records.read(Path(weights))["random"]
     files = [image["file"] for image in records.read(Path(dataset))["calibration"]]
-    with gpus.lease(module, alone=False):
+    with gpus.lease(module, alone=False) as run:
         audit = module.audit(Path(engine), Path(onnx), imgsz)
         with module.Session(Path(engine), cell) as session:
             agreed = verify.agreement(
                 session, reference.session(Path(float_onnx)), files, imgsz, cell.shape == "dynamic"
             )
-    shares = audit["shares"]
-    records.write(
-        Path(out),
-        {
-            "engine_sha256": records.sha256(Path(engine)),
-            "precision": judgement.ran(shares),
-            "shares": shares,
-            "others": [name for name, precision in audit["layers"].items() if precision != judgement.ran(shares)],
-            "agreement": agreed,
-            "invalid": judgement.invalid(cell.backend, cell.precision, shares, None if random else agreed),
-            "remarks": judgement.missed(noted(load(onnx))),
-        },
-    )
+    found = judgement.verdict(cell, audit, agreed, random, noted(load(onnx)))
+    records.write(Path(out), {"engine_sha256": records.sha256(Path(engine)), **found, "runs": [run]})
 
 
 if __name__ == "__main__":

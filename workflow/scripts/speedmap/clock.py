@@ -18,10 +18,10 @@ class Protocol:
     min_samples: int
 
 
-def warm_up(run: Run, inputs: Iterable[str], protocol: Protocol, clock: Clock = time.perf_counter) -> None:
+def warm_up(run: Run, inputs: Iterable[str], protocol: Protocol) -> None:
     """Call `run` on the inputs, round and round, for the time of the warm-up, at least once."""
     rounds = cycle(inputs)
-    for _ in _until(protocol.warmup_s, 1, clock):
+    for _ in _until(protocol.warmup_s, 1, time.perf_counter):
         run(next(rounds))
 
 

@@ -52,9 +52,13 @@ def _against(name: str) -> Callable[[Row], str | None]:
     return difference
 
 
-COLUMNS: dict[str, Callable[[Row], object]] = {  # of the detail table and the csv; a new column is one line
+Columns = dict[str, Callable[[Row], object]]
+
+HEAD: Columns = {
     "cell": lambda row: f"{row.cell.backend}/{row.cell.name}",
     "ran": lambda row: row.precision,
+}
+TIMES: Columns = {
     "p50 ms": _summary("median_ms"),
     "p90 ms": _summary("p90_ms"),
     "p99 ms": _summary("p99_ms"),
@@ -65,26 +69,21 @@ COLUMNS: dict[str, Callable[[Row], object]] = {  # of the detail table and the c
     "infer ms": _phase("run"),
     "NMS ms": _phase("nms"),
     "end-to-end ms": _phase("end_to_end"),
+}
+REST: Columns = {
     "engine MB": lambda row: row.engine and row.engine.get("bytes") and row.engine["bytes"] / 1e6,
     "build s": lambda row: row.engine and row.engine.get("build", {}).get("build_s"),
     "share": _share,
     "agreement": _agreement("scores"),
     "mAP": _metric("map"),
-    "mAP50": _metric("map50"),
     "± mAP": _error,
+    "mAP50": _metric("map50"),
     "less torch": _against("torch"),
     "less FP16": _against("fp16"),
     "invalid": lambda row: row.invalid[0] if row.invalid else None,
 }
-HEAD = ("cell", "ran")
-TIMES = (
-    "p50 ms", "p90 ms", "p99 ms", "samples", "builds ms", "CUDA graph ms", "letterbox ms", "infer ms", "NMS ms",
-    "end-to-end ms",
-)  # fmt: skip
-REST = (
-    "engine MB", "build s", "share", "agreement", "mAP", "± mAP", "mAP50", "less torch", "less FP16", "invalid",
-)  # fmt: skip
 TABLES = {"Times": TIMES, "Engines and mAP": REST}  # on the page; columns and rows without any figure are left out
+COLUMNS = HEAD | TIMES | REST  # of the csv file
 FINDINGS = {"cell", "ran", "engine MB", "build s", "share", "agreement", "invalid"}  # all that an invalid cell shows
 FORMATS = {"p50 ms": ".3f", "p90 ms": ".3f", "p99 ms": ".3f", "samples": ".0f", "engine MB": ".1f", "build s": ".1f",
            "share": ".1%", "agreement": ".4f"}  # fmt: skip
@@ -125,7 +124,7 @@ def _shown(value: object, style: str) -> str:
     return "" if pd.isna(value) else f"{value:{style}}"
 
 
-def _table(shown: pd.DataFrame, names: tuple[str, ...]) -> str:
+def _table(shown: pd.DataFrame, names: Columns) -> str:
     """Write some columns as markdown, figures to the right; nothing where no cell has one."""
     given = [name for name in names if shown[name].any()]
     part = shown.loc[shown[given].any(axis=1), [*HEAD, *given]]

@@ -6,6 +6,7 @@ import numpy as np
 
 from speedmap.errors import UserError
 
+SEEN = 0.05  # score above which a row is of something: what lies below is noise
 CANDIDATES = 30_000  # at most these enter non-maximum suppression, best first
 BLOCK = 128  # boxes that non-maximum suppression compares at once
 MOST_OUTSIDE = 0.05  # of all boxes may lie outside of their image, as some in the padding do
@@ -44,15 +45,20 @@ def doubts(found: list[dict]) -> list[str]:
     return [] if found else ["no detections at all"]
 
 
+def scores(rows: np.ndarray) -> np.ndarray:
+    """Give the scores [anchors, classes] of rows [anchors, 5 + classes]."""
+    return rows[:, 5:] * rows[:, 4:5]
+
+
 def candidates(output: np.ndarray, conf: float) -> Detections:
     """Take every (anchor, class) whose score exceeds `conf` from rows [anchors, 5 + classes], best first."""
     rows = output[output[:, 4] > conf]
-    scores = rows[:, 5:] * rows[:, 4:5]
-    anchors, classes = np.nonzero(scores > conf)
-    scores = scores[anchors, classes]
-    best = np.argsort(-scores, kind="stable")[:CANDIDATES]
+    found = scores(rows)
+    anchors, classes = np.nonzero(found > conf)
+    found = found[anchors, classes]
+    best = np.argsort(-found, kind="stable")[:CANDIDATES]
     centres, halves = rows[anchors[best], :2], rows[anchors[best], 2:4] / 2
-    return Detections(np.hstack((centres - halves, centres + halves)), scores[best], classes[best])
+    return Detections(np.hstack((centres - halves, centres + halves)), found[best], classes[best])
 
 
 def suppress(found: Detections, iou: float, limit: int) -> Detections:

@@ -23,7 +23,7 @@ def unmade(dag) -> dict[str, list[str]]:
 
 
 def explained(row: Row, missing: dict[str, list[str]]) -> Row:
-    """Note in a row why it has no speed or no mAP, and take the mAP of an engine that is not verified, or invalid.
+    """Note in a row why it has no speed or no mAP, and take away the mAP of an engine that is not verified, or invalid.
 
     missing: files that were not made, with the logs behind them.
     """

@@ -23,6 +23,12 @@ class Placement:
         return (self.shape[0] - self.resized[0]) // 2, (self.shape[1] - self.resized[1]) // 2
 
 
+def pixels(shape: str) -> int:
+    """Count the pixels of an input shape such as 480x640."""
+    height, width = map(int, shape.split("x"))
+    return height * width
+
+
 def place(height: int, width: int, imgsz: int, dynamic: bool) -> Placement:
     """Fit an image into a network input whose long side is `imgsz`.
 

@@ -46,19 +46,19 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-def candidates(library: Any = None) -> list[Place]:
+def candidates() -> list[Place]:
     """List the GPUs that figures may come from: the first visible one and those like it, [] where there is none."""
     try:
-        found = visible(library)
+        found = visible()
     except NoGpu:
         return []
     return [gpu.place() for gpu in found if gpu.identity() == found[0].identity()]
 
 
-def left_out(library: Any = None) -> str:
+def left_out() -> str:
     """Say which visible GPUs are not used because the first one is of another model; "" for none."""
     try:
-        found = visible(library)
+        found = visible()
     except NoGpu:
         return ""
     used = found[0].identity()["gpu"]

@@ -20,7 +20,7 @@ class GraphError(UserError):
 
 
 class Graph:
-    """An ONNX graph with its edges looked up by name; reads the graph once, so do not change it meanwhile."""
+    """An ONNX graph with its edges looked up by name, as they were at first: what is redirected later does not show."""
 
     def __init__(self, model: ModelProto) -> None:
         self.proto: GraphProto = model.graph

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from speedmap import records
+from speedmap.differences import SURE
 from speedmap.row import Row
 
 
@@ -24,8 +25,8 @@ def _accuracy(row: Row) -> dict:
         **_identity(row, row.accuracy),
         "figure": "mAP",
         "value": value,
-        "low": None if error is None else value - 2 * error,
-        "high": None if error is None else value + 2 * error,
+        "low": None if error is None else value - SURE * error,
+        "high": None if error is None else value + SURE * error,
     }
 
 

@@ -11,25 +11,8 @@ from speedmap.calibrate import Statistics
 from speedmap.graph import Graph
 from speedmap.sites import DIALECTS, Site, plan
 
-OPTIONS = {  # the config's section `int8`, as properties of its JSON schema
-    "images": {"type": ["integer", "null"], "minimum": 1, "default": None,
-               "description": "calibration images: the first so many of dataset.calibration, by name; null: all"},
-    "range": {"enum": list(ranges.METHODS), "default": "power",
-              "description": "how a tensor's range is chosen: least mean change to the power 2.5 or 2 (mse), max, "
-                             "percentile (99.99), entropy"},
-    "bias_correction": {"type": "boolean", "default": True,
-                        "description": "let biases absorb the mean error of the rounded weights"},
-    "compensate": {"type": "boolean", "default": True,
-                   "description": "round weights so that their errors cancel (GPTQ)"},
-    "target": {"type": "number", "minimum": 0, "default": 0,
-               "description": "most that INT8 may change the output on calibration images, as relative squared error, "
-                              "with as few convolutions in float as that takes; 0: as many as least_share allows"},
-    "least_share": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.9,
-                    "description": "share of the multiply-adds that stays in INT8 even if the target is not met"},
-    "scan": {"type": "integer", "minimum": 1, "default": 8,
-             "description": "calibration images on which the sensitivity of each convolution is measured"},
-}  # fmt: skip
-DEFAULTS = {name: option["default"] for name, option in OPTIONS.items()}
+DEFAULTS = {"images": None, "range": "power", "bias_correction": True, "compensate": True, "target": 0,
+            "least_share": 0.9, "scan": 8}  # of the config's section `int8`, which its schema explains  # fmt: skip
 
 
 def quantize(
@@ -37,7 +20,7 @@ def quantize(
 ) -> onnx.ModelProto:
     """Give a copy of a float32 detector in which all convolutions but `keep_float` compute in eight bits.
 
-    dialect: "tensorrt" or "openvino". options: those of OPTIONS; absent ones have their defaults. Raises SiteError when
+    dialect: "tensorrt" or "openvino". options: those of DEFAULTS, which stand for absent ones. Raises SiteError when
     the statistics are another model's.
     """
     result = onnx.ModelProto()

@@ -12,6 +12,7 @@ FINEST = 2.0**-40  # width of the bins of a tensor that is zero throughout
 LEVELS = 255  # steps of eight bits, unsigned or signed
 CLIPS = np.linspace(0.2, 1.0, 81)  # fractions of the upper extreme that are tried
 LOW_CLIPS = (0.25, 0.5, 0.75, 1.0)  # of the lower one: after SiLU nothing lies below -0.278
+PERCENT = 99.99  # of the values that the percentile method spans
 ENTROPY_BINS = 2048  # what the entropy method compares; finer histograms leave its bins empty
 
 
@@ -90,10 +91,10 @@ def maximum(histogram: Histogram, signed: bool) -> Scale:
     return scale(histogram.low, histogram.high, signed)
 
 
-def percentile(histogram: Histogram, signed: bool, percent: float = 99.99) -> Scale:
-    """Span all but the outermost values, `percent` of them."""
+def percentile(histogram: Histogram, signed: bool) -> Scale:
+    """Span all but the outermost values, PERCENT of them."""
     below = np.cumsum(histogram.counts) / max(histogram.counts.sum(), 1)
-    spared = (1 - percent / 100) / 2
+    spared = (1 - PERCENT / 100) / 2
     first, last = np.searchsorted(below, spared, "right"), np.searchsorted(below, 1 - spared)
     edges = np.arange(-HALF, HALF + 1) * histogram.width
     return scale(max(edges[first], histogram.low), min(edges[last + 1], histogram.high), signed)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -67,8 +66,3 @@ def sha256(path: Path) -> str:
     """Hash a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def finite(value: float) -> float | None:
-    """Give None for a number that JSON cannot hold."""
-    return value if math.isfinite(value) else None

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from speedmap import chart, page
 from speedmap.chart import Mark
+from speedmap.geometry import pixels
 from speedmap.histogram import histogram
 from speedmap.points import Point, fastest, points, series, starts
 from speedmap.roofline import roofs
@@ -90,15 +91,10 @@ def shapes(rows: list[Row]) -> list[tuple[str, str]]:
 def _shapes(row: Row) -> list[Mark]:
     name = series(row)
     return [
-        Mark(_pixels(shape) / 1e3, facts["median_ms"],
+        Mark(pixels(shape) / 1e3, facts["median_ms"],
              f"{name}, {shape}\n{facts['median_ms']:.2f} ms, {facts['count']} samples", name)
         for shape, facts in row.speed["per_shape"].items()
     ]  # fmt: skip
-
-
-def _pixels(shape: str) -> int:
-    height, width = map(int, shape.split("x"))
-    return height * width
 
 
 def costs(choice: dict) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from statistics import mean
 
+from speedmap.geometry import pixels
 from speedmap.row import Row
 
 
@@ -40,7 +41,7 @@ def roofs(rows: list[Row], work: dict[str, int], peaks: dict, imgsz: int) -> lis
 
 
 def _roof(row: Row, operations: int, peaks: dict, imgsz: int) -> Roof:
-    done = operations * mean(map(_pixels, row.speed["shapes"])) / imgsz**2
+    done = operations * mean(map(pixels, row.speed["shapes"])) / imgsz**2
     peak = peaks["operations"].get(row.precision)
     moved = row.engine["bytes"]  # at least every weight has to be read once
     return Roof(
@@ -51,8 +52,3 @@ def _roof(row: Row, operations: int, peaks: dict, imgsz: int) -> Roof:
         1e3 * moved / peaks["bytes"],
         row.speed["summary"]["median_ms"],
     )
-
-
-def _pixels(shape: str) -> int:
-    height, width = map(int, shape.split("x"))
-    return height * width

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import onnx as onnxlib
-import onnxruntime
 from tqdm import tqdm
 
 from speedmap import images as imagery
+from speedmap import reference
 from speedmap.audit import multiply_adds
 from speedmap.calibrate import Statistics, chosen
+from speedmap.detections import SEEN, scores
 from speedmap.graph import Graph
+from speedmap.interface import INPUT
 from speedmap.quantize import DEFAULTS, quantize
 from speedmap.sites import DIALECTS
-
-SEEN = 0.05  # confidence from which a row of the output counts as something seen
 
 Run = Callable[[np.ndarray], np.ndarray]
 
@@ -35,12 +35,11 @@ def choose(onnx: Path, statistics: Statistics, images: list[Path], imgsz: int, d
         imagery.load(path, imgsz, graph.dynamic)[0]
         for path in spread(chosen(images, options["images"]), options["scan"])
     ]
-    expected = [run(batch) for run in [opened(model)] for batch in batches]
+    expected = list(map(opened(model), batches))
 
     def judge(convs: Iterable[str]) -> float:
         keep = set(graph.convs) - set(convs)
-        run = opened(quantize(model, statistics, keep, dialect, options))
-        return error([run(batch) for batch in batches], expected)
+        return error(list(map(opened(quantize(model, statistics, keep, dialect, options)), batches)), expected)
 
     single = {name: judge([name]) for name in tqdm(graph.convs, "scanning", unit="conv", disable=None, leave=False)}
     first, bound = (graph.first, graph.second) if DIALECTS[dialect].bound else ([], [])
@@ -125,18 +124,15 @@ def error(outputs: list[np.ndarray], expected: list[np.ndarray]) -> float:
 
 def _parts(output: np.ndarray, expected: np.ndarray) -> tuple[float, float, float, float]:
     """Sum the weighted changes in boxes, the weights, the changes in scores, and the scores' squares of one image."""
-    scores = (expected[:, 5:] * expected[:, 4:5]).max(1)
-    rows = np.flatnonzero(scores > SEEN)
-    a, b, weight = output[rows], expected[rows], scores[rows]
+    best = scores(expected).max(1)
+    rows = np.flatnonzero(best > SEEN)
+    a, b, weight = output[rows], expected[rows], best[rows]
     boxes = np.square((a[:, :4] - b[:, :4]) / np.tile(b[:, 2:4], 2)).sum(1).clip(max=1)  # beyond that, just another box
-    change = np.square(a[:, 5:] * a[:, 4:5] - b[:, 5:] * b[:, 4:5]).sum(1)
+    change = np.square(scores(a) - scores(b)).sum(1)
     return (weight * boxes).sum(), weight.sum(), change.sum(), np.square(weight).sum()
 
 
 def opened(model: onnxlib.ModelProto) -> Run:
     """Open a graph in ONNX Runtime as a function from its input to its output."""
-    settings = onnxruntime.SessionOptions()
-    settings.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model.SerializeToString(), settings, providers=["CPUExecutionProvider"])
-    image = session.get_inputs()[0].name
-    return lambda batch: session.run(None, {image: batch})[0]
+    session = reference.session(model.SerializeToString())
+    return lambda batch: session.run(None, {INPUT: batch})[0]

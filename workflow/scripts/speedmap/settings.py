@@ -101,10 +101,14 @@ def _matrix(config: dict) -> list[tuple[str, str, str]]:
     return list(product(config["models"], config["precisions"], config["shapes"]))
 
 
+def _wanted(config: dict) -> list[tuple[str, str, str]]:
+    """List the cells of the backend without those to skip."""
+    return [cell for cell in _matrix(config) if "-".join(cell) not in config["skip"]]
+
+
 def cells(config: dict) -> list[str]:
-    """Name the cells of the backend, `model-precision-shape`, without those to skip."""
-    names = ["-".join(cell) for cell in _matrix(config)]
-    return [name for name in names if name not in config["skip"]]
+    """Name the cells of the backend, `model-precision-shape`."""
+    return list(map("-".join, _wanted(config)))
 
 
 def builds(config: dict) -> list[str]:
@@ -119,7 +123,7 @@ def trained(config: dict) -> list[str]:
 
 def planned(config: dict, backend: str) -> list[Cell]:
     """List the cells of the backend and those of torch, as the table's rows and columns need them."""
-    found = [Cell(backend, *cell) for cell in _matrix(config) if "-".join(cell) not in config["skip"]]
+    found = [Cell(backend, *cell) for cell in _wanted(config)]
     torch = [("torch", model, precision, "dynamic") for model in config["models"] for precision in ("fp16", "fp32")]
     return found + [Cell(*cell) for cell in torch if config["torch"]]
 
@@ -127,9 +131,7 @@ def planned(config: dict, backend: str) -> list[Cell]:
 def with_accuracy(config: dict) -> list[str]:
     """Name the cells that have a mAP."""
     meaningful = set(trained(config))
-    return [
-        "-".join(cell) for cell in _matrix(config) if cell[0] in meaningful and "-".join(cell) not in config["skip"]
-    ]
+    return ["-".join(cell) for cell in _wanted(config) if cell[0] in meaningful]
 
 
 def pattern(names: list[str]) -> str:

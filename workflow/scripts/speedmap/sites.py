@@ -22,7 +22,8 @@ class Dialect:
     signed: activations have no zero point. shifted: so 1x1 convolutions, which have no padding to keep zero, read
     activations less their middle, for which the bias makes up; else half the levels would stand for values below zero,
     and SiLU gives none below -0.278. bracketed: every op between two eight-bit tensors has its own pair of nodes.
-    bound: what reads the image's convolution computes in eight bits, too; that one itself is slower in them.
+    bound: the image's convolution goes to float before others, and what reads it never does: in eight bits that one has
+    no kernel that gives floats.
     """
 
     signed: bool

@@ -8,8 +8,8 @@ from typing import Any
 import onnx
 from onnx import ModelProto
 
-from speedmap import records, tensorrt_implicit, weak
-from speedmap.tensorrt_config import Shapes, cache_of, configure, flags_for, merge_timings, save_timings
+from speedmap import records, tensorrt_implicit, tensorrt_timings, weak
+from speedmap.tensorrt_config import Shapes, configure, flags_for
 from speedmap.tensorrt_implicit import Feed
 from speedmap.tensorrt_runtime import EngineError, explain, load, logger, platform
 
@@ -22,11 +22,10 @@ def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: b
     From float32 ONNX where options say `implicit`: TensorRT then finds INT8 ranges itself, see tensorrt_implicit.
 
     opt: (height, width) to optimise a dynamic engine for. options: builder_level 0 to 5, workspace_gib (None: all),
-    timing_cache (a file; True, the default: one a platform under resources/; False: none, as at level 0 in any case).
-    Raises EngineError.
+    timing_cache (True, the default: kernel timings are kept). Raises EngineError.
     """
     here, shapes = platform(), profile(opt, imgsz, dynamic)
-    cache = _timings(options.get("timing_cache", True), options.get("builder_level"), here)
+    cache = tensorrt_timings.kept(options, here)
     started = time.perf_counter()
     with tensorrt_implicit.feeding(onnx, imgsz, options.get("implicit"), here) as feed:
         plan, facts = serialize(onnx, shapes, options, cache, feed)
@@ -41,14 +40,6 @@ def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: b
         "tensorrt": here["tensorrt"],
         **facts,
     }
-
-
-def _timings(wanted: bool | str, level: int | None, here: dict[str, str]) -> Path | None:
-    if level == 0:  # takes the first kernel that runs, and keeps to no timings
-        return None
-    if wanted is True:
-        return Path(cache_of(here))
-    return Path(wanted) if wanted else None
 
 
 def profile(opt: tuple[int, int], imgsz: int, dynamic: bool) -> Shapes:
@@ -84,14 +75,14 @@ def serialize(
     config = configure(builder, network, shapes, options, precisions | tensorrt_implicit.flags(feed))
     tensorrt_implicit.set_shape(builder, config, feed)
     if cache:
-        merge_timings(config, cache)
+        tensorrt_timings.merge(config, cache)
     plan = builder.build_serialized_network(network, config)
     if feed:
         feed.check(built=plan is not None)
     if plan is None:
         raise explain(log.errors, f"{path.name} with TensorRT {trt.__version__}")
     if cache:
-        save_timings(config, cache)
+        tensorrt_timings.save(config, cache)
     facts = {"builder_level": config.builder_optimization_level, "types": "strong" if strong else "weak"}
     facts |= {"calibration": feed.facts()} if feed else {}
     facts |= {f"pinned_{kind}": count for kind, count in pinned.items()}

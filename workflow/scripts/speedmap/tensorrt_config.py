@@ -1,14 +1,13 @@
-"""How the TensorRT builder is configured, what it shows while it works, and the kernel timings that it keeps."""
+"""How the TensorRT builder is configured, and what it shows while it works."""
 
-import re
 import threading
-from pathlib import Path
 from typing import Any
 
 from onnx import ModelProto
 
-from speedmap import records, weak
-from speedmap.tensorrt_runtime import INPUT, load
+from speedmap import weak
+from speedmap.interface import INPUT
+from speedmap.tensorrt_runtime import load
 
 STAND_INS = ("CUBLAS", "CUBLAS_LT", "CUDNN")  # tactic sources that convolutions do not need, and not every machine has
 LEVEL = 3  # TensorRT's own default of the builder level
@@ -77,29 +76,3 @@ def _progress() -> Any:
                     self.bars.pop(phase_name).close()
 
     return Progress()
-
-
-def cache_of(here: dict[str, str]) -> str:
-    """Name the file of kernel timings that all builds on one GPU and TensorRT share."""
-    gpu = re.sub(r"[^A-Za-z0-9]+", "-", here["gpu"]).strip("-").lower()
-    return f"resources/timing-{gpu}-{here['tensorrt']}.cache"
-
-
-def merge_timings(config: Any, path: Path) -> None:
-    """Add the timings in a file to those of a build; a cache that is not there or not readable costs time only."""
-    mine = config.get_timing_cache()
-    try:
-        theirs = config.create_timing_cache(path.read_bytes()) if path.is_file() else None
-    except (OSError, TypeError):
-        theirs = None
-    if mine is not None and theirs is not None:
-        mine.combine(theirs, ignore_mismatch=False)
-
-
-def save_timings(config: Any, path: Path) -> None:
-    """Write the timings of a build and those that builds beside it have written meanwhile."""
-    merge_timings(config, path)
-    cache = config.get_timing_cache()
-    if cache is not None:
-        with records.atomic(path) as temporary:
-            temporary.write_bytes(cache.serialize())

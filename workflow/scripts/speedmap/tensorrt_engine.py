@@ -14,6 +14,7 @@ from speedmap import tensorrt_audit
 from speedmap.cells import Cell
 from speedmap.cuda import CudaError, Stream
 from speedmap.geometry import STRIDE
+from speedmap.interface import INPUT, OUTPUT
 from speedmap.tensorrt_build import build
 from speedmap.tensorrt_open import (
     Shape,
@@ -27,7 +28,7 @@ from speedmap.tensorrt_open import (
     profile,
     released,
 )
-from speedmap.tensorrt_runtime import INPUT, OUTPUT, EngineError, explain, library, logger, platform, usable
+from speedmap.tensorrt_runtime import EngineError, explain, library, logger, platform, usable
 
 __all__ = ["ON_GPU", "EngineError", "Session", "audit", "build", "platform", "usable"]
 

@@ -17,7 +17,8 @@ from onnx import ModelProto
 from speedmap import geometry, images, records
 from speedmap.cuda import Stream
 from speedmap.graph import Graph
-from speedmap.tensorrt_runtime import INPUT, EngineError, load
+from speedmap.interface import INPUT
+from speedmap.tensorrt_runtime import EngineError, load
 from speedmap.weak import UNPINNED
 
 GONE = "int8: {method: explicit}, the default, does what this did and loses less"

@@ -9,7 +9,8 @@ from typing import Any
 
 from speedmap import records
 from speedmap.geometry import STRIDE
-from speedmap.tensorrt_runtime import INPUT, OUTPUT, REBUILD, EngineError, explain, load, logger
+from speedmap.interface import INPUT, OUTPUT
+from speedmap.tensorrt_runtime import REBUILD, EngineError, explain, load, logger
 
 IDENTITY = ("gpu", "compute_capability", "tensorrt")  # what an engine is bound to; a newer driver still runs it
 

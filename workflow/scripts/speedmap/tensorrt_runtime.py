@@ -1,4 +1,4 @@
-"""TensorRT on this machine: finding it, saying why not, its messages, and opening engines that were built here."""
+"""TensorRT on this machine: finding it, saying why not, and its messages."""
 
 import ctypes
 import functools
@@ -17,7 +17,6 @@ from speedmap.errors import UserError
 from speedmap.nvml import Gpu, NoGpu
 
 CAPABILITIES = {8: ((5, 0), (9, 0)), 10: ((7, 5), None), 11: ((7, 5), None)}  # by major version: oldest, newest GPU
-INPUT, OUTPUT = "images", "output"  # as in speedmap.export, which needs torch: none may be in a process that times
 REBUILD = catalogue.REBUILD
 DEVICES = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvmap")  # of the driver: Linux, WSL, Jetson
 

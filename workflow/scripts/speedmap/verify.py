@@ -6,11 +6,10 @@ import numpy as np
 import onnxruntime
 
 from speedmap import images
-from speedmap.detections import check, overlaps
+from speedmap.detections import SEEN, check, overlaps, scores
 from speedmap.interface import INPUT, Session
 
 IMAGES, MOST = 8, 64  # calibration images that are compared, and looked at for some in which something is seen
-SEEN = 0.05  # score from which on something is: the cosine of scores of nothing is that of noise
 
 
 def agreement(
@@ -18,16 +17,16 @@ def agreement(
 ) -> dict:
     """Compare an engine's outputs with those of the float32 graph on the first few images in which that sees something.
 
-    Returns `scores`, the least cosine between the two's class scores over an image, and `boxes`, the median overlap of
-    the boxes of each image's 20 best anchors.
+    Returns `scores`, the least cosine between the two's class scores over an image (that of scores of nothing would be
+    that of noise), and `boxes`, the median overlap of the boxes of each image's 20 best anchors.
     """
     cosines, boxes = [], []
     for batch, expected in _telling(reference, files, imgsz, dynamic):
         session.load(batch)
         session.run()
         found = check(session.fetch()[0], expected.shape[1] - 5)
-        cosines.append(_cosine(_scores(found), _scores(expected)))
-        best = np.argsort(-_scores(expected).max(1))[:20]
+        cosines.append(_cosine(scores(found.astype(float)), scores(expected.astype(float))))
+        best = np.argsort(-scores(expected).max(1))[:20]
         boxes += np.diag(overlaps(_corners(found[best]), _corners(expected[best]))).tolist()
     return {"scores": float(np.min(cosines)), "boxes": float(np.median(boxes)), "images": len(cosines)}
 
@@ -40,17 +39,13 @@ def _telling(
     for file in files[:MOST]:
         batch, _ = images.load(Path(file), imgsz, dynamic)
         output = reference.run(None, {INPUT: batch})[0][0]
-        if _scores(output).max() > SEEN:
+        if scores(output).max() > SEEN:
             seen.append((batch, output))
         elif len(others) < IMAGES:
             others.append((batch, output))
         if len(seen) == IMAGES:
             break
     return seen or others
-
-
-def _scores(output: np.ndarray) -> np.ndarray:
-    return output[:, 5:].astype(float) * output[:, 4:5]
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> float:

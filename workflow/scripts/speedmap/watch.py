@@ -3,7 +3,6 @@
 import os
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 from speedmap.nvml import Gpu, NoGpu
@@ -101,15 +100,15 @@ class Watch:
     source: has `setting()` and `sample()`. A source that fails ends the watch, and the result says so.
     """
 
-    def __init__(self, source: Any, period_s: float = PERIOD_S, clock: Callable[[], float] = time.monotonic) -> None:
-        self._source, self._period, self._clock = source, period_s, clock
+    def __init__(self, source: Any, period_s: float = PERIOD_S) -> None:
+        self._source, self._period = source, period_s
         self._samples: list[dict] = []
         self._stop, self._error = threading.Event(), None
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self.result: dict[str, Any] = {}
 
     def __enter__(self) -> "Watch":
-        self._start = self._clock()
+        self._start = time.monotonic()
         self._thread.start()
         return self
 
@@ -123,7 +122,7 @@ class Watch:
         try:
             while True:
                 sample = self._source.sample()
-                self._samples.append({"at_s": round(self._clock() - self._start, 3), **sample})
+                self._samples.append({"at_s": round(time.monotonic() - self._start, 3), **sample})
                 if self._stop.wait(self._period):
                     return
         except Exception as error:  # whatever ends the watch is said in the record, never lost with the thread

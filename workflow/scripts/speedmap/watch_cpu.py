@@ -1,4 +1,4 @@
-"""The processors as /proc shows them, for machines without a GPU."""
+"""The processors as /proc shows them: their clock, and what other processes take."""
 
 import os
 import re

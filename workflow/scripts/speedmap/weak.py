@@ -26,24 +26,26 @@ def halved(model: ModelProto) -> bool:
 
 def float_tensors(model: ModelProto) -> set[str]:
     """Name the tensors that nodes of a typed graph compute in float32, while others of it are float16 or int8."""
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    single = {info.name for info in (*graph.value_info, *graph.output)
-              if info.type.tensor_type.elem_type == TensorProto.FLOAT}  # fmt: skip
-    return {name for node in graph.node if node.op_type not in UNPINNED for name in node.output} & single
+    return _computed(model, TensorProto.FLOAT)
 
 
 def half_tensors(model: ModelProto) -> set[str]:
-    """Name the tensors that nodes of a typed graph compute in float16.
+    """Name the tensors that nodes of a typed graph compute in float16, its outputs apart.
 
     Not convolutions of quantized tensors; nor what comes between one of the image and the next quantization: TensorRT
     8.6 knows it only fused into one kernel that gives eight bits.
     """
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    half = {info.name for info in graph.value_info if info.type.tensor_type.elem_type == TensorProto.FLOAT16}
+    graph = model.graph
     eight = {name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output}
-    nodes = [node for node in graph.node if node.op_type not in UNPINNED]
-    pinned = (node for node in nodes if node.op_type != "Conv" or node.input[0] not in eight)
-    return {name for node in pinned for name in node.output} & half - _stem(graph, eight)
+    fused = {name for node in graph.node if node.op_type == "Conv" and node.input[0] in eight for name in node.output}
+    return _computed(model, TensorProto.FLOAT16) - fused - _stem(graph, eight) - {info.name for info in graph.output}
+
+
+def _computed(model: ModelProto, kind: int) -> set[str]:
+    """Name the tensors of a type that nodes compute, other than by casts and roundings."""
+    kinds = _types(model)
+    names = (name for node in model.graph.node if node.op_type not in UNPINNED for name in node.output)
+    return {name for name in names if kinds.get(name) == kind}
 
 
 def _stem(graph: GraphProto, eight: set[str]) -> set[str]:
