@@ -36,10 +36,10 @@ def dataset(tmp_path):
     return tmp_path, truth
 
 
-def inventory(dataset, limit=None):
+def inventory(dataset, limit=None, wanted=None):
     folder, truth = dataset
     (folder / "truth.json").write_text(json.dumps(truth))
-    return coco.inventory(folder / "images", folder / "truth.json", folder / "calibration", "tiny", limit, 640)
+    return coco.inventory(folder / "images", folder / "truth.json", folder / "calibration", "tiny", limit, 640, wanted)
 
 
 def test_an_inventory_says_what_is_there(dataset):
@@ -291,3 +291,27 @@ def test_annotations_may_be_numbered_from_zero(dataset):
     done = coco.evaluation(folder / "truth.json", found, [0, 1])
     assert coco.metrics(done)["map"] == pytest.approx(1)
     assert map_error.weighted(done, np.ones((1, 2), int))["map"] == pytest.approx(1)
+
+
+def test_fewer_calibration_images_than_asked_for(dataset):
+    with pytest.raises(
+        DatasetError, match=r"int8\.images asks for 3 calibration images, but there are 2 in .*calibration"
+    ):
+        inventory(dataset, wanted=3)
+    assert len(inventory(dataset, wanted=2)["calibration"]) == 2
+
+
+def test_calibration_images_that_are_all_alike(dataset):
+    image = cv2.imread(str(dataset[0] / "calibration/0.png"))
+    cv2.imwrite(str(dataset[0] / "calibration/1.png"), image, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    with pytest.raises(DatasetError, match=r"the 2 calibration images are all alike.*dataset\.calibration"):
+        inventory(dataset)
+    assert inventory(dataset, wanted=0)
+    assert inventory(dataset, wanted=1)
+
+
+def test_calibration_images_of_one_colour(dataset):
+    for index in range(2):
+        cv2.imwrite(str(dataset[0] / f"calibration/{index}.png"), np.full((48, 64, 3), 40 * index, np.uint8))
+    with pytest.raises(DatasetError, match=r"of one colour.*dataset\.calibration"):
+        inventory(dataset)

@@ -129,23 +129,6 @@ def test_more_images_take_no_more_memory(graph, pictures):
     assert peaks[1] < 1.1 * peaks[0]
 
 
-def test_too_few_images_are_an_error(graph, pictures):
-    with pytest.raises(CalibrationError, match=r"int8\.images asks for 9.*there are 8"):
-        calibrate.collect(graph, pictures, SIZE, {"images": 9})
-
-
-def test_images_that_are_all_alike_are_an_error(graph, pictures):
-    with pytest.raises(CalibrationError, match="all alike"):
-        calibrate.collect(graph, [pictures[0]] * 4, SIZE, {"images": 4})
-
-
-def test_images_of_one_colour_are_an_error(graph, tmp_path):
-    for side in (32, 48, 64):
-        cv2.imwrite(str(tmp_path / f"{side}.png"), np.zeros((side, 64, 3), np.uint8))
-    with pytest.raises(CalibrationError, match="one colour"):
-        calibrate.collect(graph, sorted(tmp_path.glob("*.png")), SIZE, {"images": 3})
-
-
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_tensor_that_is_not_finite_is_named(graph, pictures, tmp_path, value):
     model = onnx.load(graph)
@@ -166,11 +149,3 @@ def test_a_file_of_something_else_is_an_error(tmp_path):
             np.savez(tmp_path / name, x=1)
         with pytest.raises(CalibrationError, match="delete it"):
             Statistics.load(tmp_path / name)
-
-
-def test_all_images_are_taken_unless_told(tmp_path):
-    pictures = [tmp_path / name for name in ("a.jpg", "b.jpg", "c.jpg")]
-    for path in pictures:
-        path.write_text(path.name)
-    assert calibrate.chosen(pictures, None) == pictures
-    assert calibrate.chosen(pictures, 2) == pictures[:2]

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from speedmap.fingerprint import _imports, fingerprint_of, sources, stamp
+from speedmap.fingerprint import _imports, contents, fingerprint_of, sources, stamp
 
 SCRIPTS = Path("workflow/scripts")
 
@@ -55,3 +55,14 @@ def test_files_are_seen_to_change_in_place_but_hidden_ones_do_not_count(tmp_path
     file.write_bytes(b"other")
     assert stamp(str(tmp_path)) != first
     assert stamp(str(tmp_path / "nowhere")) == stamp()
+
+
+def test_calibration_images_are_seen_to_change_even_if_they_keep_their_size(tmp_path):
+    file = tmp_path / "1.bmp"
+    file.write_bytes(b"one")
+    first = contents(str(tmp_path))
+    os.utime(file, (1, 1))
+    assert contents(str(tmp_path)) == first
+    file.write_bytes(b"two")
+    assert contents(str(tmp_path)) != first
+    assert contents(str(tmp_path / "nowhere")) == contents(str(tmp_path / "neither"))

@@ -19,7 +19,13 @@ FACTS = {
     "watched": {"gpu": "RTX"},
 }
 SENSITIVITY = {
-    "yolov5s": {"table": [{"conv": f"c{i}", "share": 0.1, "error": i / 9, "float": i > 7} for i in range(20)]}
+    "yolov5s": {
+        "table": [{"conv": f"c{i}", "share": 0.1, "error": i / 9, "float": i > 7} for i in range(20)],
+        "float": [f"c{i}" for i in range(8, 20)],
+        "target": 0.001,
+        "reached": 0.0042,
+        "int8_share": 0.9,
+    }
 }
 
 
@@ -68,6 +74,8 @@ def test_the_page_shows_every_part():
     assert "tensorrt/yolov5s-int8-dynamic" in text
     assert text.index("<td>c19<") < text.index("<td>c8<")
     assert "<td>c7<" not in text
+    chosen = "12 convolutions stay in float, 90.0% of the multiply-adds are in INT8: the output changes by 0.0042"
+    assert f"{chosen}, int8.target is 0.001." in text
 
 
 def test_a_page_without_figures_still_renders():

@@ -4,8 +4,9 @@ import numpy as np
 import onnx
 import pytest
 
-from speedmap import export, judgement, sensitivity, yolov5
+from speedmap import export, images, judgement, sensitivity, yolov5
 from speedmap.calibrate import CalibrationError
+from speedmap.detections import scores
 from speedmap.graph import Graph
 from test_calibrate import SIZE, graph, network, pictures, statistics  # noqa: F401
 
@@ -57,13 +58,18 @@ def test_fewest_meets_the_target_or_takes_all(target, expected):
     assert reached == 1 / max(count, 0.1)
 
 
+@pytest.mark.parametrize(("target", "expected"), [(0.3, 1), (0.1, 2), (0, 3)])
+def test_an_error_that_grows_again_hides_no_choice(target, expected):
+    errors = [0.5, 0.3, 0.2, 0.4]
+    assert sensitivity.fewest(errors.__getitem__, 3, target) == (expected, errors[expected])
+
+
 def test_spread_reaches_over_all():
     assert sensitivity.spread(list(range(10)), 5) == [0, 2, 4, 6, 8]
     assert sensitivity.spread([1, 2], 5) == [1, 2]
 
 
-def test_an_unreachable_target_is_stated_and_the_share_kept(graph, statistics, pictures, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(sensitivity, "SEEN", 0.0)  # random weights are sure of nothing
+def test_an_unreachable_target_is_stated_and_the_share_kept(graph, statistics, pictures):  # noqa: F811
     options = {"images": 8, "scan": 1, "target": 1e-9, "least_share": 0.9, "compensate": False}
     record = sensitivity.choose(graph, statistics, pictures, SIZE, "tensorrt", options)
     assert not record["met"]
@@ -72,11 +78,10 @@ def test_an_unreachable_target_is_stated_and_the_share_kept(graph, statistics, p
     assert {row["conv"] for row in record["table"] if row["float"]} == set(record["float"])
     json.dumps(record, allow_nan=False)
     (missed,) = judgement.missed(record)
-    assert f"changes the output by {record['reached']:.2g}, int8.target is 1e-09" in missed
+    assert f"changes the output by {record['reached']:.4g}, int8.target is 1e-09" in missed
 
 
-def test_without_a_target_float_takes_what_the_share_allows(graph, statistics, pictures, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(sensitivity, "SEEN", 0.0)  # random weights are sure of nothing
+def test_without_a_target_float_takes_what_the_share_allows(graph, statistics, pictures):  # noqa: F811
     options = {"images": 8, "scan": 1, "least_share": 0.9, "compensate": False}
     record = sensitivity.choose(graph, statistics, pictures, SIZE, "openvino", options)
     spare = record["int8_share"] - 0.9
@@ -87,15 +92,25 @@ def test_without_a_target_float_takes_what_the_share_allows(graph, statistics, p
 
 @pytest.mark.parametrize(("dialect", "free"), [("tensorrt", False), ("openvino", True)])
 def test_what_reads_the_first_convolution_stays_in_int8_for_tensorrt(graph, statistics, pictures, dialect, free):  # noqa: F811
-    options = {"images": 8, "scan": 1, "target": -1, "least_share": 0, "compensate": False}
+    options = {"images": 8, "scan": 1, "target": 0, "least_share": 0, "compensate": False}
     record = sensitivity.choose(graph, statistics, pictures, SIZE, dialect, options)
     assert "/model.0/conv/Conv" in record["float"]
     assert ("/model.1/conv/Conv" in record["float"]) == free
 
 
-def test_too_few_images_are_an_error(graph, statistics, pictures):  # noqa: F811
-    with pytest.raises(CalibrationError, match="there are 8"):
-        sensitivity.choose(graph, statistics, pictures, SIZE, "tensorrt", {"images": 99})
+def test_a_model_that_sees_nothing_is_an_error(graph, statistics, pictures, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(sensitivity, "SEEN", 1.0)
+    with pytest.raises(CalibrationError, match=r"sees nothing in any of 2 calibration images.*dataset\.calibration"):
+        sensitivity.choose(graph, statistics, pictures, SIZE, "tensorrt", {"images": 2})
+
+
+def test_the_scan_takes_images_in_which_something_is_seen(graph, pictures, monkeypatch):  # noqa: F811
+    model = onnx.load(graph)
+    best = [float(scores(sensitivity.opened(model)(images.load(path, SIZE, True)[0])[0]).max()) for path in pictures]
+    monkeypatch.setattr(sensitivity, "SEEN", sorted(best)[-2])
+    batches, outputs = sensitivity._scanned(model, pictures, SIZE, True, 3)
+    assert [float(scores(output[0]).max()) for output in outputs] == [max(best)]
+    np.testing.assert_array_equal(batches[0], images.load(pictures[best.index(max(best))], SIZE, True)[0])
 
 
 @pytest.mark.parametrize(("least", "kept"), [(0.0, 4), (1.0, 0)])

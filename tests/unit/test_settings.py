@@ -22,7 +22,7 @@ def config(tmp_path, **more):
     (tmp_path / "images/1.jpg").touch()
     data = {**dict.fromkeys(("images", "annotations", "calibration"), str(tmp_path / "images")), **more.pop("data", {})}
     return {"models": {"a": {"weights": str(weights)}, "b": {"weights": "random"}}, "precisions": ["fp16", "int8"],
-            "shapes": ["static"], "skip": [], "torch": True, "dataset": data, "int8": {"images": None},
+            "shapes": ["static"], "skip": [], "torch": True, "dataset": data, "int8": {"images": None, "target": 0},
             **more}  # fmt: skip
 
 
@@ -65,13 +65,13 @@ def test_results_stay_usable_when_the_data_set_is_gone(tmp_path):
 
 def test_what_is_to_be_fetched_need_not_be_there(tmp_path):
     coco = yaml.safe_load((ROOT / "config/coco.yaml").read_text())
-    settings.check(config(tmp_path, data=coco["dataset"], int8={"images": 128}), [])
+    settings.check(config(tmp_path, data=coco["dataset"], int8={"images": 128, "target": 0}), [])
 
 
-def test_fewer_calibration_images_than_asked_for(tmp_path):
-    with pytest.raises(ConfigError, match=r"int8\.images asks for 2 calibration images, but there are 1 in .*images"):
-        settings.check(config(tmp_path, int8={"images": 2}), [])
-    settings.check(config(tmp_path, int8={"images": 2}, precisions=["fp16"]), [])
+@pytest.mark.parametrize("target", [float("nan"), float("inf")])
+def test_a_target_that_is_no_number(tmp_path, target):
+    with pytest.raises(ConfigError, match=r"int8\.target: .* is no error"):
+        settings.check(config(tmp_path, int8={"target": target}), [])
 
 
 def test_a_model_named_by_a_number(tmp_path):

@@ -206,7 +206,7 @@ def test_a_target_that_int8_does_not_meet_is_marked(rows):
     row.speed["audit"]["remarks"] = judgement.missed(choice)
     text = table.render(rows, CONFIG, DATASET, "tensorrt")
     assert "ms<sup>1</sup>" in line(text, "a", "dynamic")
-    assert "1. INT8 changes the output by 0.0042, int8.target is 0.001: the least with 90% in INT8" in text
+    assert "1. INT8 changes the output by 0.0042, int8.target is 0.001: the least found, with 90.0% in INT8" in text
 
 
 def test_an_engine_of_two_precisions_is_marked(rows):

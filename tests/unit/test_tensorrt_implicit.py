@@ -174,14 +174,6 @@ def test_the_cache_is_named_after_all_that_its_content_depends_on(photos, tmp_pa
     assert len(set(names)) == len(names)
 
 
-def test_fewer_images_than_asked_for_are_an_error(photos):
-    listed = [{"file": str(path)} for path in photos]
-    assert tensorrt_implicit.chosen(listed, 2) == photos[:2]
-    assert tensorrt_implicit.chosen(listed, None) == photos
-    with pytest.raises(EngineError, match=r"int8\.images asks for 4 calibration images, but there are 3"):
-        tensorrt_implicit.chosen(listed, 4)
-
-
 def test_a_tensorrt_without_calibrators_says_what_to_use(feed, trt):
     del trt.IInt8EntropyCalibrator2
     trt.__version__ = "11.4.0"

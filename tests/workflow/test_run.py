@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import yaml
 
@@ -152,17 +154,31 @@ def test_a_further_build_adds_its_spread_and_leaves_the_first_alone(snakemake):
 
 
 def test_a_cell_that_fails_leaves_the_others_and_says_why(snakemake):
+    dull = snakemake("-n", **ONE)[2] / "dull"
+    dull.mkdir()
+    ramp = np.tile(np.linspace(0, 255, 320, dtype=np.uint8), (320, 1))
+    for name, image in (("1.png", ramp), ("2.png", ramp.T)):
+        cv2.imwrite(str(dull / name), image)
+    both = {**ONE, "precisions": ["fp16", "int8"], "dataset": {**SAMPLE, "calibration": "dull"}, "int8": {"images": 2}}
+    code, output, folder = snakemake("--keep-going", **both)
+    assert code != 0
+    text = (folder / "results/table.md").read_text()
+    assert "the model sees nothing in any of 2 calibration images" in text
+    assert "the model sees nothing in any of 2 calibration images" in output
+    assert "Traceback" not in output
+    assert " ms" in text
+
+
+def test_calibration_images_that_teach_nothing_are_refused_before_anything_is_measured(snakemake):
     alike = snakemake("-n", **ONE)[2] / "alike"
     alike.mkdir()
     for name in ("1.jpg", "2.jpg"):
         shutil.copy(next((ROOT / "sample/calibration").iterdir()), alike / name)
-    both = {**ONE, "precisions": ["fp16", "int8"], "dataset": {**SAMPLE, "calibration": "alike"}, "int8": {"images": 2}}
-    code, output, folder = snakemake("--keep-going", **both)
+    code, output, folder = snakemake(**{**ONE, "dataset": {**SAMPLE, "calibration": "alike"}, "int8": {"images": 2}})
     assert code != 0
-    text = (folder / "results/table.md").read_text()
-    assert "the 2 calibration images are all alike" in text
     assert "the 2 calibration images are all alike" in output
-    assert " ms" in text
+    assert not (folder / "results/dataset.json").exists()
+    assert "rule measure_speed" not in output
 
 
 def test_a_run_that_fails_early_leaves_no_figures_of_another_config(snakemake):

@@ -59,7 +59,7 @@ def overlap(first, second):
 
 def test_nothing_runs_beside_a_timed_job_by_default(measured):
     jobs = [record["runs"][0] for record in measured[0].values() if "runs" in record]
-    assert len(jobs) == 4
+    assert len(jobs) == 6
     pairs = [pair for pair in combinations(jobs, 2) if any(run in timed(measured[0]) for run in pair)]
     assert [pair for pair in pairs if overlap(*pair)] == []
 

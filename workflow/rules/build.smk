@@ -20,6 +20,7 @@ rule check_dataset:
         dataset={key: config["dataset"][key] for key in ("name", "limit")},
         images=stamp_of_images,
         imgsz=config["imgsz"],
+        wanted=INT8["images"] if "int8" in config["precisions"] else 0,
         code=fingerprint("check_dataset"),
     script:
         "../scripts/check_dataset.py"
@@ -77,7 +78,7 @@ rule calibrate:
         ENVIRONMENT
     params:
         imgsz=config["imgsz"],
-        options=INT8,
+        options={"images": INT8["images"]},
         code=fingerprint("calibrate"),
     script:
         "../scripts/calibrate.py"

@@ -11,7 +11,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from speedmap import backends, diagnose, environment, failures, gpus, settings, takeover
 from speedmap.errors import UserError
-from speedmap.fingerprint import fingerprint_of, stamp
+from speedmap.fingerprint import contents, fingerprint_of, stamp
 
 config |= settings.replacing(given)
 validate(config, "../schemas/config.schema.yaml")
@@ -65,7 +65,8 @@ def fingerprint(script, *engines):
 
 
 def stamp_of_images(wildcards):
-    return stamp(config["dataset"]["images"], config["dataset"]["calibration"])
+    data = config["dataset"]
+    return stamp(data["images"], data["calibration"]), contents(data["calibration"])
 
 
 def weights_of(wildcards):

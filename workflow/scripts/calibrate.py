@@ -5,14 +5,14 @@ from pathlib import Path
 from speedmap import calibrate, records
 from speedmap.diagnose import job
 
-RANDOM = {"images": 8}  # random weights need some ranges, not good ones
+FEW = 8  # images for random weights, which need some ranges, not good ones
 
 
 def main(onnx: str, weights: str, dataset: str, imgsz: int, options: dict, out: str) -> None:
     """Write the statistics of the float32 graph's tensors."""
-    options = options | RANDOM if records.read(Path(weights))["random"] else options
-    files = [Path(image["file"]) for image in records.read(Path(dataset))["calibration"]]
-    calibrate.collect(Path(onnx), files, imgsz, options).save(Path(out))
+    files = [Path(image["file"]) for image in records.read(Path(dataset))["calibration"]][: options["images"]]
+    files = files[:FEW] if records.read(Path(weights))["random"] else files
+    calibrate.collect(Path(onnx), files, imgsz, {"images": None}).save(Path(out))
 
 
 if __name__ == "__main__":

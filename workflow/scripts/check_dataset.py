@@ -6,9 +6,11 @@ from speedmap import coco, records
 from speedmap.diagnose import job
 
 
-def main(images: str, annotations: str, calibration: str, named: dict, imgsz: int, out: str) -> None:
+def main(
+    images: str, annotations: str, calibration: str, named: dict, imgsz: int, wanted: int | None, out: str
+) -> None:
     """Write the inventory of a data set."""
-    record = coco.inventory(Path(images), Path(annotations), Path(calibration), imgsz=imgsz, **named)
+    record = coco.inventory(Path(images), Path(annotations), Path(calibration), imgsz=imgsz, wanted=wanted, **named)
     records.write(Path(out), record)
 
 
@@ -20,5 +22,6 @@ if __name__ == "__main__":
             snakemake.input.calibration,
             snakemake.params.dataset,
             snakemake.params.imgsz,
+            snakemake.params.wanted,
             snakemake.output[0],
         )

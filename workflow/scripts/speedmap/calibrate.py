@@ -93,10 +93,10 @@ class Statistics:
 def collect(onnx: Path, images: list[Path], imgsz: int, options: dict) -> Statistics:
     """Run a float32 graph over the first `options["images"]` images and keep what its tensors looked like.
 
-    Memory is that of one image's tensors. A dynamic graph sees the images unpadded. Raises CalibrationError for too few
-    or useless images and for tensors that are not finite.
+    Memory is that of one image's tensors. A dynamic graph sees the images unpadded. Raises CalibrationError for tensors
+    that are not finite.
     """
-    images = chosen(images, options["images"])
+    images = images[: options["images"]]
     graph = Graph(onnxlib.load(onnx))
     observers, windows = {name: Observer() for name in graph.read}, _windows(graph)
     run = tapped(onnx, list(observers))
@@ -107,7 +107,6 @@ def collect(onnx: Path, images: list[Path], imgsz: int, options: dict) -> Statis
             _observe(observer, values[name], f"{onnx.name}: tensor {name} on {path}")
         for window in windows.values():
             window.add(values[window.tensor])
-    _check_spread(observers[graph.image].histogram, images)
     return _statistics(observers, windows, _provenance(onnx, images, imgsz, graph.dynamic))
 
 
@@ -117,21 +116,6 @@ def _windows(graph: Graph) -> dict[str, Window]:
     return {
         conv: Window(graph, conv) for conv, size in sizes.items() if size[1:] != (1, 1) and np.prod(size) <= LARGEST
     }
-
-
-def chosen(images: list[Path], count: int | None) -> list[Path]:
-    """Take the first `count` images, None for all; CalibrationError when there are fewer, or when all are the same."""
-    count = len(images) if count is None else count
-    if len(images) < count:
-        raise CalibrationError(
-            f"int8.images asks for {count} calibration images, but there are {len(images)}; add some to "
-            "dataset.calibration, or lower int8.images"
-        )
-    if count > 1 and len({records.sha256(path) for path in images[:count]}) == 1:
-        raise CalibrationError(
-            f"{images[0].parent}: the {count} calibration images are all alike; ranges need varied ones"
-        )
-    return images[:count]
 
 
 def tapped(onnx: Path, tensors: list[str]) -> Callable[[np.ndarray], list[np.ndarray]]:
@@ -160,11 +144,6 @@ def _observe(observer: Observer, value: np.ndarray, where: str) -> None:
         raise CalibrationError(
             f"{where}: holds {error}; the checkpoint is broken or the image is, INT8 needs finite ones"
         ) from error
-
-
-def _check_spread(histogram: Histogram, images: list[Path]) -> None:
-    if np.count_nonzero(histogram.counts) < 8:  # black or grey images and their padding
-        raise CalibrationError(f"{images[0].parent}: the calibration images are of one colour; ranges need real ones")
 
 
 def _statistics(observers: dict[str, Observer], windows: dict[str, Window], record: dict) -> Statistics:

@@ -27,11 +27,16 @@ class DatasetError(UserError):
     """A data set that cannot be used; the message names the file or config key, the cause and the remedy."""
 
 
-def inventory(folder: Path, annotations: Path, calibration: Path, name: str, limit: int | None, imgsz: int) -> dict:
+def inventory(
+    folder: Path, annotations: Path, calibration: Path, name: str, limit: int | None, imgsz: int, wanted: int | None
+) -> dict:
     """List a data set's images, categories, input shapes and calibration images, having read every file of it.
 
-    Raises DatasetError or ImageError for whatever would spoil a measurement later: see the checks below.
+    wanted: number of images that INT8 is calibrated on, None: all, 0: none. Raises DatasetError or ImageError for
+    whatever would spoil a measurement later: see the checks below.
     """
+    spare = _describe(calibration_files(calibration), "reading calibration images")
+    _check_calibration(spare, wanted, calibration)
     instances = parse(annotations)
     chosen = sorted(instances["images"], key=lambda image: image["id"])[:limit]
     if not chosen:
@@ -45,7 +50,6 @@ def inventory(folder: Path, annotations: Path, calibration: Path, name: str, lim
     described = _describe([_inside(folder, image["file_name"], annotations) for image in chosen], "reading images")
     _check_sizes(chosen, described, annotations)
     listed = [{"id": image["id"], **facts} for image, facts in zip(chosen, described, strict=True)]
-    spare = _describe(calibration_files(calibration), "reading calibration images")
     _check_disjoint(listed, spare)
     shapes = Counter("{}x{}".format(*place(image["height"], image["width"], imgsz, True).shape) for image in listed)
     content = [image["sha256"] for image in listed] + [records.sha256(annotations)]
@@ -127,6 +131,24 @@ def _check_sizes(listed: list[dict], described: list[dict], annotations: Path) -
                 f"{facts['file']}: is {facts['height']}x{facts['width']} but {annotations} says {said[0]}x{said[1]}, "
                 "which would misplace its boxes; fix the annotations, or the file's EXIF orientation"
             )
+
+
+def _check_calibration(found: list[dict], wanted: int | None, folder: Path) -> None:
+    if len(found) < (wanted or 0):
+        raise DatasetError(f"int8.images asks for {wanted} calibration images, but there are {len(found)} in {folder}; "
+                           "add some, or lower int8.images")  # fmt: skip
+    seen = found[:wanted]
+    if len(seen) > 1 and len({image[PIXELS] for image in seen}) == 1:
+        raise DatasetError(f"{folder}: the {len(seen)} calibration images are all alike, but INT8 needs varied ones to "
+                           "learn ranges from; give dataset.calibration others")  # fmt: skip
+    if seen and all(_plain(Path(image["file"])) for image in seen):
+        raise DatasetError(f"{folder}: the calibration images are of one colour, but INT8 needs real ones to learn "
+                           "ranges from; give dataset.calibration others")  # fmt: skip
+
+
+def _plain(path: Path) -> bool:
+    image = images.read(path)
+    return bool((image == image[0, 0]).all())
 
 
 def _check_disjoint(evaluated: list[dict], calibrated: list[dict]) -> None:

@@ -25,7 +25,8 @@ def job(log: str) -> Iterator[None]:
     except Exception as error:
         explained = explain(error)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(traceback.format_exc() + f"\n{explained}\n")
+        meant = isinstance(error, UserError) and error.__cause__ is None  # for users, who need no more
+        path.write_text(f"{explained}\n" if meant else f"{traceback.format_exc()}\n{explained}\n")
         print(explained, file=sys.stderr, flush=True)
         raise SystemExit(1) from None
 

@@ -23,6 +23,12 @@ def stamp(*folders: str) -> str:
     return sha256(repr(facts).encode()).hexdigest()[:12]
 
 
+def contents(folder: str) -> str:
+    """Hash what the files in a folder hold, for few ones, of which a change in place is to be seen in any case."""
+    files = sorted(path for path in Path(folder).glob("*") if path.is_file() and not path.name.startswith("."))
+    return sha256(b"".join(sha256(path.read_bytes()).digest() for path in files)).hexdigest()[:12]
+
+
 def sources(scripts: Path, script: str, *modules: str) -> set[Path]:
     """Find the files that an adapter and the named modules of the library consist of, these included."""
     found, waiting = set(), [scripts / f"{script}.py", *(scripts / PACKAGE / f"{name}.py" for name in modules)]

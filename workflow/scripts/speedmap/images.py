@@ -27,7 +27,7 @@ def read(path: Path) -> np.ndarray:
         image = None
     if image is None:
         raise ImageError(f"{path}: no readable image, or one of more than {LARGEST / 1e6:.0f} megapixels; replace the "
-                         "file, or take it out of the annotations")  # fmt: skip
+                         "file, or take it out, and out of the annotations")  # fmt: skip
     return image
 
 

@@ -56,7 +56,8 @@ def missed(choice: dict) -> list[str]:
     if choice.get("met", True):
         return []
     reached, target, share = (choice[key] for key in ("reached", "target", "int8_share"))
-    return [f"INT8 changes the output by {reached:.2g}, int8.target is {target:g}: the least with {share:.0%} in INT8"]
+    change = f"INT8 changes the output by {reached:.4g}, int8.target is {target:g}"
+    return [f"{change}: the least found, with {share:.1%} in INT8"]
 
 
 def listed(shares: dict[str, float]) -> str:

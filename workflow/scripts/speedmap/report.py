@@ -36,7 +36,9 @@ def render(
         shapes=[(name, Markup(text)) for name, text in shapes(rows)],
         roofs=roofs(rows, work, peaks, facts["config"]["imgsz"]),
         peaks=peaks,
-        sensitivity={model: (Markup(costs(choice)), worst(choice)) for model, choice in sensitivity.items()},
+        sensitivity={
+            model: (Markup(costs(choice)), worst(choice), reached(choice)) for model, choice in sensitivity.items()
+        },
         worst=WORST,
         facts=facts,
         dump=json.dumps(facts, indent=1, ensure_ascii=False),
@@ -102,6 +104,16 @@ def costs(choice: dict) -> str:
     bars = [(100 * line["error"], "stays in float" if line["float"] else "INT8",
              f"{line['conv']}\n{100 * line['error']:.4f}% of the output") for line in choice["table"]]  # fmt: skip
     return chart.columns(bars, "convolutions, from the input to the heads", "change of the output, %") if bars else ""
+
+
+def reached(choice: dict) -> str:
+    """Say what was chosen, and what it does to the output."""
+    kept = f"{len(choice['float'])} convolutions stay in float"
+    if "reached" not in choice:  # random weights: nothing was scanned
+        return f"{kept}."
+    wanted = f", int8.target is {choice['target']:g}" if choice["target"] else ""
+    change = f"the output changes by {choice['reached']:.2g}{wanted}"
+    return f"{kept}, {choice['int8_share']:.1%} of the multiply-adds are in INT8: {change}."
 
 
 def worst(choice: dict) -> list[dict]:

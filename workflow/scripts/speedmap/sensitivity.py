@@ -7,10 +7,9 @@ import numpy as np
 import onnx as onnxlib
 from tqdm import tqdm
 
-from speedmap import images as imagery
 from speedmap import reference
 from speedmap.audit import multiply_adds
-from speedmap.calibrate import Statistics, chosen
+from speedmap.calibrate import CalibrationError, Statistics
 from speedmap.detections import SEEN, scores
 from speedmap.graph import Graph
 from speedmap.interface import INPUT
@@ -25,17 +24,13 @@ def choose(onnx: Path, statistics: Statistics, images: list[Path], imgsz: int, d
 
     The target is the relative error of the output, see `error`; 0 leaves as many in float as `least_share` allows.
     Returns {float: [names], table: [{conv, share, error, float}], target, reached, met, int8_share}. An unreachable
-    target is recorded by `met`, not raised.
+    target is recorded by `met`, not raised. Raises CalibrationError where the graph sees nothing in any image.
     """
     options = DEFAULTS | options
     model = onnxlib.load(onnx)
     graph = Graph(model)
     share = shares(onnx, imgsz)
-    batches = [
-        imagery.load(path, imgsz, graph.dynamic)[0]
-        for path in spread(chosen(images, options["images"]), options["scan"])
-    ]
-    expected = list(map(opened(model), batches))
+    batches, expected = _scanned(model, images[: options["images"]], imgsz, graph.dynamic, options["scan"])
 
     def judge(convs: Iterable[str]) -> float:
         keep = set(graph.convs) - set(convs)
@@ -55,6 +50,21 @@ def choose(onnx: Path, statistics: Statistics, images: list[Path], imgsz: int, d
         "met": not options["target"] or reached <= options["target"],
         "int8_share": 1 - sum(share[name] for name in kept),
     }
+
+
+def _scanned(
+    model: onnxlib.ModelProto, files: list[Path], imgsz: int, dynamic: bool, count: int
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Take some images in which a graph sees something, evenly from all as far as it does, and what it gives."""
+    first = spread(files, count)
+    others = [file for file in files if file not in first]
+    found = reference.telling(reference.session(model.SerializeToString()), first + others, imgsz, dynamic, count, SEEN)
+    if not found:
+        raise CalibrationError(
+            f"the model sees nothing in any of {len(files)} calibration images, so what INT8 costs cannot be judged; "
+            "give dataset.calibration images like those to evaluate on"
+        )
+    return [batch for batch, _ in found], [output for _, output in found]
 
 
 def shares(onnx: Path, imgsz: int) -> dict[str, float]:
@@ -95,21 +105,26 @@ def affordable(errors: dict[str, float], share: dict[str, float], budget: float)
     """List convolutions that together take no more than `budget` of the multiply-adds, the most error a share first."""
     kept = []
     for name in sorted(errors, key=lambda name: errors[name] / share[name], reverse=True):
-        if share[name] <= budget:
+        if share[name] <= budget + 1e-9:  # what rounding leaves
             kept.append(name)
             budget -= share[name]
     return kept
 
 
 def fewest(judge: Callable[[int], float], most: int, target: float) -> tuple[int, float]:
-    """Find the least count in 0..most whose error meets the target, by bisection; `most` when none does."""
-    low, high = 0, most
-    known = {high: judge(high)}
-    while low < high and known[most] <= target:
-        middle = (low + high) // 2
-        known[middle] = judge(middle)
-        low, high = (low, middle) if known[middle] <= target else (middle + 1, high)
-    return high, known[high]
+    """Find the least count in 0..most whose error meets the target, else that of the least error; `most` for no target.
+
+    Judges one after the other, since the error need not fall with each.
+    """
+    if not target:
+        return most, judge(most)
+    errors: list[float] = []
+    for count in range(most + 1):
+        errors.append(judge(count))
+        if errors[-1] <= target:
+            break
+    best = int(np.argmin(errors))
+    return best, errors[best]
 
 
 def error(outputs: list[np.ndarray], expected: list[np.ndarray]) -> float:
@@ -127,7 +142,8 @@ def _parts(output: np.ndarray, expected: np.ndarray) -> tuple[float, float, floa
     best = scores(expected).max(1)
     rows = np.flatnonzero(best > SEEN)
     a, b, weight = output[rows], expected[rows], best[rows]
-    boxes = np.square((a[:, :4] - b[:, :4]) / np.tile(b[:, 2:4], 2)).sum(1).clip(max=1)  # beyond that, just another box
+    sizes = np.tile(b[:, 2:4], 2).clip(min=1e-6)
+    boxes = np.square((a[:, :4] - b[:, :4]) / sizes).sum(1).clip(max=1)  # beyond that, just another box
     change = np.square(scores(a) - scores(b)).sum(1)
     return (weight * boxes).sum(), weight.sum(), change.sum(), np.square(weight).sum()
 

@@ -1,5 +1,6 @@
 """What a config means beyond its schema: cells, and mistakes that a schema cannot see."""
 
+import math
 import re
 from itertools import product
 from pathlib import Path
@@ -39,6 +40,10 @@ def check(config: dict, files: list[str]) -> None:
         raise ConfigError("skip: leaves no cell to measure; take some names out")
     for name, model in config["models"].items():
         _check_weights(name, model)
+    if not math.isfinite(config["int8"]["target"]):
+        raise ConfigError(
+            f"int8.target: {config['int8']['target']} is no error that INT8 could have; 0 means none is set"
+        )
     _check_dataset(config)
 
 
@@ -66,7 +71,7 @@ def _check_weights(name: str, model: dict) -> None:
 
 
 def _check_dataset(config: dict) -> None:
-    """Look for the paths that nothing is to be fetched to, and for as many calibration images as INT8 is to see.
+    """Look for the paths that nothing is to be fetched to.
 
     Not once the data set has been read: results stay usable when it is gone.
     """
@@ -78,12 +83,6 @@ def _check_dataset(config: dict) -> None:
     for key, path in given.items():
         if not path.exists():
             raise ConfigError(f"dataset.{key}: {path} is not there; correct the path")
-    if "calibration" not in given or "int8" not in config["precisions"]:
-        return
-    wanted, found = config["int8"]["images"] or 0, len(list(given["calibration"].glob("*")))
-    if found < wanted:
-        raise ConfigError(f"int8.images asks for {wanted} calibration images, but there are {found} in "
-                          f"{given['calibration']}; add some, or lower int8.images")  # fmt: skip
 
 
 def check_method(method: str, platform: dict) -> None:

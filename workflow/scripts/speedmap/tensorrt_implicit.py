@@ -118,18 +118,10 @@ def feeding(onnx: Path, imgsz: int, options: dict | None, here: dict[str, str]) 
     if options is None:
         yield None
         return
-    files = chosen(records.read(Path(options["dataset"]))["calibration"], options["images"])
+    listed = records.read(Path(options["dataset"]))["calibration"]
+    files = [Path(image["file"]) for image in listed[: options["images"]]]
     with Stream() as stream:
         yield Feed(stream, files, imgsz, cache_of(onnx, files, imgsz, here))
-
-
-def chosen(listed: list[dict], count: int | None) -> list[Path]:
-    """Take the first `count` calibration images of an inventory, all where None; EngineError when there are fewer."""
-    count = len(listed) if count is None else count
-    if len(listed) < count:
-        raise EngineError(f"int8.images asks for {count} calibration images, but there are {len(listed)}; add some to "
-                          "dataset.calibration, or lower int8.images")  # fmt: skip
-    return [Path(image["file"]) for image in listed[:count]]
 
 
 def cache_of(onnx: Path, files: list[Path], imgsz: int, here: dict[str, str]) -> Path:

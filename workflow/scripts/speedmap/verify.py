@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from speedmap import images
 from speedmap.detections import SEEN, check, overlaps, scores
-from speedmap.interface import INPUT, Session
+from speedmap.interface import Session
+from speedmap.reference import telling
 
 IMAGES, MOST = 8, 64  # calibration images that are compared, and looked at for some in which something is seen
 
@@ -17,11 +17,14 @@ def agreement(
 ) -> dict:
     """Compare an engine's outputs with those of the float32 graph on the first few images in which that sees something.
 
-    Returns `scores`, the least cosine between the two's class scores over an image (that of scores of nothing would be
-    that of noise), and `boxes`, the median overlap of the boxes of each image's 20 best anchors.
+    On any where it sees nothing. Returns `scores`, the least cosine between the two's class scores over an image (that
+    of scores of nothing would be that of noise), and `boxes`, the median overlap of the boxes of each image's 20 best
+    anchors.
     """
-    cosines, boxes = [], []
-    for batch, expected in _telling(reference, files, imgsz, dynamic):
+    cosines, boxes, looked_at = [], [], [Path(file) for file in files[:MOST]]
+    inputs = telling(reference, looked_at, imgsz, dynamic, IMAGES, SEEN)
+    inputs = inputs or telling(reference, looked_at, imgsz, dynamic, IMAGES, -1)
+    for batch, (expected,) in inputs:
         session.load(batch)
         session.run()
         found = check(session.fetch()[0], expected.shape[1] - 5)
@@ -29,23 +32,6 @@ def agreement(
         best = np.argsort(-scores(expected).max(1))[:20]
         boxes += np.diag(overlaps(_corners(found[best]), _corners(expected[best]))).tolist()
     return {"scores": float(np.min(cosines)), "boxes": float(np.median(boxes)), "images": len(cosines)}
-
-
-def _telling(
-    reference: onnxruntime.InferenceSession, files: list[str], imgsz: int, dynamic: bool
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Take the first inputs in which the float32 graph sees something, with its outputs; any where it sees nothing."""
-    seen, others = [], []
-    for file in files[:MOST]:
-        batch, _ = images.load(Path(file), imgsz, dynamic)
-        output = reference.run(None, {INPUT: batch})[0][0]
-        if scores(output).max() > SEEN:
-            seen.append((batch, output))
-        elif len(others) < IMAGES:
-            others.append((batch, output))
-        if len(seen) == IMAGES:
-            break
-    return seen or others
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> float:
