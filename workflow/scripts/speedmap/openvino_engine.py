@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import onnx as onnxlib
 import openvino
 from openvino import CompiledModel, Core
 
@@ -51,9 +52,10 @@ def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: b
     The float part of the graph runs in the CPU's best float type (bfloat16 where the hardware has it), but the decoding
     in float32.
     """
-    start = time.perf_counter()
+    start, core = time.perf_counter(), Core()
+    graph = onnxlib.load(onnx).SerializeToString()  # ONNX says best what is wrong with a file
     try:
-        compiled = Core().compile_model(onnx, "CPU", properties(environment.physical_cores()))
+        compiled = core.compile_model(core.read_model(graph), "CPU", properties(environment.physical_cores()))
     except RuntimeError as error:
         raise EngineError(f"{onnx}: OpenVINO {version('openvino')} cannot compile it ({error})") from error
     with records.atomic(engine) as temporary:
