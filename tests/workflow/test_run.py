@@ -1,6 +1,7 @@
 """Real runs of Snakemake on a few images: what is measured is real, only little."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -179,6 +180,22 @@ def test_calibration_images_that_teach_nothing_are_refused_before_anything_is_me
     assert "the 2 calibration images are all alike" in output
     assert not (folder / "results/dataset.json").exists()
     assert "rule measure_speed" not in output
+
+
+def test_what_images_hold_counts_and_not_the_times_of_their_folder(snakemake):
+    own = snakemake("-n", **ONE)[2] / "own"
+    own.mkdir()
+    for path in (ROOT / "sample/calibration").iterdir():
+        cv2.imwrite(str(own / f"{path.stem}.bmp"), cv2.imread(str(path)))
+    target, changes = "results/calibration/yolov5s-mini.npz", {**ONE, "dataset": {**SAMPLE, "calibration": "own"}}
+    code, output, _ = snakemake("--", target, **changes)
+    assert code == 0, output
+    (own / ".hidden").touch()
+    os.utime(own)
+    assert "Nothing to be done" in snakemake("-n", "--", target, **changes)[1]
+    first = min(own.glob("*.bmp"))
+    cv2.imwrite(str(first), 255 - cv2.imread(str(first)))
+    assert {"check_dataset", "calibrate"} <= planned(snakemake("-n", "--", target, **changes)[1])
 
 
 def test_a_run_that_fails_early_leaves_no_figures_of_another_config(snakemake):

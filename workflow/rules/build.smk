@@ -7,9 +7,9 @@ many times as fast by one thread as by several that wait for one another. ONNX R
 
 rule check_dataset:
     input:
-        images=config["dataset"]["images"],
+        images=folder_of("images"),
         annotations=config["dataset"]["annotations"],
-        calibration=config["dataset"]["calibration"],
+        calibration=folder_of("calibration"),
     output:
         "results/dataset.json",
     log:

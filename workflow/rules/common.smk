@@ -64,6 +64,12 @@ def fingerprint(script, *engines):
     return fingerprint_of(SCRIPTS, script, *engines)
 
 
+def folder_of(part):
+    """Name a folder of images; of the user's own, the stamp tells what its time does not."""
+    path = config["dataset"][part]
+    return path if part in config["dataset"].get("sources", {}) else ancient(path)
+
+
 def stamp_of_images(wildcards):
     data = config["dataset"]
     return stamp(data["images"], data["calibration"]), contents(data["calibration"])
