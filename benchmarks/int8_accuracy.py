@@ -16,14 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import openvino
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "workflow/scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from speedmap import calibrate, checkpoint, coco, detections, differences, environment, export, fingerprint  # noqa: E402, I001
+from speedmap import calibrate, checkpoint, coco, detections, differences, export, fingerprint  # noqa: E402, I001
 from speedmap import geometry, images, map_error, openvino_engine, quantize, records, sensitivity, yolov5  # noqa: E402
 from speedmap.graph import Graph  # noqa: E402
 from speedmap.interface import INPUT  # noqa: E402
@@ -61,7 +60,7 @@ def calibrated(graph: Path, pictures: list[Path], settings: argparse.Namespace, 
     path = settings.work / f"{graph.stem}-{options['images']}.npz"
     if not path.exists():
         start = time.perf_counter()
-        calibrate.collect(graph, pictures, 640, options).save(path)
+        calibrate.collect(graph, pictures[: options["images"]], 640).save(path)
         print(f"calibrated in {time.perf_counter() - start:.0f} s")
     return calibrate.Statistics.load(path)
 
@@ -92,8 +91,7 @@ def reference(graph: Path, truth: dict, settings: argparse.Namespace) -> list[di
 
 def in_openvino(model: onnx.ModelProto) -> Callable[[np.ndarray], np.ndarray]:
     """Compile a graph as speedmap does."""
-    core, settings = openvino.Core(), openvino_engine.properties(environment.physical_cores())
-    compiled = core.compile_model(core.read_model(model.SerializeToString()), "CPU", settings)
+    compiled = openvino_engine.compile_graph(model.SerializeToString())
     request = compiled.create_infer_request()
     return lambda batch: request.infer({INPUT: batch})[compiled.output(0)].copy()
 

@@ -21,7 +21,7 @@ def measure(graph: Path, pictures: list[Path], count: int) -> None:
     """Calibrate once, in a process of its own, whose peak is then that of the calibration."""
     repeated = (pictures * (count // len(pictures) + 1))[:count]
     start, before = time.perf_counter(), time.process_time()
-    calibrate.collect(graph, repeated, 640, {"images": count})
+    calibrate.collect(graph, repeated, 640)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     wall, busy = time.perf_counter() - start, time.process_time() - before
     print(f"{count} images: {wall:.0f} s ({busy:.0f} s of CPU time), peak {peak:.0f} MiB", flush=True)

@@ -21,9 +21,9 @@ from tabulate import tabulate
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow/scripts"))
 
-from speedmap import environment, openvino_engine
 from speedmap.graph import Graph
 from speedmap.interface import INPUT
+from speedmap.openvino_engine import compile_graph
 
 HEADERS = ("kind", "kernel", "nodes", "ms")
 Profile = dict[tuple[str, str], dict[str, list[float]]]  # kind, kernel -> node -> milliseconds
@@ -39,12 +39,12 @@ def main() -> None:
     for cell in options.cells:
         model = onnx.load(cell / "model.onnx")
         graphs |= {(cell.name, "SiLU"): model.SerializeToString(), (cell.name, "ReLU"): with_relu(model)}
-    whole = raced({name: compiled(graph) for name, graph in graphs.items()}, options.rounds, options.imgsz)
+    requests = {name: compile_graph(graph).create_infer_request() for name, graph in graphs.items()}
+    whole = raced(requests, options.rounds, options.imgsz)
     for cell in options.cells:
-        profile = profiled(compiled(graphs[cell.name, "SiLU"], PERF_COUNT=True), options.rounds, options.imgsz)
-        print(
-            f"{cell.name}\n{tabulate(by_kind(profile), ('kind', 'kernel', 'nodes', 'ms'), 'github', floatfmt='.2f')}\n"
-        )
+        watched = compile_graph(graphs[cell.name, "SiLU"], PERF_COUNT=True).create_infer_request()
+        profile = profiled(watched, options.rounds, options.imgsz)
+        print(cell.name, tabulate(by_kind(profile), HEADERS, "github", floatfmt=".2f"), sep="\n", end="\n\n")
     lines = [(cell.name, whole[cell.name, "SiLU"], whole[cell.name, "ReLU"]) for cell in options.cells]
     print(tabulate(lines, ("cell", "ms", "ms with ReLU"), "github", floatfmt=".2f"))
 
@@ -64,12 +64,6 @@ def with_relu(model: onnx.ModelProto) -> bytes:
     if not dropped:
         raise SystemExit("no SiLU in the graph: x times sigmoid(x)")
     return changed.SerializeToString()
-
-
-def compiled(graph: bytes, **more: bool) -> openvino.InferRequest:
-    """Compile a graph as speedmap does."""
-    core, settings = openvino.Core(), openvino_engine.properties(environment.physical_cores()) | more
-    return core.compile_model(core.read_model(graph), "CPU", settings).create_infer_request()
 
 
 def inferred(request: openvino.InferRequest, imgsz: int) -> float:

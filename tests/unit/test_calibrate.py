@@ -50,7 +50,7 @@ def pictures(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def statistics(graph, pictures):
-    return calibrate.collect(graph, pictures, SIZE, {"images": 8})
+    return calibrate.collect(graph, pictures, SIZE)
 
 
 def test_statistics_are_those_of_the_values(statistics, pictures):
@@ -92,7 +92,7 @@ def test_every_tensor_that_a_convolution_reads_was_seen(statistics, graph):
 
 def test_statistics_fit_the_static_graph_of_the_same_network(statistics, network, pictures, tmp_path):
     export.export(network, tmp_path / "static.onnx", SIZE, dynamic=False)
-    other = calibrate.collect(tmp_path / "static.onnx", pictures, SIZE, {"images": 8})
+    other = calibrate.collect(tmp_path / "static.onnx", pictures, SIZE)
     assert other.histograms.keys() == statistics.histograms.keys()
     assert other.record["preprocessing"]["shape"] == "static"
 
@@ -123,7 +123,7 @@ def test_more_images_take_no_more_memory(graph, pictures):
     peaks = []
     for repeats in (1, 4):
         tracemalloc.start()
-        calibrate.collect(graph, pictures * repeats, SIZE, {"images": 8 * repeats})
+        calibrate.collect(graph, pictures * repeats, SIZE)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.1 * peaks[0]
@@ -138,7 +138,7 @@ def test_a_tensor_that_is_not_finite_is_named(graph, pictures, tmp_path, value):
     weight.CopyFrom(numpy_helper.from_array(broken, weight.name))
     onnx.save(model, tmp_path / "broken.onnx")
     with pytest.raises(CalibrationError, match=r"/model\.3/act/Mul_output_0.*inf or NaN"):
-        calibrate.collect(tmp_path / "broken.onnx", pictures, SIZE, {"images": 2})
+        calibrate.collect(tmp_path / "broken.onnx", pictures, SIZE)
 
 
 def test_a_file_of_something_else_is_an_error(tmp_path):

@@ -7,7 +7,7 @@ import yaml
 from onnx import helper, numpy_helper
 
 import type_int8
-from speedmap import calibrate, export, images, quantize, ranges, records, sensitivity
+from speedmap import calibrate, export, images, judgement, quantize, ranges, records, sensitivity
 from speedmap.graph import Graph, GraphError, noted
 from speedmap.sites import DIALECTS, SiteError
 from test_calibrate import SIZE, graph, network, pictures, statistics  # noqa: F401
@@ -133,6 +133,7 @@ def test_defaults_are_those_of_the_schema():
     schema = yaml.safe_load(Path("workflow/schemas/config.schema.yaml").read_text())["properties"]["int8"]["properties"]
     assert {name: option["default"] for name, option in schema.items() if name != "method"} == quantize.DEFAULTS
     assert schema["range"]["enum"] == list(ranges.METHODS)
+    assert schema["least_share"]["minimum"] == judgement.LEAST_SHARE  # with less, every INT8 cell is invalid
 
 
 def test_statistics_of_another_model_are_an_error(model, statistics):  # noqa: F811
@@ -168,7 +169,7 @@ def test_a_convolution_of_zero_weights_is_quantized_like_any_other(graph, pictur
         if tensor.name in conv.input[1 : 2 if left else 3]:
             tensor.CopyFrom(numpy_helper.from_array(0 * numpy_helper.to_array(tensor), tensor.name))
     onnx.save(loaded, path)
-    found = calibrate.collect(path, pictures, SIZE, {"images": 8})
+    found = calibrate.collect(path, pictures, SIZE)
     result = quantize.quantize(loaded, found, Graph(loaded).head, dialect, {})
     constants = {each.name: numpy_helper.to_array(each) for each in result.graph.initializer}
     biases = [value for name, value in constants.items() if name.endswith("/bias")]

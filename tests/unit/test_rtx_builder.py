@@ -79,7 +79,7 @@ class Maker:
     @cached_property
     def statistics(self):
         images = photos(self.folder / "images")
-        return calibrate.collect(self.plain("static"), images, self.imgsz, {"images": len(images)})
+        return calibrate.collect(self.plain("static"), images, self.imgsz)
 
     def typed(self, kind, shape):
         model = onnx.load(self.plain(shape))

@@ -78,7 +78,7 @@ rule calibrate:
         ENVIRONMENT
     params:
         imgsz=config["imgsz"],
-        options={"images": INT8["images"]},
+        images=INT8["images"],
         code=fingerprint("calibrate"),
     script:
         "../scripts/calibrate.py"

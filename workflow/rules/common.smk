@@ -71,8 +71,7 @@ def folder_of(part):
 
 
 def stamp_of_images(wildcards):
-    data = config["dataset"]
-    return stamp(data["images"], data["calibration"]), contents(data["calibration"])
+    return stamp(config["dataset"]["images"]), contents(config["dataset"]["calibration"])
 
 
 def weights_of(wildcards):

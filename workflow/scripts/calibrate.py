@@ -8,11 +8,11 @@ from speedmap.diagnose import job
 FEW = 8  # images for random weights, which need some ranges, not good ones
 
 
-def main(onnx: str, weights: str, dataset: str, imgsz: int, options: dict, out: str) -> None:
-    """Write the statistics of the float32 graph's tensors."""
-    files = [Path(image["file"]) for image in records.read(Path(dataset))["calibration"]][: options["images"]]
+def main(onnx: str, weights: str, dataset: str, imgsz: int, count: int | None, out: str) -> None:
+    """Write the statistics of the float32 graph's tensors on the first `count` calibration images, None: all."""
+    files = [Path(image["file"]) for image in records.read(Path(dataset))["calibration"]][:count]
     files = files[:FEW] if records.read(Path(weights))["random"] else files
-    calibrate.collect(Path(onnx), files, imgsz, {"images": None}).save(Path(out))
+    calibrate.collect(Path(onnx), files, imgsz).save(Path(out))
 
 
 if __name__ == "__main__":
@@ -22,6 +22,6 @@ if __name__ == "__main__":
             snakemake.input.weights,
             snakemake.input.dataset,
             snakemake.params.imgsz,
-            snakemake.params.options,
+            snakemake.params.images,
             snakemake.output.statistics,
         )

@@ -90,13 +90,12 @@ class Statistics:
         return cls(*tensors, windows, dict(zip(names, shapes, strict=True)), record)
 
 
-def collect(onnx: Path, images: list[Path], imgsz: int, options: dict) -> Statistics:
-    """Run a float32 graph over the first `options["images"]` images and keep what its tensors looked like.
+def collect(onnx: Path, images: list[Path], imgsz: int) -> Statistics:
+    """Run a float32 graph over images and keep what its tensors looked like.
 
     Memory is that of one image's tensors. A dynamic graph sees the images unpadded. Raises CalibrationError for tensors
     that are not finite.
     """
-    images = images[: options["images"]]
     graph = Graph(onnxlib.load(onnx))
     observers, windows = {name: Observer() for name in graph.read}, _windows(graph)
     run = tapped(onnx, list(observers))

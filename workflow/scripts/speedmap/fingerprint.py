@@ -13,20 +13,21 @@ def fingerprint_of(scripts: Path, script: str, *modules: str) -> str:
     return sha256(b"".join(path.read_bytes() for path in sorted(sources(scripts, script, *modules)))).hexdigest()[:12]
 
 
-def stamp(*folders: str) -> str:
-    """Hash the names and sizes of files below folders, hidden ones apart: a folder's time tells of names only.
+def stamp(folder: str) -> str:
+    """Hash the names and sizes of files below a folder, hidden ones apart: its time tells of names only.
 
     Without the files' times, since a checkout or a copy gives every file a new one.
     """
-    files = sorted(path for folder in folders for path in Path(folder).rglob("*") if not path.name.startswith("."))
+    files = sorted(path for path in Path(folder).rglob("*") if not path.name.startswith("."))
     facts = [(str(path), path.stat().st_size) for path in files if path.is_file()]
     return sha256(repr(facts).encode()).hexdigest()[:12]
 
 
 def contents(folder: str) -> str:
-    """Hash what the files in a folder hold, for few ones, of which a change in place is to be seen in any case."""
-    files = sorted(path for path in Path(folder).glob("*") if path.is_file() and not path.name.startswith("."))
-    return sha256(b"".join(sha256(path.read_bytes()).digest() for path in files)).hexdigest()[:12]
+    """Hash the names and contents of the files in a folder, for few: a change that keeps the size is seen, too."""
+    files = sorted(path for path in Path(folder).glob("*") if not path.name.startswith("."))
+    facts = [(str(path), sha256(path.read_bytes()).hexdigest()) for path in files if path.is_file()]
+    return sha256(repr(facts).encode()).hexdigest()[:12]
 
 
 def sources(scripts: Path, script: str, *modules: str) -> set[Path]:

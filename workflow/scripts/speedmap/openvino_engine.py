@@ -52,15 +52,21 @@ def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: b
     The float part of the graph runs in the CPU's best float type (bfloat16 where the hardware has it), but the decoding
     in float32.
     """
-    start, core = time.perf_counter(), Core()
+    start = time.perf_counter()
     graph = onnxlib.load(onnx).SerializeToString()  # ONNX says best what is wrong with a file
     try:
-        compiled = core.compile_model(core.read_model(graph), "CPU", properties(environment.physical_cores()))
+        compiled = compile_graph(graph)
     except RuntimeError as error:
         raise EngineError(f"{onnx}: OpenVINO {version('openvino')} cannot compile it ({error})") from error
     with records.atomic(engine) as temporary:
         temporary.write_bytes(compiled.export_model().getbuffer())
     return {"build_s": time.perf_counter() - start}
+
+
+def compile_graph(graph: bytes, **more: bool) -> CompiledModel:
+    """Compile the bytes of an ONNX file for one request at a time; more: of OpenVINO's properties."""
+    core, settings = Core(), properties(environment.physical_cores()) | more
+    return core.compile_model(core.read_model(graph), "CPU", settings)
 
 
 class Session:

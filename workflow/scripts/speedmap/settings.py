@@ -42,7 +42,7 @@ def check(config: dict, files: list[str]) -> None:
         _check_weights(name, model)
     if not math.isfinite(config["int8"]["target"]):
         raise ConfigError(
-            f"int8.target: {config['int8']['target']} is no error that INT8 could have; 0 means none is set"
+            f"int8.target: {config['int8']['target']} is no error that an output can have; give a number, or 0 for none"
         )
     _check_dataset(config)
 
