@@ -17,8 +17,12 @@ from statistics import median
 START = time.perf_counter()
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
-from speedmap import accuracy, backends, images, records, scoring, speed  # noqa: E402
-from speedmap.cells import Cell  # noqa: E402
+from speedmap.accuracy import detect, evaluate
+from speedmap.dataset import images
+from speedmap.engines import registry
+from speedmap.results import records
+from speedmap.results.cell import Cell
+from speedmap.timing import speed
 
 IMPORTED = time.perf_counter()
 PROTOCOL = {"conf": 0.001, "iou": 0.65, "max_det": 300}
@@ -47,16 +51,16 @@ def measure(folder: Path, dataset: Path, imgsz: int) -> None:
     order = speed.sequence(data["images"], imgsz, dynamic)
     batches = {name: images.load(Path(file), imgsz, dynamic)[0] for name, file in dict(order).items()}
     categories = [category["id"] for category in data["categories"]]
-    module, engine = backends.engine(cell.backend), folder / "engine"
+    module, engine = registry.engine(cell.backend), folder / "engine"
     with module.Session(engine, cell) as session:
         before = {name: latencies(session, batch) for name, batch in batches.items()}
     opening = time.perf_counter()
-    with accuracy.opened(module, cell, engine) as sessions:
+    with detect.opened(module, cell, engine) as sessions:
         begun = time.perf_counter()
-        found = accuracy.find(sessions, data["images"], imgsz, dynamic, PROTOCOL, categories)
+        found = detect.detect_images(sessions, data["images"], imgsz, dynamic, PROTOCOL, categories)
         detected = time.perf_counter()
     judging = time.perf_counter()
-    scoring.judge(Path(data["annotations"]), found, [image["id"] for image in data["images"]])
+    evaluate.judge(Path(data["annotations"]), found, [image["id"] for image in data["images"]])
     judged = time.perf_counter() - judging
     with module.Session(engine, cell) as session:
         single = {name: median(before[name] + latencies(session, batch)) for name, batch in batches.items()}

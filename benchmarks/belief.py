@@ -18,9 +18,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
-from speedmap import compare, null_engine, stats
-from speedmap.cells import Cell
-from speedmap.clock import Protocol, collect
+from speedmap.engines import null
+from speedmap.publishing import compare
+from speedmap.results.cell import Cell
+from speedmap.timing import stats
+from speedmap.timing.protocol import Protocol, collect
 
 COUNT = 500  # samples a run
 TRUTH = 5.0  # ms
@@ -33,12 +35,12 @@ LIMITS = (0.02, 0.15)  # the defaults of `limits.speed` and `limits.speed_always
 
 
 @contextmanager
-def opened(seed: int, **script: float) -> Iterator[null_engine.Session]:
+def opened(seed: int, **script: float) -> Iterator[null.Session]:
     """Open a null engine."""
     with tempfile.TemporaryDirectory() as folder:
         engine = Path(folder, "engine")
         engine.write_text(json.dumps({"median_ms": TRUTH, "seed": seed, "runs": COUNT, **script}))
-        with null_engine.Session(engine, Cell("null", "yolov5n", "fp32", "static")) as session:
+        with null.Session(engine, Cell("null", "yolov5n", "fp32", "static")) as session:
             yield session
 
 

@@ -25,9 +25,11 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
-from speedmap import environment, openvino_engine, stats
-from speedmap.cells import Cell
-from speedmap.clock import Protocol, collect, warm_up
+from speedmap.engines import openvino
+from speedmap.machine import environment
+from speedmap.results.cell import Cell
+from speedmap.timing import stats
+from speedmap.timing.protocol import Protocol, collect, warm_up
 
 LIMIT = 0.03  # within which the two must agree
 OWN = {"NETWORK_NAME"}  # properties that may differ: a file format's name for the graph
@@ -44,7 +46,7 @@ def ours(engine: Path, imgsz: int, seconds: float) -> Round:
 def _ours(engine: Path, imgsz: int, seconds: float) -> Round:
     batch = np.random.default_rng(0).random((1, 3, imgsz, imgsz), np.float32)
     protocol = Protocol(0.5, seconds, 20)
-    with openvino_engine.Session(engine, Cell("openvino", "any", "fp16", "static")) as session:
+    with openvino.Session(engine, Cell("openvino", "any", "fp16", "static")) as session:
         session.load(batch)
         warm_up(lambda _: session.run(), [""], protocol)
         samples = [value for _, value in collect(lambda _: session.run(), [""], protocol)]
@@ -65,7 +67,7 @@ def theirs(onnx: Path, wanted: Path, seconds: float) -> Round:
 
 def write_properties(path: Path) -> None:
     """Write what an engine is compiled with, as benchmark_app reads it."""
-    wanted = openvino_engine.properties(environment.physical_cores())
+    wanted = openvino.properties(environment.physical_cores())
     path.write_text(json.dumps({"CPU": {name: str(value) for name, value in wanted.items()}}))
 
 

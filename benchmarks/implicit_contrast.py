@@ -13,7 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
-from speedmap import differences, records
+from speedmap.accuracy import paired_difference
+from speedmap.results import records
 
 HEADER = """|Model|Shape|FP16<br><sup>mAP|INT8 explicit<br><sup>mAP|INT8 explicit<br><sup>ms|INT8 implicit<br><sup>mAP\
 |INT8 implicit<br><sup>ms|
@@ -64,7 +65,7 @@ def time_of(found: dict) -> str:
 def notes(name: str, cells: dict[str, dict]) -> list[str]:
     """Say how far apart the two methods are, how much of the work each runs in INT8, and what is doubtful."""
     explicit, implicit = (cells[method].get("accuracy") for method in ("explicit", "implicit"))
-    gain = differences.between(explicit, implicit)
+    gain = paired_difference.between(explicit, implicit)
     lines = [f"- {name}: explicit - implicit = {gain} mAP"] if gain else []
     for method, found in cells.items():
         verify, speed = found.get("verify", {}), found.get("speed", {})

@@ -22,23 +22,35 @@ ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "workflow/scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from speedmap import calibrate, checkpoint, coco, detections, differences, export, fingerprint  # noqa: E402, I001
-from speedmap import geometry, images, map_error, openvino_engine, quantize, records, sensitivity, yolov5  # noqa: E402
-from speedmap.graph import Graph  # noqa: E402
-from speedmap.interface import INPUT  # noqa: E402
+from speedmap.accuracy import (
+    bootstrap,
+    evaluate,
+    paired_difference,
+)
+from speedmap.dataset import coco, images, letterbox
+from speedmap.engines import openvino
+from speedmap.graph import export, onnx_runtime
+from speedmap.graph.detector_graph import (
+    INPUT,
+    Graph,
+)
+from speedmap.model import checkpoint, postprocess, yolov5
+from speedmap.quantization import calibration, insert_qdq, sensitivity
+from speedmap.results import records
+from speedmap.run import fingerprint
 
 SHARED = ROOT.parent / "shared"
 
 
 def main(settings: argparse.Namespace) -> None:
-    options = quantize.DEFAULTS | json.loads(settings.options)
+    options = insert_qdq.DEFAULTS | json.loads(settings.options)
     settings.work.mkdir(parents=True, exist_ok=True)
     static, graph = (exported(settings.weights, settings.work, shape) for shape in ("static", settings.shape))
     pictures = coco.calibration_files(settings.calibration)
     statistics = calibrated(static, pictures, settings, options)
     chosen = selected(static, statistics, pictures, settings, options)
     truth = coco.parse(settings.data / "instances.json")
-    model = quantize.quantize(onnx.load(graph), statistics, chosen["float"], settings.dialect, options)
+    model = insert_qdq.quantize(onnx.load(graph), statistics, chosen["float"], settings.dialect, options)
     onnx.save(model, settings.work / f"{graph.stem}-{settings.dialect}.onnx")
     results = {
         "FP32": reference(graph, truth, settings),
@@ -55,18 +67,20 @@ def exported(weights: Path, work: Path, shape: str) -> Path:
     return path
 
 
-def calibrated(graph: Path, pictures: list[Path], settings: argparse.Namespace, options: dict) -> calibrate.Statistics:
+def calibrated(
+    graph: Path, pictures: list[Path], settings: argparse.Namespace, options: dict
+) -> calibration.Statistics:
     """Collect a graph's statistics, once."""
     path = settings.work / f"{graph.stem}-{options['images']}.npz"
     if not path.exists():
         start = time.perf_counter()
-        calibrate.collect(graph, pictures[: options["images"]], 640).save(path)
+        calibration.collect(graph, pictures[: options["images"]], 640).save(path)
         print(f"calibrated in {time.perf_counter() - start:.0f} s")
-    return calibrate.Statistics.load(path)
+    return calibration.Statistics.load(path)
 
 
 def selected(
-    graph: Path, statistics: calibrate.Statistics, pictures: list[Path], settings: argparse.Namespace, options: dict
+    graph: Path, statistics: calibration.Statistics, pictures: list[Path], settings: argparse.Namespace, options: dict
 ) -> dict:
     """Choose the convolutions that stay in float, once for the same code and options, unless only the head should."""
     if settings.head_only:
@@ -85,18 +99,18 @@ def reference(graph: Path, truth: dict, settings: argparse.Namespace) -> list[di
     """Detect with the float32 graph, once."""
     path = settings.work / f"{graph.stem}-{settings.data.name}-fp32.json"
     if not path.exists():
-        records.write(path, {"found": found(sensitivity.opened(onnx.load(graph)), truth, settings)})
+        records.write(path, {"found": found(onnx_runtime.opened(onnx.load(graph)), truth, settings)})
     return records.read(path)["found"]
 
 
 def in_openvino(model: onnx.ModelProto) -> Callable[[np.ndarray], np.ndarray]:
     """Compile a graph as speedmap does."""
-    compiled = openvino_engine.compile_graph(model.SerializeToString())
+    compiled = openvino.compile_graph(model.SerializeToString())
     request = compiled.create_infer_request()
     return lambda batch: request.infer({INPUT: batch})[compiled.output(0)].copy()
 
 
-ENGINES = {"tensorrt": sensitivity.opened, "openvino": in_openvino}
+ENGINES = {"tensorrt": onnx_runtime.opened, "openvino": in_openvino}
 
 
 def found(run: Callable[[np.ndarray], np.ndarray], truth: dict, settings: argparse.Namespace) -> list[dict]:
@@ -112,20 +126,20 @@ def detected(
     results = []
     for image, path in tqdm(files.items(), disable=None, leave=False):
         batch, placement = images.load(path, 640, dynamic)
-        raw = detections.detect(run(batch)[0], 0.001, 0.65, 300)
-        placed = detections.Detections(geometry.to_image(raw.boxes, placement), raw.scores, raw.classes)
-        results += detections.to_coco(placed, image, categories)
+        raw = postprocess.detect(run(batch)[0], 0.001, 0.65, 300)
+        placed = postprocess.Detections(letterbox.to_image(raw.boxes, placement), raw.scores, raw.classes)
+        results += postprocess.to_coco(placed, image, categories)
     return results
 
 
 def report(results: dict[str, list[dict]], truth: dict, settings: argparse.Namespace, chosen: dict) -> None:
     """Print both mAPs, the drop, and its standard error by a paired bootstrap over images."""
     annotations, ids = settings.data / "instances.json", [image["id"] for image in truth["images"]]
-    evaluated = {name: coco.evaluation(annotations, found, ids) for name, found in results.items()}
-    score = {name: 100 * coco.metrics(done)["map"] for name, done in evaluated.items()}
-    draws = {name: np.array(map_error.draws(done)["map"]) for name, done in evaluated.items()}
+    evaluated = {name: evaluate.evaluation(annotations, found, ids) for name, found in results.items()}
+    score = {name: 100 * evaluate.metrics(done)["map"] for name, done in evaluated.items()}
+    draws = {name: np.array(bootstrap.draws(done)["map"]) for name, done in evaluated.items()}
     drop = score["FP32"] - score["INT8"]
-    error = 100 * differences.standard_error(draws["FP32"] - draws["INT8"])
+    error = 100 * paired_difference.standard_error(draws["FP32"] - draws["INT8"])
     print(
         f"{settings.weights.stem} {settings.shape} {settings.dialect}: FP32 {score['FP32']:.2f} "
         f"INT8 {score['INT8']:.2f} drop {drop:.2f} +- {error:.2f} on {len(truth['images'])} images; "

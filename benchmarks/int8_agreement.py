@@ -20,14 +20,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from int8_accuracy import SHARED, calibrated, detected, exported, selected
 
-from speedmap import coco, quantize, records, sensitivity
+from speedmap.accuracy import evaluate
+from speedmap.dataset import coco
+from speedmap.graph import onnx_runtime
+from speedmap.quantization import insert_qdq, sensitivity
+from speedmap.results import records
 
 LEAST = (0.1, 0.3)  # scores above which what float32 finds counts as the truth
 ANY = [1] * 1000  # the category of every class
 
 
 def main(settings: argparse.Namespace) -> None:
-    options = quantize.DEFAULTS | json.loads(settings.options)
+    options = insert_qdq.DEFAULTS | json.loads(settings.options)
     settings.work.mkdir(parents=True, exist_ok=True)
     pictures = coco.calibration_files(settings.calibration)
     static = exported(settings.weights, settings.work, "static")
@@ -38,8 +42,8 @@ def main(settings: argparse.Namespace) -> None:
     scores = {}
     for shape in ("dynamic", "static"):
         model = onnx.load(exported(settings.weights, settings.work, shape))
-        rounded = quantize.quantize(model, statistics, chosen["float"], settings.dialect, options)
-        runs = (sensitivity.opened(each) for each in (model, rounded))
+        rounded = insert_qdq.quantize(model, statistics, chosen["float"], settings.dialect, options)
+        runs = (onnx_runtime.opened(each) for each in (model, rounded))
         expected, found = (detected(run, unseen, shape == "dynamic", ANY) for run in runs)
         for least in LEAST:
             scores[f"{shape} above {least}"] = agreement(expected, found, least, list(unseen), settings.work)
@@ -61,7 +65,7 @@ def agreement(expected: list[dict], found: list[dict], least: float, ids: list[i
     }
     path = work / "agreement.json"
     records.write(path, truth)
-    return 100 * coco.metrics(coco.evaluation(path, found, ids))["map"]
+    return 100 * evaluate.metrics(evaluate.evaluation(path, found, ids))["map"]
 
 
 if __name__ == "__main__":

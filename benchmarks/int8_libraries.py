@@ -15,9 +15,9 @@ import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
-from speedmap import coco, images, sensitivity
-from speedmap.graph import Graph
-from speedmap.interface import INPUT
+from speedmap.dataset import coco, images
+from speedmap.graph import onnx_runtime
+from speedmap.graph.detector_graph import INPUT, Graph
 
 METHODS = ("MinMax", "Entropy", "Percentile")
 
@@ -70,7 +70,7 @@ def main(settings: argparse.Namespace) -> None:
     files = coco.calibration_files(ours.SHARED / "coco/calibration/images")[:: 128 // settings.images]
     QUANTIZERS.get(settings.dialect, by_onnxruntime)(graph, head, files, out, settings.dialect)
     model, truth = onnx.load(out), coco.parse(settings.data / "instances.json")
-    found = ours.found(sensitivity.opened(model), truth, settings)
+    found = ours.found(onnx_runtime.opened(model), truth, settings)
     results = {"FP32": ours.reference(graph, truth, settings), "INT8": found}
     ours.report(results, truth, settings, {"float": head})
 

@@ -14,14 +14,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
-from speedmap import calibrate, checkpoint, coco, export, yolov5  # noqa: E402
+from speedmap.dataset import coco
+from speedmap.graph import export
+from speedmap.model import (
+    checkpoint,
+    yolov5,
+)
+from speedmap.quantization import calibration
 
 
 def measure(graph: Path, pictures: list[Path], count: int) -> None:
     """Calibrate once, in a process of its own, whose peak is then that of the calibration."""
     repeated = (pictures * (count // len(pictures) + 1))[:count]
     start, before = time.perf_counter(), time.process_time()
-    calibrate.collect(graph, repeated, 640)
+    calibration.collect(graph, repeated, 640)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     wall, busy = time.perf_counter() - start, time.process_time() - before
     print(f"{count} images: {wall:.0f} s ({busy:.0f} s of CPU time), peak {peak:.0f} MiB", flush=True)

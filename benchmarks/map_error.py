@@ -15,21 +15,23 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
-from speedmap import coco, differences, map_error
+from speedmap.accuracy import bootstrap as map_bootstrap
+from speedmap.accuracy import evaluate, paired_difference
+from speedmap.dataset import coco
 
 REPLICATIONS = 1000
 
 
-def bootstrap(evaluation: object, seed: int = map_error.SEED + 1) -> dict[str, np.ndarray]:
+def bootstrap(evaluation: object, seed: int = map_bootstrap.SEED + 1) -> dict[str, np.ndarray]:
     """Evaluate on single images drawn anew, the same draws for every call."""
     images = len(evaluation.params.imgIds)
     weights = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), REPLICATIONS)
-    return map_error.weighted(evaluation, weights)
+    return map_bootstrap.weighted(evaluation, weights)
 
 
 def compare(name: str, kept: np.ndarray, drawn: np.ndarray) -> None:
     """Print both standard errors in points."""
-    ours, theirs = (100 * differences.standard_error(values) for values in (kept, drawn))
+    ours, theirs = (100 * paired_difference.standard_error(values) for values in (kept, drawn))
     print(f"{name:40} records {ours:.3f}  bootstrap {theirs:.3f}  ratio {ours / theirs:.2f}")
 
 
@@ -42,9 +44,9 @@ def main() -> None:
     for file in options.detections:
         results = json.loads(file.read_text())
         start = time.perf_counter()
-        evaluation = coco.evaluation(options.annotations, results, images)
+        evaluation = evaluate.evaluation(options.annotations, results, images)
         evaluated = time.perf_counter()
-        kept = map_error.draws(evaluation)
+        kept = map_bootstrap.draws(evaluation)
         print(f"{file}: evaluation {evaluated - start:.2f} s, draws {time.perf_counter() - evaluated:.2f} s")
         found[str(file.parent)] = np.array(kept["map"]), bootstrap(evaluation)["map"]
     (first, (first_kept, first_drawn)), *others = found.items()

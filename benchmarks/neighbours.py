@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
-from speedmap import records
+from speedmap.results import records
 
 KINDS = {"speed": True, "accuracy": False, "engine": False, "verify": False}  # record -> whether its job was timed
 DONE = {"built": {"engine"}, "verified": {"verify"}, "measured": {"speed", "accuracy"}}

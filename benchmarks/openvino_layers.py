@@ -21,9 +21,8 @@ from tabulate import tabulate
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow/scripts"))
 
-from speedmap.graph import Graph
-from speedmap.interface import INPUT
-from speedmap.openvino_engine import compile_graph
+from speedmap.engines.openvino import compile_graph
+from speedmap.graph.detector_graph import INPUT, Graph
 
 HEADERS = ("kind", "kernel", "nodes", "ms")
 Profile = dict[tuple[str, str], dict[str, list[float]]]  # kind, kernel -> node -> milliseconds

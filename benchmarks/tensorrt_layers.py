@@ -18,17 +18,18 @@ from tabulate import tabulate
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow/scripts"))
 
-from speedmap import tensorrt_audit, tensorrt_engine
-from speedmap.cells import Cell
-from speedmap.cuda import Stream
-from speedmap.tensorrt_open import inspected, released
-from speedmap.tensorrt_runtime import load, platform
+from speedmap.engines.tensorrt import inspector
+from speedmap.engines.tensorrt import session as trt_session
+from speedmap.engines.tensorrt.cuda import Stream
+from speedmap.engines.tensorrt.engine_file import inspected, released
+from speedmap.engines.tensorrt.library import load, platform
+from speedmap.results.cell import Cell
 
 
 def main(settings: argparse.Namespace) -> None:
     times = profiled(settings.engine, settings.count)
     with Stream(), released():
-        layers = tensorrt_audit.parse(inspected(settings.engine, platform()))
+        layers = inspector.parse(inspected(settings.engine, platform()))
     kinds = {plain(layer["Name"]): layer["LayerType"] for layer in layers}
     print(tabulate(by_kind(times, kinds), ("kind", "layers", "ms"), "github", floatfmt=".3f"))
 
@@ -46,7 +47,7 @@ def profiled(engine: Path, count: int) -> dict[str, float]:
             self.times[plain(layer_name)].append(ms)
 
     profiler, cell = Profiler(), Cell("tensorrt", engine.parent.name, "any", "any")
-    with tensorrt_engine.Session(engine, cell) as session:
+    with trt_session.Session(engine, cell) as session:
         session.load(np.random.default_rng(0).random(session.likeliest, np.float32))
         for _ in range(count):  # until the clocks are up
             session.run()

@@ -14,9 +14,13 @@ from generate import EVALUATION, NAMES
 
 SAMPLE = Path(__file__).resolve().parent
 sys.path.insert(0, str(SAMPLE.parent / "workflow" / "scripts"))
-from speedmap import checkpoint, detections, geometry, images  # noqa: E402
-from speedmap.layout import Layout  # noqa: E402
-from speedmap.yolov5 import YOLOv5, build  # noqa: E402
+from speedmap.dataset import images, letterbox
+from speedmap.model import (
+    checkpoint,
+    postprocess,
+)
+from speedmap.model.architecture import Architecture
+from speedmap.model.yolov5 import YOLOv5, build
 
 WIDTH = 1 / 8  # of the official number of channels
 NOTHING = -math.log(len(NAMES) - 1)  # the logit of a class by chance
@@ -45,7 +49,7 @@ def save(path: Path, network: YOLOv5) -> None:
 
 def create(size: str, start: Path | None) -> YOLOv5:
     """Make the network of a size, from the weights of a file where there is one that fits."""
-    network = YOLOv5(Layout.official(size, len(NAMES), WIDTH))
+    network = YOLOv5(Architecture.official(size, len(NAMES), WIDTH))
     with torch.no_grad():
         for conv in network.model[24].m:
             conv.bias.view(-1, 5 + len(NAMES))[:, 5:] = NOTHING
@@ -62,17 +66,17 @@ def create(size: str, start: Path | None) -> YOLOv5:
 def evaluate(path: Path, device: torch.device, folder: Path = SAMPLE) -> dict[str, float]:
     """Score a checkpoint file on the evaluation images at SIDE x SIDE; {} where pycocotools is not installed."""
     try:
-        from speedmap import coco
+        from speedmap.accuracy import evaluate as scoring
     except ImportError:
         return {}
     network, found = build(checkpoint.load(path).tensors).to(device), []
     for number in EVALUATION:
         image, placement = images.load(folder / "images" / f"{number:06}.jpg", SIDE, dynamic=False)
         output = network(torch.from_numpy(image).to(device))[0].float().cpu().numpy()
-        result = detections.detect(output, conf=0.001, iou=0.65, max_det=300)
-        mapped = detections.Detections(geometry.to_image(result.boxes, placement), result.scores, result.classes)
-        found += detections.to_coco(mapped, number, list(range(1, len(NAMES) + 1)))
-    return coco.evaluate(folder / "instances.json", found, EVALUATION)
+        result = postprocess.detect(output, conf=0.001, iou=0.65, max_det=300)
+        mapped = postprocess.Detections(letterbox.to_image(result.boxes, placement), result.scores, result.classes)
+        found += postprocess.to_coco(mapped, number, list(range(1, len(NAMES) + 1)))
+    return scoring.evaluate(folder / "instances.json", found, EVALUATION)
 
 
 def report(path: Path, device: torch.device) -> None:

@@ -13,8 +13,8 @@ from torch import Tensor
 from checkpoints import log, save
 from data import SIDE, View, augment
 from loss import detection_loss
-from speedmap.layout import STRIDES
-from speedmap.yolov5 import YOLOv5
+from speedmap.model.architecture import STRIDES
+from speedmap.model.yolov5 import YOLOv5
 
 FINAL = View(SIDE, (0.75, 1.4), 0.55)  # as the images of the evaluation are
 SMALL = View(384, (0.5, 0.9), 1.0)  # most of an image, smaller: more steps

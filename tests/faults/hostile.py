@@ -12,7 +12,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from speedmap.yolov5 import Layout, YOLOv5
+from speedmap.model.yolov5 import Layout, YOLOv5
 
 RUN = "touch ran"  # as a shell command
 CODE = "open('ran', 'w')"  # as Python

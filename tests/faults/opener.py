@@ -9,8 +9,8 @@ import resource
 import sys
 from pathlib import Path
 
-from speedmap import weights
-from speedmap.diagnose import job
+from speedmap.errors.explain import job
+from speedmap.model import weights
 
 CLASSES = ["a", "b", "c"]
 MIB = 2**20

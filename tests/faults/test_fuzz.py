@@ -19,11 +19,13 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
 import hostile
-from speedmap import checkpoint, records, schemas, table, weights
-from speedmap import settings as config_settings
-from speedmap.cells import Cell
 from speedmap.errors import UserError
-from speedmap.row import Row
+from speedmap.model import checkpoint, weights
+from speedmap.reporting import table
+from speedmap.results import records, schema
+from speedmap.results.cell import Cell
+from speedmap.results.cell_result import CellResult
+from speedmap.run import config as run_config
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -150,11 +152,11 @@ def test_a_changed_record_is_refused_or_makes_a_table(tmp_path_factory, data, ki
     measured[kind] = changed(data, measured[kind])
     path = folder / f"{kind}.json"
     path.write_text(json.dumps(measured[kind]))
-    if said := refusal(lambda: schemas.checked([str(path)])):
+    if said := refusal(lambda: schema.checked([str(path)])):
         assert said.startswith(f"{path}: ")
         return
     cell = Cell(**measured[kind]["cell"])
-    row = Row(cell, measured["speed"], measured["accuracy"], None)
+    row = CellResult(cell, measured["speed"], measured["accuracy"], None)
     config = {"models": {cell.model: {"weights": "a.pt"}}, "precisions": ["fp16", "int8"],
               "shapes": ["dynamic", "static"], "torch": True, "skip": [], "imgsz": 640,
               "accuracy": {"conf": 0, "iou": 0, "max_det": 1}, "speed": {"conf": 0, "iou": 0}}  # fmt: skip
@@ -167,7 +169,7 @@ def test_any_text_as_a_record(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "any.json"
     path.write_text(text, errors="replace")
     with pytest.raises(records.RecordError, match=r"any\.json"):
-        schemas.checked([str(path)])
+        schema.checked([str(path)])
 
 
 @fuzz
@@ -175,7 +177,7 @@ def test_any_text_as_a_record(tmp_path_factory, text):
 def test_a_changed_config_is_refused_or_understood(data):
     config = changed(data, CONFIG)
     valid = not list(Draft202012Validator(yaml.safe_load(SCHEMA.read_text())).iter_errors(config))
-    if said := refusal(lambda: (validate(config, str(SCHEMA)), config_settings.check(config, []))):
+    if said := refusal(lambda: (validate(config, str(SCHEMA)), run_config.check(config, []))):
         assert not valid or said.startswith(("models.", "skip: "))
         return
-    assert all(cell.count("-") >= 2 for cell in config_settings.cells(config))
+    assert all(cell.count("-") >= 2 for cell in run_config.cells(config))

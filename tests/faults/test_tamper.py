@@ -19,9 +19,10 @@ import type_fp16
 import type_int8
 import verify_engine
 from kill import ROOT, faults, metrics, missing, run
-from speedmap import backends, records
-from speedmap.cells import Cell
-from speedmap.diagnose import job
+from speedmap.engines import registry
+from speedmap.errors.explain import job
+from speedmap.results import records
+from speedmap.results.cell import Cell
 
 CELL, MODEL = "results/openvino/yolov5s-mini-fp16-static", "yolov5s-mini"
 INT8 = CELL.replace("fp16", "int8")
@@ -141,7 +142,7 @@ def quantize():
 
 
 def build(folder="out"):
-    build_engine.main("openvino", backends.platform("openvino"), f"{CELL}/model.onnx", DATASET, 128, False, {},
+    build_engine.main("openvino", registry.platform("openvino"), f"{CELL}/model.onnx", DATASET, 128, False, {},
                       f"{folder}/engine", f"{folder}/engine.json")  # fmt: skip
 
 
@@ -242,5 +243,5 @@ def test_speed_and_map_of_different_engines_make_no_figure(results):
 def test_what_is_not_tampered_with_makes_a_table(results):
     tabulate()
     assert missing(results) == []
-    assert backends.engine("openvino")
+    assert registry.engine("openvino")
     assert records.read(Path(DATASET))["schema"] == 1

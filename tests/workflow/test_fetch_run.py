@@ -13,7 +13,7 @@ import cv2
 import pytest
 import yaml
 
-from speedmap import records
+from speedmap import storage
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.workflow
@@ -53,7 +53,7 @@ def sources(folder, url):
     with zipfile.ZipFile(folder / "boxes.zip", "w") as archive:
         archive.writestr("boxes/val.json", json.dumps(truth))
         archive.writestr("boxes/train.json", json.dumps(train))
-    given = {name: {"url": f"{url}/{name}.zip", "sha256": records.sha256(folder / f"{name}.zip")}
+    given = {name: {"url": f"{url}/{name}.zip", "sha256": storage.sha256(folder / f"{name}.zip")}
              for name in ("val", "boxes")}  # fmt: skip
     return {"images": {**given["val"], "member": "val/"}, "annotations": {**given["boxes"], "member": "boxes/val.json"},
             "calibration": {"url": f"{url}/train/", "member": "boxes/train.json", "count": 3}}  # fmt: skip

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 import yaml
 
-from speedmap import environment, openvino_engine, records, stats
-from speedmap.cells import Cell
+from speedmap.engines import openvino
+from speedmap.machine import environment
+from speedmap.results import records
+from speedmap.results.cell import Cell
+from speedmap.timing import stats
 
 ROOT = Path(__file__).parents[2]
 SHA = "0" * 64
@@ -25,7 +28,7 @@ pytestmark = pytest.mark.workflow
 
 
 def shared(cell):
-    platform = openvino_engine.platform()
+    platform = openvino.platform()
     facts = {"cpu": environment.cpu_name(), "system": "Linux", "versions": {}, "platform": platform, "code": "0" * 12}
     return {"cell": vars(cell), "artefact": {"engine_sha256": SHA}, "measured": "2026-01-02T03:04:05+00:00",
             "environment": {**facts, "commit": "c" * 40, "commit_from": "git", "dirty": False}, "imgsz": 640,

@@ -178,7 +178,7 @@ rule build_engine:
         platform=PLATFORM,
         imgsz=config["imgsz"],
         options=options_of_build,
-        code=fingerprint("build_engine", f"{BACKEND}_engine"),
+        code=fingerprint("build_engine", BACKEND),
     script:
         "../scripts/build_engine.py"
 
@@ -204,6 +204,6 @@ rule verify_engine:
     params:
         backend=BACKEND,
         imgsz=config["imgsz"],
-        code=fingerprint("verify_engine", f"{BACKEND}_engine"),
+        code=fingerprint("verify_engine", BACKEND),
     script:
         "../scripts/verify_engine.py"

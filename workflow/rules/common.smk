@@ -9,30 +9,33 @@ from snakemake.utils import validate
 SCRIPTS = Path(workflow.basedir, "workflow/scripts")
 sys.path.insert(0, str(SCRIPTS))
 
-from speedmap import backends, diagnose, environment, failures, gpus, settings, takeover
-from speedmap.errors import UserError
-from speedmap.fingerprint import contents, fingerprint_of, stamp
+from speedmap.engines import registry
+from speedmap.errors import UserError, explain
+from speedmap.machine import environment, gpu_lease
+from speedmap.run import config as settings
+from speedmap.run import failed_run, workdir_lock
+from speedmap.run.fingerprint import contents, fingerprint_of, stamp
 
 config |= settings.replacing(given)
 validate(config, "../schemas/config.schema.yaml")
 
 # held as long as this process lives
-ALIVE = takeover.take_over(Path(".snakemake"), Path("results"), workflow.is_main_process)
+ALIVE = workdir_lock.take_over(Path(".snakemake"), Path("results"), workflow.is_main_process)
 
 if workflow.is_main_process:
-    failures.forget_partial(Path("results/table.md"))
+    failed_run.forget_partial(Path("results/table.md"))
 
 try:
     settings.check(config, workflow.configfiles)
-    BACKEND, PLATFORM = backends.planned(config["backend"], config["platform"])
+    BACKEND, PLATFORM = registry.planned(config["backend"], config["platform"])
     if config["torch"] and not config["platform"]:
-        backends.check_torch(BACKEND)
+        registry.check_torch(BACKEND)
     environment.commit()  # a wrong variable is told now, not after the first measurement
     settings.check_method(config["int8"]["method"], PLATFORM)
 except UserError as error:
     raise WorkflowError(str(error))
 
-if BACKEND == "tensorrt" and workflow.is_main_process and (others := gpus.left_out()):
+if BACKEND == "tensorrt" and workflow.is_main_process and (others := gpu_lease.left_out()):
     print(others, file=sys.stderr)
 
 ENVIRONMENT = str(Path(workflow.basedir, "envs", "gpu.yaml" if BACKEND == "tensorrt" else "cpu.yaml"))
@@ -55,13 +58,13 @@ wildcard_constraints:
 
 
 onstart:
-    takeover.terminate_without_deadlock()
-    failures.forget_reasons(workflow.dag)
+    workdir_lock.terminate_without_deadlock()
+    failed_run.forget_reasons(workflow.dag)
 
 
 def fingerprint(script, *engines):
     """Hash an adapter and all of the library that it imports, since Snakemake watches the script's own file only."""
-    return fingerprint_of(SCRIPTS, script, *engines)
+    return fingerprint_of(SCRIPTS, script, *(registry.MODULES[engine] for engine in engines))
 
 
 def folder_of(part):
@@ -111,25 +114,23 @@ def number_of_attempt(wildcards, attempt):
 
 def baseline_folder(wildcards):
     try:
-        return str(published.baseline(config["baseline"], BACKEND, PLATFORM))
+        return str(publishing.baseline(config["baseline"], BACKEND, PLATFORM))
     except UserError as error:
         raise WorkflowError(str(error))
 
 
 def baseline_records(wildcards):
-    return published.recorded(Path(baseline_folder(wildcards)))
+    return publishing.recorded(Path(baseline_folder(wildcards)))
 
 
 def tabulate_what_there_is():
     """Make the table of a run that failed before its table; any other table that is there stays as it is."""
-    from speedmap import partial
-
-    missing, outputs = failures.unmade(workflow.dag), ("results/table.md", "results/table.csv")
+    missing, outputs = failed_run.unmade(workflow.dag), ("results/table.md", "results/table.csv")
     if outputs[0] in missing:
         cells = settings.planned(config, BACKEND)
-        partial.write(cells, RECORDS, missing, "results/dataset.json", CONFIG, BACKEND, *outputs)
+        failed_run.write(cells, RECORDS, missing, "results/dataset.json", CONFIG, BACKEND, *outputs)
 
 
 def explain_the_killed(logs):
     for log in logs:
-        print(*diagnose.killed(Path(log).read_text(errors="replace")), sep="\n", file=sys.stderr)
+        print(*explain.killed(Path(log).read_text(errors="replace")), sep="\n", file=sys.stderr)

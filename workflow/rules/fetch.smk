@@ -4,12 +4,12 @@ A failed attempt leaves a .part beside the target, which is no output of the rul
 A file that was put at the target's path by hand is taken as it is. Archives may be deleted once they are unpacked.
 """
 
-from speedmap import sources
+from speedmap.run import downloads
 
-DOWNLOADS = sources.downloads(config)  # path below resources/ -> how to get it, in all of these
-IMAGES = sources.unpacked(config, "images")
-ANNOTATIONS = sources.unpacked(config, "annotations")
-CALIBRATION = sources.calibration(config)
+DOWNLOADS = downloads.downloads(config)  # path below resources/ -> how to get it, in all of these
+IMAGES = downloads.unpacked(config, "images")
+ANNOTATIONS = downloads.unpacked(config, "annotations")
+CALIBRATION = downloads.calibration(config)
 SOURCES = DOWNLOADS | IMAGES | ANNOTATIONS | CALIBRATION
 
 
@@ -19,7 +19,7 @@ rule fetch:
     log:
         "logs/fetch/{path}.log",
     wildcard_constraints:
-        path=sources.pattern(DOWNLOADS),
+        path=downloads.pattern(DOWNLOADS),
     priority: 1
     retries: 3
     localrule: True
@@ -39,7 +39,7 @@ rule unpack_annotations:
     log:
         "logs/unpack/{path}.log",
     wildcard_constraints:
-        path=sources.pattern(ANNOTATIONS),
+        path=downloads.pattern(ANNOTATIONS),
     localrule: True
     conda:
         ENVIRONMENT
@@ -53,7 +53,7 @@ use rule unpack_annotations as unpack_images with:
     output:
         directory("resources/{path}"),
     wildcard_constraints:
-        path=sources.pattern(IMAGES),
+        path=downloads.pattern(IMAGES),
 
 
 rule fetch_calibration:
@@ -64,7 +64,7 @@ rule fetch_calibration:
     log:
         "logs/fetch_calibration/{path}.log",
     wildcard_constraints:
-        path=sources.pattern(CALIBRATION),
+        path=downloads.pattern(CALIBRATION),
     retries: 3
     localrule: True
     conda:

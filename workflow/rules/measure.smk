@@ -27,7 +27,7 @@ rule measure_speed:
         backend=BACKEND,
         imgsz=config["imgsz"],
         protocol=config["speed"],
-        code=fingerprint("measure_speed", f"{BACKEND}_engine"),
+        code=fingerprint("measure_speed", BACKEND),
     script:
         "../scripts/measure_speed.py"
 
@@ -52,7 +52,7 @@ rule detect:
         backend=BACKEND,
         imgsz=config["imgsz"],
         protocol=config["accuracy"],
-        code=fingerprint("detect", f"{BACKEND}_engine"),
+        code=fingerprint("detect", BACKEND),
     script:
         "../scripts/detect.py"
 
@@ -71,7 +71,7 @@ rule measure_accuracy:
     conda:
         ENVIRONMENT
     params:
-        code=fingerprint("measure_accuracy", "accuracy", f"{BACKEND}_engine"),
+        code=fingerprint("measure_accuracy", BACKEND),
     script:
         "../scripts/measure_accuracy.py"
 
@@ -90,7 +90,7 @@ use rule measure_speed as measure_torch_speed with:
         device=DEVICE,
         imgsz=config["imgsz"],
         protocol=config["speed"],
-        code=fingerprint("measure_speed", "torch_engine"),
+        code=fingerprint("measure_speed", "torch"),
 
 
 use rule detect as detect_by_torch with:
@@ -109,7 +109,7 @@ use rule detect as detect_by_torch with:
         device=DEVICE,
         imgsz=config["imgsz"],
         protocol=config["accuracy"],
-        code=fingerprint("detect", "torch_engine"),
+        code=fingerprint("detect", "torch"),
 
 
 use rule measure_accuracy as measure_torch_accuracy with:
@@ -124,4 +124,4 @@ use rule measure_accuracy as measure_torch_accuracy with:
     benchmark:
         f"logs/torch/{CELL}/measure_accuracy.jsonl"
     params:
-        code=fingerprint("measure_accuracy", "accuracy", "torch_engine"),
+        code=fingerprint("measure_accuracy", "torch"),

@@ -1,6 +1,6 @@
 """From records to what people read."""
 
-from speedmap import published
+from speedmap.publishing import publish as publishing
 
 SPEED = collect(f"results/{BACKEND}/{{cell}}/speed{{build}}.json", cell=CELLS, build=BUILDS)
 ACCURACY = collect(f"results/{BACKEND}/{{cell}}/accuracy.json", cell=settings.with_accuracy(config))
@@ -11,7 +11,7 @@ VERIFIED = collect(f"results/{BACKEND}/{{cell}}/verify{{build}}.json", cell=CELL
 RECORDS = SPEED + ACCURACY + (TORCH_SPEED + TORCH_ACCURACY if config["torch"] else [])
 CHOICES = collect(f"results/calibration/{{model}}-{BACKEND}.json", model=config["models"])
 SENSITIVITY = CHOICES if "int8" in config["precisions"] and not IMPLICIT else []
-FOLDER = f"results/published/{published.folder(BACKEND, PLATFORM)}"
+FOLDER = f"results/published/{publishing.folder(BACKEND, PLATFORM)}"
 
 
 rule render_table:
@@ -121,7 +121,7 @@ rule publish_records:
     conda:
         ENVIRONMENT
     params:
-        identity=published.identity(BACKEND, PLATFORM),
+        identity=publishing.identity(BACKEND, PLATFORM),
         force=config["publish"]["force"],
         code=fingerprint("publish_records"),
     script:

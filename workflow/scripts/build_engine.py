@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
-from speedmap import backends, gpus, records
-from speedmap.diagnose import job
+from speedmap import storage
+from speedmap.engines import registry
+from speedmap.errors.explain import job
+from speedmap.machine import gpu_lease
+from speedmap.results import records
 
 
 def main(
@@ -19,11 +22,11 @@ def main(
 ) -> None:
     """Build an engine; the record beside it says what it was built from, on what and how."""
     height, width = map(int, next(iter(records.read(Path(dataset))["shapes"])).split("x"))  # the most frequent shape
-    module, engine = backends.engine(backend), Path(out)
-    backends.demand(platform, module.platform())
-    with gpus.lease(module, alone=False) as run:
+    module, engine = registry.engine(backend), Path(out)
+    registry.demand(platform, module.platform())
+    with gpu_lease.lease(module, alone=False) as run:
         facts = module.build(Path(onnx), engine, (height, width), imgsz, dynamic, options)
-    identity = {"engine_sha256": records.sha256(engine), "onnx_sha256": records.sha256(Path(onnx))}
+    identity = {"engine_sha256": storage.sha256(engine), "onnx_sha256": storage.sha256(Path(onnx))}
     made = {"platform": module.platform(), "bytes": engine.stat().st_size, "options": options, "build": facts}
     records.write(Path(record), {**identity, **made, "runs": [run]})
 

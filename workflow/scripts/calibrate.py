@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from speedmap import calibrate, records
-from speedmap.diagnose import job
+from speedmap.errors.explain import job
+from speedmap.quantization import calibration
+from speedmap.results import records
 
 FEW = 8  # images for random weights, which need some ranges, not good ones
 
@@ -12,7 +13,7 @@ def main(onnx: str, weights: str, dataset: str, imgsz: int, count: int | None, o
     """Write the statistics of the float32 graph's tensors on the first `count` calibration images, None: all."""
     files = [Path(image["file"]) for image in records.read(Path(dataset))["calibration"]][:count]
     files = files[:FEW] if records.read(Path(weights))["random"] else files
-    calibrate.collect(Path(onnx), files, imgsz).save(Path(out))
+    calibration.collect(Path(onnx), files, imgsz).save(Path(out))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from speedmap import coco, records
-from speedmap.diagnose import job
+from speedmap.dataset import coco
+from speedmap.errors.explain import job
+from speedmap.results import records
 
 
 def main(

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from speedmap import records, sensitivity
-from speedmap.calibrate import Statistics
-from speedmap.diagnose import job
+from speedmap.errors.explain import job
+from speedmap.quantization import sensitivity
+from speedmap.quantization.calibration import Statistics
+from speedmap.results import records
 
 
 def main(

@@ -3,9 +3,10 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from speedmap import compare, records
-from speedmap.diagnose import job
-from speedmap.gather import gather
+from speedmap.errors.explain import job
+from speedmap.publishing import compare
+from speedmap.results import records
+from speedmap.results.cell_result import gather
 
 
 def main(paths: list[str], baseline_paths: list[str], baseline: str, limits: dict, out: str) -> None:

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from speedmap import provenance, records
-from speedmap.diagnose import job
-from speedmap.gather import gather
+from speedmap.errors.explain import job
+from speedmap.publishing import provenance
+from speedmap.results import records
+from speedmap.results.cell_result import gather
 
 
 def main(paths: list[str], config: dict, out: str) -> None:

@@ -7,14 +7,14 @@ import sys
 
 import yaml
 
-from speedmap import backends
+from speedmap.engines import registry
 from speedmap.errors import UserError
 
 
 def main(wanted: str) -> None:
     """Print the config keys `backend` and `platform`."""
     try:
-        backend, platform = backends.planned(wanted, None)
+        backend, platform = registry.planned(wanted, None)
     except UserError as error:
         sys.exit(f"error: {error}")
     print(yaml.safe_dump({"backend": backend, "platform": platform}, sort_keys=False), end="")

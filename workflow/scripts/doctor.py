@@ -2,7 +2,7 @@
 
 import sys
 
-from speedmap import doctor
+from speedmap.run import doctor
 
 
 def main(files: list[str]) -> int:

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
-from speedmap import history, plots, records
-from speedmap.diagnose import job
+from speedmap import storage
+from speedmap.errors.explain import job
+from speedmap.publishing import history
+from speedmap.reporting import plots
 
 
 def main(source: str, out: str) -> None:
     """Write results/history.svg."""
-    with records.atomic(Path(out)) as temporary:
+    with storage.atomic(Path(out)) as temporary:
         plots.history(history.read(Path(source)), temporary)
 
 

@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-from speedmap import plots, records
-from speedmap.diagnose import job
-from speedmap.gather import gather
-from speedmap.points import points
+from speedmap import storage
+from speedmap.errors.explain import job
+from speedmap.reporting import plots
+from speedmap.reporting.pareto_points import points
+from speedmap.results.cell_result import gather
 
 
 def main(paths: list[str], out: str) -> None:
     """Write results/pareto.svg."""
-    with records.atomic(Path(out)) as temporary:
+    with storage.atomic(Path(out)) as temporary:
         plots.pareto(points(gather(paths)), temporary)
 
 

@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
-from speedmap import export, images, records, weights
-from speedmap.diagnose import job
+from speedmap import storage
+from speedmap.dataset import images
+from speedmap.errors.explain import job
+from speedmap.graph import export
+from speedmap.model import weights
+from speedmap.results import records
 
 CHECKED = 3  # calibration images that the graph is compared with torch on
 
@@ -14,7 +18,7 @@ def main(network: str, dataset: str, imgsz: int, dynamic: bool, out: str, record
     files = [image["file"] for image in records.read(Path(dataset))["calibration"][:CHECKED]]
     export.export(model, path, imgsz, dynamic)
     difference = export.worst_difference(model, path, [images.load(Path(file), imgsz, dynamic)[0] for file in files])
-    records.write(Path(record), {"onnx_sha256": records.sha256(path), "opset": export.OPSET, "difference": difference})
+    records.write(Path(record), {"onnx_sha256": storage.sha256(path), "opset": export.OPSET, "difference": difference})
 
 
 if __name__ == "__main__":

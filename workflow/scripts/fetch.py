@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from speedmap.diagnose import job
-from speedmap.fetch import fetch
+from speedmap.dataset.download import fetch
+from speedmap.errors.explain import job
 
 
 def main(target: Path, source: dict) -> None:

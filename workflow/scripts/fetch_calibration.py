@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from speedmap.calibration_set import fetch_images
-from speedmap.diagnose import job
+from speedmap.dataset.calibration_images import fetch_images
+from speedmap.errors.explain import job
 
 
 def main(archive: Path, target: Path, source: dict) -> None:

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from speedmap import compare, compare_page, records
-from speedmap.diagnose import job
+from speedmap import storage
+from speedmap.errors.explain import job
+from speedmap.publishing import compare, compare_page
+from speedmap.results import records
 
 
 def main(comparison: str, out: str, log: str) -> None:
@@ -14,7 +16,7 @@ def main(comparison: str, out: str, log: str) -> None:
     if compare.failed(record["changes"]):
         Path(log).write_text(text)
         raise SystemExit(1)
-    with records.atomic(Path(out)) as temporary:
+    with storage.atomic(Path(out)) as temporary:
         temporary.write_text(text)
 
 

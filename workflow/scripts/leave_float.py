@@ -3,13 +3,13 @@
 import shutil
 from pathlib import Path
 
-from speedmap import records
-from speedmap.diagnose import job
+from speedmap import storage
+from speedmap.errors.explain import job
 
 
 def main(onnx: str, out: str) -> None:
     """Copy the graph to where its cell's engine is built from."""
-    with records.atomic(Path(out)) as temporary:
+    with storage.atomic(Path(out)) as temporary:
         shutil.copyfile(onnx, temporary)
 
 

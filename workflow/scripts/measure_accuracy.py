@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from speedmap import records, scoring
-from speedmap.diagnose import job
+from speedmap.accuracy import evaluate
+from speedmap.errors.explain import job
+from speedmap.results import records
 
 
 def main(parts: list[str], dataset: str, code: str, out: str, found: str) -> None:
     """Write the accuracy record of a cell, and the COCO result file behind it."""
-    record, detections = scoring.score([records.read(Path(part)) for part in parts], records.read(Path(dataset)), code)
-    scoring.write_detections(Path(found), detections)
+    record, detections = evaluate.score([records.read(Path(part)) for part in parts], records.read(Path(dataset)), code)
+    evaluate.write_detections(Path(found), detections)
     records.write(Path(out), record)
 
 

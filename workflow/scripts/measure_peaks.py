@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
-from speedmap import backends, gpus, peaks, records
-from speedmap.diagnose import job
+from speedmap.engines import registry
+from speedmap.errors.explain import job
+from speedmap.machine import gpu_lease
+from speedmap.results import records
+from speedmap.timing import device_peaks
 
 
 def main(out: str) -> None:
     """Write results/peaks.json."""
-    with gpus.lease(backends.engine("torch"), alone=True) as run:
-        found = peaks.measure()
+    with gpu_lease.lease(registry.engine("torch"), alone=True) as run:
+        found = device_peaks.measure()
     records.write(Path(out), found | {"runs": [run]})
 
 

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
-from speedmap import backends, gpus, measurement, records, speed
-from speedmap.cells import Cell
-from speedmap.diagnose import job
+from speedmap.engines import registry
+from speedmap.errors.explain import job
+from speedmap.machine import gpu_lease
+from speedmap.results import metadata, records
+from speedmap.results.cell import Cell
+from speedmap.timing import speed
 
 
 def main(
@@ -22,11 +25,11 @@ def main(
     """Write the speed record of a cell."""
     audit = records.read(Path(verified)) if verified else None
     data = records.read(Path(dataset))
-    module, described = backends.engine(cell.backend), measurement.built(Path(engine), Path(built))
-    with gpus.lease(module, alone=True) as run:
+    module, described = registry.engine(cell.backend), metadata.built(Path(engine), Path(built))
+    with gpu_lease.lease(module, alone=True) as run:
         record = speed.measure(module, cell, Path(engine), data, imgsz, protocol, audit) | {"runs": [run]}
     speed.demand_stable(record, attempt)
-    records.write(Path(out), measurement.complete(record, cell, module, described, protocol, code))
+    records.write(Path(out), metadata.complete(record, cell, module, described, protocol, code))
 
 
 if __name__ == "__main__":

@@ -4,17 +4,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from speedmap import published_index, records
-from speedmap.diagnose import job
+from speedmap import storage
+from speedmap.errors.explain import job
+from speedmap.publishing import index
 
 
 def main(out: str, csv: str) -> None:
     """Write results/published/README.md and index.csv."""
-    found = published_index.entries(Path(out).parent)
-    with records.atomic(Path(csv)) as temporary:
+    found = index.entries(Path(out).parent)
+    with storage.atomic(Path(csv)) as temporary:
         pd.DataFrame(found).to_csv(temporary, index=False)
-    with records.atomic(Path(out)) as temporary:
-        temporary.write_text(published_index.render(found))
+    with storage.atomic(Path(out)) as temporary:
+        temporary.write_text(index.render(found))
 
 
 if __name__ == "__main__":

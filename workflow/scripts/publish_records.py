@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from speedmap import published
-from speedmap.diagnose import job
+from speedmap.errors.explain import job
+from speedmap.publishing import publish
 
 
 def main(paths: list[str], others: list[str], identity: dict, force: bool, manifest: str) -> None:
     """Fill a folder of results/published."""
-    published.publish(paths, others, Path(manifest).parent, identity, force)
+    publish.publish(paths, others, Path(manifest).parent, identity, force)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,17 @@
 
 from pathlib import Path
 
-from speedmap import records, weights
-from speedmap.diagnose import job
+from speedmap import storage
+from speedmap.errors.explain import job
+from speedmap.model import weights
+from speedmap.results import records
 
 
 def main(model: str, source: str, dataset: str, out: str, record: str) -> None:
     """Write a model's fused network as safetensors, and beside it where it came from."""
     classes = [category["name"] for category in records.read(Path(dataset))["categories"]]
     facts = weights.normalise(model, source, classes, Path(out))
-    records.write(Path(record), {"model": model, **facts, "engine_sha256": records.sha256(Path(out))})
+    records.write(Path(record), {"model": model, **facts, "engine_sha256": storage.sha256(Path(out))})
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from speedmap import history
-from speedmap.diagnose import job
-from speedmap.gather import gather
+from speedmap.errors.explain import job
+from speedmap.publishing import history
+from speedmap.results.cell_result import gather
 
 
 def main(paths: list[str], out: str) -> None:

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
-from speedmap import audit, records, report
-from speedmap.diagnose import job
-from speedmap.gather import gather
+from speedmap import storage
+from speedmap.errors.explain import job
+from speedmap.graph import multiply_adds
+from speedmap.reporting import report
+from speedmap.results import records
+from speedmap.results.cell_result import gather
 
 
 def by_model(paths: list[str], models: list[str]) -> dict[str, Path]:
@@ -19,12 +22,12 @@ def main(inputs: dict, models: list[str], imgsz: int, out: str) -> None:
         Path(inputs["template"]),
         Path(inputs["table"]).read_text(),
         gather(inputs["records"]),
-        {name: sum(audit.multiply_adds(path, imgsz).values()) for name, path in graphs.items()},
+        {name: sum(multiply_adds.count(path, imgsz).values()) for name, path in graphs.items()},
         records.read(Path(inputs["peaks"])),
         {name: records.read(path) for name, path in choices.items()},
         records.read(Path(inputs["environment"])),
     )
-    with records.atomic(Path(out)) as temporary:
+    with storage.atomic(Path(out)) as temporary:
         temporary.write_text(text)
 
 

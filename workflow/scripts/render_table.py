@@ -2,19 +2,21 @@
 
 from pathlib import Path
 
-from speedmap import details, records, schemas, table
-from speedmap.diagnose import job
-from speedmap.gather import gather
+from speedmap import storage
+from speedmap.errors.explain import job
+from speedmap.reporting import detail_table, table
+from speedmap.results import records, schema
+from speedmap.results.cell_result import gather
 
 
 def main(paths: list[str], dataset: str, config: dict, backend: str, out: str, csv: str) -> None:
     """Write table.md and table.csv."""
     data = records.read(Path(dataset))
-    rows = gather(schemas.checked(paths, data))
+    rows = gather(schema.checked(paths, data))
     text = table.render(rows, config, data, backend)
-    with records.atomic(Path(csv)) as temporary:
-        details.frame(rows).to_csv(temporary, index=False)
-    with records.atomic(Path(out)) as temporary:
+    with storage.atomic(Path(csv)) as temporary:
+        detail_table.frame(rows).to_csv(temporary, index=False)
+    with storage.atomic(Path(out)) as temporary:
         temporary.write_text(text)
 
 

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import onnx
 
-from speedmap import precision, records
-from speedmap.diagnose import job
+from speedmap import storage
+from speedmap.errors.explain import job
+from speedmap.graph import fp16
 
 
 def main(source: str, out: str) -> None:
     """Type a graph as float16 up to its last convolutions."""
-    with records.atomic(Path(out)) as temporary:
-        onnx.save(precision.half(onnx.load(source)), temporary)
+    with storage.atomic(Path(out)) as temporary:
+        onnx.save(fp16.to_fp16(onnx.load(source)), temporary)
 
 
 if __name__ == "__main__":

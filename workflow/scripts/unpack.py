@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from speedmap.diagnose import job
-from speedmap.unpack import unpack
+from speedmap.dataset.unzip import unpack
+from speedmap.errors.explain import job
 
 
 def main(archive: Path, target: Path, source: dict) -> None:

@@ -4,24 +4,29 @@ from pathlib import Path
 
 from onnx import load
 
-from speedmap import backends, gpus, judgement, records, reference, verify
-from speedmap.cells import Cell
-from speedmap.diagnose import job
-from speedmap.graph import noted
+from speedmap import storage
+from speedmap.engines import registry
+from speedmap.errors.explain import job
+from speedmap.graph import onnx_runtime
+from speedmap.graph.detector_graph import noted
+from speedmap.machine import gpu_lease
+from speedmap.results import records
+from speedmap.results.cell import Cell
+from speedmap.verification import agreement, validity
 
 
 def main(cell: Cell, engine: str, onnx: str, float_onnx: str, weights: str, dataset: str, imgsz: int, out: str) -> None:
     """Write which precision an engine runs, how it agrees with the float32 graph, and why it is invalid if it is."""
-    module, random = backends.engine(cell.backend), records.read(Path(weights))["random"]
+    module, random = registry.engine(cell.backend), records.read(Path(weights))["random"]
     files = [image["file"] for image in records.read(Path(dataset))["calibration"]]
-    with gpus.lease(module, alone=False) as run:
+    with gpu_lease.lease(module, alone=False) as run:
         audit = module.audit(Path(engine), Path(onnx), imgsz)
         with module.Session(Path(engine), cell) as session:
-            agreed = verify.agreement(
-                session, reference.session(Path(float_onnx)), files, imgsz, cell.shape == "dynamic"
+            agreed = agreement.agreement(
+                session, onnx_runtime.session(Path(float_onnx)), files, imgsz, cell.shape == "dynamic"
             )
-    found = judgement.verdict(cell, audit, agreed, random, noted(load(onnx)))
-    records.write(Path(out), {"engine_sha256": records.sha256(Path(engine)), **found, "runs": [run]})
+    found = validity.verdict(cell, audit, agreed, random, noted(load(onnx)))
+    records.write(Path(out), {"engine_sha256": storage.sha256(Path(engine)), **found, "runs": [run]})
 
 
 if __name__ == "__main__":

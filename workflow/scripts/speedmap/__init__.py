@@ -8,9 +8,9 @@ def _explain(kind: type[BaseException], error: BaseException, trace: TracebackTy
     """Say what ended a process before its job began, as a library that cannot be loaded does, in a last line."""
     sys.__excepthook__(kind, error, trace)
     if isinstance(error, Exception):
-        from speedmap import diagnose
+        from speedmap.errors import explain
 
-        print(diagnose.explain(error), file=sys.stderr)
+        print(explain.explain(error), file=sys.stderr)
 
 
 sys.excepthook = _explain

@@ -1,0 +1,96 @@
+"""The pipeline around the engine sessions of the accuracy job."""
+
+import threading
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from speedmap.accuracy import detect
+from speedmap.dataset.letterbox import place
+from speedmap.results.cell import Cell
+
+SIDE, COUNT = 64, 40
+PROTOCOL = {"conf": 0.1, "iou": 0.5, "max_det": 10}
+LISTED = [{"id": number, "file": str(number)} for number in range(COUNT)]
+
+
+class Session:
+    """Finds one box as wide as its input is bright; refuses two threads at once."""
+
+    def __init__(self, delay=0.0, fails=False):
+        self.busy, self.delay, self.fails, self.threads = threading.Lock(), delay, fails, set()
+
+    def load(self, batch):
+        assert self.busy.acquire(blocking=False)
+        self.batch = batch
+        self.threads.add(threading.get_ident())
+
+    def run(self):
+        time.sleep(self.delay)
+        if self.fails:
+            self.busy.release()
+            raise ValueError("out of memory")
+
+    def fetch(self):
+        width = float(self.batch.max())
+        self.busy.release()
+        return np.array([[[32, 32, width, 10, 0.9, 0.9]]], np.float32)
+
+
+@pytest.fixture(autouse=True)
+def bright(monkeypatch):
+    """Make the image `7` of the value 8."""
+
+    def load(path, imgsz, dynamic):
+        return np.full((1, 3, SIDE, SIDE), int(path.name) + 1, np.float32), place(SIDE, SIDE, SIDE, False)
+
+    monkeypatch.setattr(detect.images, "load", load)
+
+
+def find(*sessions):
+    return detect.detect_images(sessions, LISTED, SIDE, False, PROTOCOL, [1])
+
+
+@pytest.mark.parametrize("delays", [[0.0], [0.0, 0.002], [0.002, 0.0, 0.001]])
+def test_every_image_gets_its_own_boxes_in_the_order_of_the_images(delays):
+    sessions = [Session(delay) for delay in delays]
+    found = find(*sessions)
+    assert [entry["image_id"] for entry in found] == list(range(COUNT))
+    assert [entry["bbox"][2] for entry in found] == [min(number + 1, SIDE) for number in range(COUNT)]
+    assert all(session.threads for session in sessions)
+
+
+def test_one_session_stays_in_the_thread_that_opened_it():
+    session = Session()
+    find(session)
+    assert session.threads == {threading.get_ident()}
+
+
+@pytest.mark.parametrize("failing", [[True], [True, False], [True, True]])
+def test_a_session_that_fails_ends_the_job(failing):
+    raised = []
+
+    def run():
+        try:
+            find(*(Session(fails=fails) for fails in failing))
+        except ValueError as error:
+            raised.append(str(error))
+
+    job = threading.Thread(target=run, daemon=True)  # which a wait for a lost session would not end
+    job.start()
+    job.join(20)
+    assert raised == ["out of memory"]
+
+
+def test_a_backend_that_gains_by_several_sessions_opens_so_many():
+    one, two = (
+        SimpleNamespace(Session=lambda engine, cell: nullcontext("one")),
+        SimpleNamespace(Session=None, several=lambda engine, cell: [nullcontext("one"), nullcontext("two")]),
+    )
+    cell = Cell("openvino", "tiny", "fp16", "static")
+    with detect.opened(one, cell, Path("engine")) as alone, detect.opened(two, cell, Path("engine")) as both:
+        assert (alone, both) == (["one"], ["one", "two"])

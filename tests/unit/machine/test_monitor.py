@@ -1,0 +1,209 @@
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from speedmap.machine import monitor
+from speedmap.machine.cpu_counters import CpuSource
+from speedmap.machine.disturbances import verdict
+from speedmap.machine.monitor import GpuSource, Watch, decode
+from speedmap.machine.nvml import Gpu, NoGpu
+
+OWN = 42
+STEADY = {"sm_mhz": 1980, "memory_mhz": 2619, "reasons": [], "pids": [OWN]}
+
+
+def judged(*changes, alive=True, error=None):
+    return verdict([STEADY | change for change in changes], alive, error, OWN)
+
+
+def test_a_quiet_run_has_no_warnings():
+    assert judged({}, {}, {}) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (({}, {"reasons": ["sw thermal slowdown"]}), "throttled: sw thermal slowdown"),
+        (({}, {"reasons": ["sw power cap", "hw slowdown"]}), "throttled: sw power cap"),
+        (({}, {}, {"sm_mhz": 1600}), "sm clock changed by more than 5%: 1600 to 1980 MHz"),
+        (({}, {"pids": [OWN, 7]}), "foreign process on the GPU: 7"),
+        (({"pids": [1, 2]}, {"pids": [1]}), "foreign process on the GPU: 2"),
+        (({"reasons": None}, {"reasons": None}), "not watched: throttle reasons"),
+        (({"pids": []}, {"pids": []}), "not watched: processes"),
+        (({"others_share": 0.5}, {"others_share": 0.7}), "other processes used 60% of the CPU"),
+        (({"neighbours": {"1": 0, "2": 9}}, {"neighbours": {"1": 0, "2": 3}}), "other GPUs of the host were at work"),
+    ],
+)
+def test_a_disturbance_is_named(changes, expected):
+    assert any(warning.startswith(expected) for warning in judged(*changes))
+
+
+def test_the_processors_are_a_gpus_neighbours_and_what_openvino_runs_on():
+    taken = {"others_share": 0.3}
+    assert judged(taken) == []
+    assert verdict([{"cpu_mhz": 2400, **taken}], True, None, OWN) == ["other processes used 30% of the CPU"]
+
+
+def test_neighbours_that_do_not_tell_are_no_mark():
+    assert judged({"neighbours": {"1": None}}, {"neighbours": {}}) == []
+
+
+def test_reasons_that_slow_nothing_down_are_no_throttle():
+    assert judged({"reasons": ["gpu idle"]}, {"reasons": ["application clocks setting"]}) == []
+
+
+def test_the_clock_of_an_idle_gpu_does_not_count():
+    assert judged({"sm_mhz": 345, "reasons": ["gpu idle"]}, {}, {}) == []
+
+
+def test_a_process_under_the_number_of_another_namespace_is_the_own_one():
+    assert judged({"pids": [9001]}, {"pids": [9001]}) == []
+
+
+def test_silence_certifies_nothing():
+    assert verdict([], False, None, OWN) == ["watcher took no samples"]
+    assert verdict([STEADY], False, "GpuIsLost()", OWN) == ["watcher died: GpuIsLost()"]
+
+
+def test_bits_have_names_and_unknown_ones_keep_their_number():
+    assert decode(0x24) == ["sw power cap", "sw thermal slowdown"]
+    assert decode(0x1000) == ["0x1000"]
+
+
+class Source:
+    def __init__(self, *samples):
+        self.samples, self.taken = list(samples), threading.Event()
+
+    def setting(self):
+        return {"gpu": "fake"}
+
+    def sample(self):
+        if len(self.samples) == 1:
+            self.taken.set()
+        if not self.samples:
+            raise OSError("the GPU is gone")
+        return self.samples.pop(0)
+
+
+def run(source, seconds=0.05):
+    with Watch(source, period_s=0.001) as watch:
+        source.taken.wait(5)
+        time.sleep(seconds)
+    return watch.result
+
+
+def test_a_source_that_fails_is_a_watcher_that_died():
+    result = run(Source({"sm_mhz": 1}, {"sm_mhz": 1}))
+    assert result["alive"] is False
+    assert "watcher died: OSError('the GPU is gone')" in result["warnings"]
+    assert result["ranges"]["sm_mhz"] == [1, 1]
+
+
+def test_a_watch_that_lasts_is_alive_and_thins_its_samples(monkeypatch):
+    monkeypatch.setattr(monitor, "KEPT", 3)
+    result = run(Source(*({"sm_mhz": 1000 + index % 2, "reasons": [], "pids": None} for index in range(100_000))), 0.2)
+    assert result["alive"] is True
+    assert result["count"] > 3 >= len(result["samples"])
+    assert result["untold"] == ["pids"]
+    assert result["setting"] == {"gpu": "fake"}
+
+
+class NVMLError(Exception):
+    pass
+
+
+class Library:
+    """Stands in for pynvml on a GPU that tells its clocks only."""
+
+    NVMLError = NVMLError
+    NVMLError_GpuIsLost = type("NVMLError_GpuIsLost", (NVMLError,), {})
+    NVML_CLOCK_SM, NVML_CLOCK_MEM, NVML_TEMPERATURE_GPU = 1, 2, 0
+    present, lost = True, False
+
+    def nvmlInit(self):
+        if not self.present:
+            raise NVMLError("Driver Not Loaded")
+
+    def nvmlDeviceGetCount(self):
+        return 1
+
+    def nvmlDeviceGetHandleByIndex(self, index):
+        return index
+
+    def nvmlDeviceGetUUID(self, handle):
+        return b"GPU-1234"
+
+    def nvmlSystemGetCudaDriverVersion(self):
+        return 12080
+
+    def nvmlSystemGetDriverVersion(self):
+        return b"570.1"
+
+    def nvmlDeviceGetClockInfo(self, handle, kind):
+        if self.lost:
+            raise self.NVMLError_GpuIsLost
+        return 1000 * kind
+
+    def nvmlDeviceGetName(self, handle):
+        return "Fake GPU"
+
+    def nvmlDeviceGetPowerUsage(self, handle):
+        raise NVMLError("Not Supported")
+
+
+def test_counters_that_a_gpu_does_not_tell_are_none(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    sample = GpuSource(Gpu(Library()), SimpleNamespace(others_share=lambda: 0.25)).sample()
+    assert sample == {
+        "sm_mhz": 1000,
+        "memory_mhz": 2000,
+        "power_w": None,
+        "temperature_c": None,
+        "reasons": None,
+        "pids": None,
+        "neighbours": {},
+        "others_share": 0.25,
+    }
+
+
+def test_the_setting_names_the_gpu(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-123,1")
+    setting = GpuSource(Gpu(Library())).setting()
+    assert setting["gpu"] == "Fake GPU"
+    assert setting["cuda_driver"] == "12.8"
+    assert setting["clocks_locked"] is None
+
+
+def test_a_lost_gpu_ends_the_watch(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    library = Library()
+    library.lost = True
+    with pytest.raises(NVMLError):
+        GpuSource(Gpu(library)).sample()
+
+
+def test_no_driver_and_no_visible_gpu_are_said(monkeypatch):
+    library = Library()
+    library.present = False
+    with pytest.raises(NoGpu, match="Driver Not Loaded"):
+        Gpu(library)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(NoGpu, match="CUDA_VISIBLE_DEVICES"):
+        Gpu(Library())
+
+
+def test_the_share_of_other_processes_is_read_off_proc(tmp_path):
+    (tmp_path / "self").mkdir()
+    (tmp_path / "cpuinfo").write_text("cpu MHz\t\t: 2400.5\ncpu MHz : 2600.0\n")
+
+    def write(user, idle, own):
+        (tmp_path / "stat").write_text(f"cpu  {user} 0 0 {idle} 0 0 0 0 0 0\ncpu0 1\n")
+        (tmp_path / "self/stat").write_text(f"1 (a (b) c) R {' '.join(['0'] * 10)} {own} 0 0 0\n")
+
+    write(0, 0, 0)
+    source = CpuSource(tmp_path, tmp_path)
+    write(70, 30, 20)
+    assert source.sample() == {"cpu_mhz": 2600.0, "others_share": 0.5}
+    assert source.setting()["governor"] is None

@@ -1,0 +1,190 @@
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from speedmap.accuracy import paired_difference
+from speedmap.publishing import compare, compare_page
+from speedmap.publishing.compare import IMPROVED, MISSING, NEW, NOISE, REGRESSED, CompareError, Limits
+from speedmap.results.cell import Cell
+from speedmap.results.cell_result import CellResult
+
+ROOT = Path(__file__).parents[3]
+LIMITS = Limits(speed=0.02, speed_always=0.15, map=0.002, map_always=0.02)
+FACTS = {
+    "imgsz": 640,
+    "protocol": {"conf": 0.25},
+    "dataset": {"name": "tiny", "sha256": "d"},
+    "environment": {
+        "cpu": "CPU",
+        "platform": {"gpu": "RTX", "driver": "1"},
+        "versions": {"numpy": "2"},
+        "commit": "c" * 40,
+    },
+    "artefact": {"engine_sha256": "e"},
+    "warnings": [],
+}
+DRAWS = [0.001, -0.001, 0.0005, -0.0005]
+
+
+def row(precision="fp16", median=10.0, half=0.05, score=0.4, draws=DRAWS):
+    """A cell whose median is known to ± half ms."""
+    summary = {"median_ms": median, "median_low_ms": median - half, "median_high_ms": median + half}
+    speed = {**FACTS, "summary": summary, "audit": {"precision": precision, "invalid": []}}
+    accuracy = {**FACTS, "metrics": {"map": score}, "bootstrap": {"map": list(draws)}}
+    cell = Cell("tensorrt", "yolov5s", precision, "static")
+    return copy.deepcopy(CellResult(cell, speed, accuracy, None))
+
+
+def verdicts(before, after):
+    return {
+        (change.cell.split("-")[1], change.figure): change.verdict for change in compare.compare(before, after, LIMITS)
+    }
+
+
+def speed_verdict(before, after):
+    return verdicts([before], [after])["fp16", "speed"]
+
+
+def test_equal_runs_are_within_noise():
+    assert set(verdicts([row(), row("int8")], [row(), row("int8")]).values()) == {NOISE}
+
+
+@pytest.mark.parametrize(("half", "expected"), [(0.05, REGRESSED), (0.5, NOISE)])
+def test_three_percent_slower_depends_on_the_interval(half, expected):
+    assert speed_verdict(row(half=half), row(median=10.3, half=half)) == expected
+
+
+def builds(*medians, warnings=()):
+    return tuple({"summary": {"median_ms": ms}, "audit": {"invalid": []}, "warnings": warnings} for ms in medians)
+
+
+def test_three_percent_slower_is_noise_where_builds_differ_by_more():
+    again = builds(10.2, 10.6, 9.9)
+    assert speed_verdict(replace(row(), builds=again), row(median=10.3)) == NOISE
+    assert speed_verdict(replace(row(), builds=again), row(median=12.0)) == REGRESSED
+
+
+@pytest.mark.parametrize(
+    ("warning", "expected"),
+    [
+        ("unstable: the halves of the run differ by 9.0% in the median", REGRESSED),
+        ("throttled: sw power cap", REGRESSED),
+        ("other processes used 30% of the CPU", REGRESSED),
+        ("not watched: processes (this GPU or virtual machine does not tell)", NOISE),
+        ("watcher died: OSError('lost')", NOISE),
+        ("imprecise: the median lies at a gap of 9.0% between input shapes", NOISE),
+    ],
+)
+def test_a_disturbed_build_does_not_hide_a_regression(warning, expected):
+    again = builds(10.02) + builds(11.0, warnings=[warning])
+    assert speed_verdict(replace(row(), builds=again), row(median=10.3)) == expected
+    disturbed = row(median=11.0)
+    disturbed.speed["warnings"] = [warning]
+    assert (replace(disturbed, builds=builds(10.0, 10.02)).build_error < 0.01) == (expected == REGRESSED)
+
+
+def test_builds_that_are_all_disturbed_still_tell_how_much_builds_differ():
+    noisy = {"warnings": ["other processes used 12% of the CPU"]}
+    again = tuple(record for median in (10.2, 10.6, 9.9) for record in builds(median, **noisy))
+    assert speed_verdict(replace(row(), builds=again), row(median=10.3)) == NOISE
+
+
+@pytest.mark.parametrize("half", [0.01, 0.5, 5.0])
+def test_twenty_percent_slower_always_fails(half):
+    assert speed_verdict(row(half=half), row(median=12.0, half=half)) == REGRESSED
+
+
+def test_a_change_below_the_limit_is_noise_however_sure():
+    assert speed_verdict(row(half=0.001), row(median=10.1, half=0.001)) == NOISE
+
+
+def test_faster_is_an_improvement():
+    assert speed_verdict(row(), row(median=9.0)) == IMPROVED
+
+
+@pytest.mark.parametrize(("now", "expected"), [(0.39, REGRESSED), (0.41, IMPROVED), (0.399, NOISE)])
+def test_map_counts_beyond_its_limit(now, expected):
+    assert verdicts([row()], [row(score=now)])["fp16", "mAP"] == expected
+
+
+def test_a_map_whose_difference_is_unsure_is_noise_until_it_is_gross():
+    shaky = [0.01, -0.01, 0.01, -0.01]
+    assert verdicts([row()], [row(score=0.39, draws=shaky)])["fp16", "mAP"] == NOISE
+    assert verdicts([row()], [row(score=0.37, draws=shaky)])["fp16", "mAP"] == REGRESSED
+
+
+@pytest.mark.parametrize("draws", [[], [0.0]])
+def test_a_map_of_unknown_error_is_no_certain_change(draws):
+    before, after = row(draws=draws), row(score=0.39, draws=draws)
+    changes = compare.compare([before], [after], LIMITS)
+    assert [(change.verdict, change.error) for change in changes if change.figure == "mAP"] == [(NOISE, None)]
+    assert verdicts([before], [row(score=0.37, draws=draws)])["fp16", "mAP"] == REGRESSED
+    assert paired_difference.between(after.accuracy, before.accuracy) is None
+    record = {"baseline": "b", "limits": vars(LIMITS), "versions": [], "changes": [vars(change) for change in changes]}
+    assert "|-1.00 ± unknown|" in compare_page.render(record)
+
+
+def test_a_dropped_cell_fails_and_a_new_one_does_not():
+    found = verdicts([row(), row("int8")], [row()])
+    assert (found["int8", "speed"], found["int8", "mAP"]) == (MISSING, MISSING)
+    assert verdicts([row()], [row(), row("int8")])["int8", "speed"] == NEW
+    assert compare.failed([{"verdict": MISSING}])
+    assert not compare.failed([{"verdict": NEW}, {"verdict": IMPROVED}, {"verdict": NOISE}])
+
+
+def test_a_cell_that_became_invalid_is_missing():
+    broken = row()
+    broken.speed["audit"]["invalid"] = ["runs in float"]
+    assert speed_verdict(row(), broken) == MISSING
+
+
+@pytest.mark.parametrize(
+    ("where", "key", "value", "named"),
+    [
+        (("environment", "platform"), "gpu", "GTX", "another device (RTX then, GTX now)"),
+        (("environment", "platform"), "driver", "2", "another driver"),
+        (("environment",), "cpu", "XPU", "another processor"),
+        ((), "protocol", {"conf": 0.5}, "another protocol"),
+        ((), "imgsz", 320, "another input size"),
+        (("dataset",), "sha256", "x", "another data set"),
+    ],
+)
+def test_unlike_runs_are_refused_by_name(where, key, value, named):
+    other = row()
+    place = other.speed
+    for step in where:
+        place = place[step]
+    place[key] = value
+    with pytest.raises(CompareError) as caught:
+        compare.compare([row()], [other], LIMITS)
+    assert named in str(caught.value)
+
+
+def test_another_version_is_said_but_not_refused():
+    other = row()
+    other.speed["environment"]["versions"]["numpy"] = "3"
+    assert compare.changed([row()], [other]) == ["numpy 2 → 3"]
+    assert speed_verdict(row(), other) == NOISE
+
+
+def test_bad_news_comes_first_on_the_page():
+    changes = compare.compare([row(), row("int8")], [row(median=12.0)], LIMITS)
+    record = {"baseline": "b", "limits": vars(LIMITS), "versions": [], "changes": [vars(change) for change in changes]}
+    text = compare_page.render(record)
+    assert text.startswith("# Worse than b\n\n1 regressed, 2 missing, 1 within noise.")
+    assert "|tensorrt/yolov5s-fp16-static|speed|**regressed**|10.000 ms|12.000 ms|+20.00% ± 0.39%|" in text
+
+
+def test_differences_need_the_same_images():
+    ours, theirs = row().accuracy, row(score=0.39).accuracy
+    assert str(paired_difference.between(ours, theirs)) == "+1.00 ± 0.00"
+    theirs["dataset"]["sha256"] = "other"
+    assert paired_difference.between(ours, theirs) is None
+    assert paired_difference.between(ours, None) is None
+
+
+def test_a_difference_within_two_errors_is_marked():
+    assert str(paired_difference.Difference(0.001, 0.001)) == "≈ +0.10 ± 0.10"
+    assert str(paired_difference.Difference(-0.003, 0.001)) == "-0.30 ± 0.10"

@@ -1,0 +1,196 @@
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+import publish as publish_index
+from helpers.record_factory import PLATFORM, SHA, accuracy, speed, write
+from speedmap.publishing import history, index
+from speedmap.publishing import publish as publishing
+from speedmap.publishing.provenance import describe
+from speedmap.publishing.publish import PublishError
+from speedmap.results import records
+from speedmap.results import schema as schemas
+from speedmap.results.cell_result import gather
+
+SCHEMAS = Path(__file__).parents[3] / "workflow/schemas"
+SMALL = {"backend": "tensorrt", "model": "yolov5n", "precision": "fp16", "shape": "static"}
+
+
+def publish(paths, others, force=False):
+    target = Path("results/published") / publishing.folder("tensorrt", PLATFORM)
+    publishing.publish(paths, others, target, publishing.identity("tensorrt", PLATFORM), force)
+    return target
+
+
+def content(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_folder_names_device_and_version():
+    assert publishing.folder("tensorrt", PLATFORM) == "rtx-2060-tensorrt10.3"
+    assert publishing.folder("tensorrt", {"gpu": "NVIDIA H100 80GB HBM3", "tensorrt": "8.6.1"}) == "h100-tensorrt8.6"
+    assert (
+        publishing.folder("tensorrt", {"gpu": "NVIDIA A100-SXM4-80GB", "tensorrt": "11"}) == "a100-sxm4-80gb-tensorrt11"
+    )
+    assert publishing.folder("openvino", {"device": "AMD (2 cores)", "openvino": "1.2"}) == "amd-2-cores-openvino1.2"
+
+
+def test_a_folder_of_another_device_is_not_overwritten(results):
+    paths, others = results()
+    target = publish(paths, others)
+    other = publishing.identity("tensorrt", {**PLATFORM, "gpu": "NVIDIA RTX 2060 12GB"})
+    with pytest.raises(PublishError, match="holds results of NVIDIA RTX 2060; move it"):
+        publishing.publish(paths, others, target, other, True)
+
+
+def test_records_are_copied_and_found_again(results):
+    paths, others = results()
+    target = publish(paths, others)
+    rows = gather(publishing.recorded(target), target)
+    assert rows == gather(paths)
+    assert rows[0].engine == records.read(Path(others[0]))
+    assert records.read(target / "dataset.json")["images"] == 3
+
+
+def test_what_is_no_longer_measured_is_no_longer_published(results):
+    paths, others = results()
+    publish(paths, others)
+    target = publish(paths[:2], others)
+    assert not (target / "tensorrt/yolov5s-int8-static/speed.json").exists()
+
+
+def test_folders_beside_what_is_published_stay(results):
+    target = publish(*results())
+    write(target / "typed/two/tensorrt/yolov5s-int8-static/speed.json", speed("int8"))
+    (target / "README.md").write_text("what to know")
+    before = content(target)
+    publish(*results())
+    assert content(target).keys() == before.keys()
+
+
+def test_a_copy_that_fails_leaves_what_was_published(results):
+    paths, others = results()
+    target = publish(paths, others)
+    before = content(target)
+    write(paths[0], speed("fp16") | {"imgsz": 320})
+    with pytest.raises(FileNotFoundError, match=r"gone\.json"):
+        publish(paths[:2], [*others, "results/gone.json"])
+    assert content(target) == before
+
+
+def test_a_copy_that_cannot_take_its_place_leaves_a_baseline(results):
+    paths, others = results()
+    target = publish(paths, others)
+    (target / "table.md").mkdir()
+    with pytest.raises(IsADirectoryError):
+        publish(paths[:2], [*others, write("results/table.md", {})])
+    assert len(gather(publishing.recorded(target), target)) == 2
+    assert not list(target.glob("**/*.part"))
+
+
+def test_a_further_build_belongs_to_its_cell(results):
+    paths, others = results()
+    again = write("results/tensorrt/yolov5s-fp16-static/speed.2.json", speed("fp16"))
+    assert schemas.checked([again]) == [again]
+    target = publish([*paths, again], others)
+    first, second = gather(publishing.recorded(target), target)
+    assert first.builds == (speed("fp16") | {"schema": 1},)
+    assert (first.medians, second.medians, second.builds) == ([2.0, 2.0], [2.0], ())
+    write(again, {key: value for key, value in speed("fp16").items() if key != "samples_ms"})
+    with pytest.raises(records.RecordError, match=r"speed\.2\.json: .*'samples_ms' is a required property"):
+        schemas.checked([again])
+
+
+@pytest.mark.parametrize(
+    ("facts", "named"),
+    [({"dirty": True}, "dirty"), ({"invalid": ["runs in float"]}, "int8-static is invalid: runs in float")],
+)
+def test_what_cannot_stand_is_refused_unless_forced(results, facts, named):
+    paths, others = results(**facts)
+    with pytest.raises(PublishError, match=named):
+        publish(paths, others)
+    assert not Path("results/published").exists()
+    assert named in str(records.read(publish(paths, others, force=True) / "published.json")["objections"])
+
+
+def test_the_baseline_is_the_newest_of_this_device(results):
+    target = publish(*results())
+    old = Path("results/published/older")
+    facts = json.loads((target / "published.json").read_text())
+    write(old / "published.json", {**facts, "published": "2020-01-01T00:00:00+00:00"})
+    assert publishing.baseline(None, "tensorrt", {**PLATFORM, "tensorrt": "11"}) == target
+    assert publishing.baseline(str(old), "tensorrt", PLATFORM) == old
+    with pytest.raises(PublishError, match="nothing is published for GTX"):
+        publishing.baseline(None, "tensorrt", {**PLATFORM, "gpu": "GTX"})
+    with pytest.raises(PublishError, match="holds no published results"):
+        publishing.baseline("nowhere", "tensorrt", PLATFORM)
+
+
+def test_the_index_has_a_row_a_device_and_model(results):
+    publish(*results())
+    found = index.entries(Path("results/published"))
+    text = index.render(found)
+    link = "[NVIDIA RTX 2060](rtx-2060-tensorrt10.3/table.md)"
+    assert f"|{link}|TensorRT 10.3.0|yolov5s|||2.00|40.0|2.00|40.0|tiny|" in text
+    assert found[0]["FP16 ms"] == 2.0
+    assert found[0]["Torch ms"] is None
+
+
+def test_the_index_is_in_order_of_device_and_then_of_each_table(results):
+    paths, others = results()
+    small = write("results/tensorrt/yolov5n-fp16-static/speed.json", speed("fp16") | {"cell": SMALL})
+    target = publish([*paths, small], others)
+    facts = json.loads((target / "published.json").read_text())
+    write(Path("results/published/other/published.json"), {**facts, "device": "AMD", "records": []})
+    publish_index.main("results/published/README.md", "results/published/index.csv")
+    lines = Path("results/published/index.csv").read_text().splitlines()
+    assert [line.split(",")[:3] for line in lines[1:]] == [
+        ["NVIDIA RTX 2060", "TensorRT 10.3.0", model] for model in ("yolov5s", "yolov5n")
+    ]
+    assert lines[0].startswith("Device,Backend,Model,Torch ms,Torch mAP,FP16 ms")
+
+
+def test_the_history_only_grows_and_never_doubles(results):
+    paths, _ = results()
+    path = Path("results/history.jsonl")
+    path.write_text('{"older": 1, "measured": ""}\n')
+    history.append(path, gather(paths))
+    history.append(path, gather(paths))
+    lines = path.read_text().splitlines()
+    assert lines[0] == '{"older": 1, "measured": ""}'
+    assert len(lines) == 5
+    assert history.read(path)[1]["value"] == 2.0
+
+
+def test_the_history_keeps_no_interval_where_the_error_is_unknown(results):
+    paths, _ = results()
+    facts = accuracy("fp16")
+    write(paths[1], {**facts, "metrics": {**facts["metrics"], "map_se": None}})
+    line = next(line for line in history.lines(gather(paths)) if line["figure"] == "mAP")
+    assert (line["value"], line["low"], line["high"]) == (0.4, None, None)
+
+
+def test_provenance_names_every_figure_with_its_code_and_hashes(results):
+    models = {"a": {"weights": "/home/me/secret/a.pt", "url": "https://me:key@example.org/a.pt?token=1"}}
+    facts = describe(gather(results()[0]), {"imgsz": 640, "models": models})
+    assert facts["config"]["models"] == {"a": {"weights": "a.pt", "url": "https://example.org/a.pt"}}
+    assert facts["figures"]["tensorrt/yolov5s-int8-static/accuracy"]["engine_sha256"] == SHA
+    assert facts["figures"]["tensorrt/yolov5s-int8-static/speed"]["commit"] == "c" * 40
+    assert facts["watched"] == {"gpu": "NVIDIA RTX 2060"}
+    assert facts["config_sha256"] != describe(gather(results()[0]), {"imgsz": 320, "models": models})["config_sha256"]
+
+
+@pytest.mark.parametrize("record", [speed("int8"), accuracy("int8")], ids=["speed", "accuracy"])
+def test_records_meet_their_schema_and_it_is_strict(record):
+    name = "speed" if "samples_ms" in record else "accuracy"
+    schema = yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text())
+    jsonschema.validate({"schema": records.SCHEMA, **record}, schema)
+    for key in schema["required"]:
+        broken = {other: value for other, value in {"schema": 1, **record}.items() if other != key}
+        with pytest.raises(jsonschema.ValidationError, match=key):
+            jsonschema.validate(broken, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"schema": 1, **record, "artefact": {"engine_sha256": "short"}}, schema)

@@ -1,0 +1,114 @@
+import json
+import tracemalloc
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+
+from helpers.networks import SIZE
+from speedmap.dataset import images
+from speedmap.graph import export
+from speedmap.graph.detector_graph import INPUT, Graph
+from speedmap.quantization import calibration, observers
+from speedmap.quantization.calibration import CalibrationError, Statistics
+
+
+def test_statistics_are_those_of_the_values(statistics, pictures):
+    batches = np.concatenate([images.load(path, SIZE, True)[0] for path in pictures])
+    histogram = statistics.histograms[INPUT]
+    assert (histogram.low, histogram.high) == (batches.min(), batches.max())
+    assert histogram.counts.sum() == batches.size
+    channels = batches.transpose(1, 0, 2, 3).reshape(3, -1)
+    np.testing.assert_allclose(statistics.means[INPUT], channels.mean(1), rtol=1e-5)
+    np.testing.assert_allclose(statistics.covariances[INPUT], np.cov(channels, bias=True), rtol=1e-3, atol=1e-5)
+
+
+def test_windows_hold_what_kernels_see(graph, pictures):
+    model = Graph(onnx.load(graph))
+    window = observers.Window(model, "/model.1/conv/Conv")  # 3x3, stride 2, padded by 1
+    weight, random = model.weight("/model.1/conv/Conv"), np.random.default_rng(0)
+    values = random.random((1, weight.shape[1], 32, 32), np.float32) + np.arange(32, dtype=np.float32)
+    for _ in range(40):  # some positions each time
+        window.add(values)
+    conv = torch.nn.functional.conv2d(torch.tensor(values), torch.tensor(weight), stride=2, padding=1)[0].flatten(1)
+    mean, covariance = window.seen.moments
+    rows = weight.reshape(len(weight), -1)
+    np.testing.assert_allclose(rows @ mean, conv.mean(1), rtol=0.1, atol=0.1 * conv.mean(1).abs().max())
+    np.testing.assert_allclose(np.einsum("oi,ij,oj->o", rows, covariance, rows), conv.var(1), rtol=0.1)
+
+
+def test_kernels_that_see_too_much_have_a_mean_alone(statistics, graph):
+    model = Graph(onnx.load(graph))
+    tensor = model.convs["/model.1/conv/Conv"].input[0]
+    mean, covariance = replace(statistics, windows={}).under("/model.1/conv/Conv", tensor, (3, 3))
+    np.testing.assert_array_equal(mean.reshape(-1, 9), np.tile(statistics.means[tensor][:, None], 9))
+    assert covariance is None
+
+
+def test_every_tensor_that_a_convolution_reads_was_seen(statistics, graph):
+    convs = [node for node in onnx.load(graph).graph.node if node.op_type == "Conv"]
+    assert {conv.input[0] for conv in convs} <= set(statistics.histograms)
+
+
+def test_statistics_fit_the_static_graph_of_the_same_network(statistics, network, pictures, tmp_path):
+    export.export(network, tmp_path / "static.onnx", SIZE, dynamic=False)
+    other = calibration.collect(tmp_path / "static.onnx", pictures, SIZE)
+    assert other.histograms.keys() == statistics.histograms.keys()
+    assert other.record["preprocessing"]["shape"] == "static"
+
+
+def test_saved_statistics_come_back_with_their_record(statistics, pictures, tmp_path):
+    statistics.save(tmp_path / "s.npz")
+    again = Statistics.load(tmp_path / "s.npz")
+    assert again.record == statistics.record
+    assert json.loads((tmp_path / "s.json").read_text())["images"][0]["file"] == pictures[0].name
+    for name, histogram in statistics.histograms.items():
+        np.testing.assert_array_equal(again.histograms[name].counts, histogram.counts)
+        assert again.histograms[name].width == histogram.width
+        np.testing.assert_array_equal(again.covariances[name], statistics.covariances[name])
+    assert again.shapes == statistics.shapes
+    assert again.windows.keys() == statistics.windows.keys()
+    for conv, moments in statistics.windows.items():
+        np.testing.assert_allclose(again.windows[conv].mean, moments.mean)
+        np.testing.assert_allclose(again.windows[conv].covariance, moments.covariance, rtol=1e-6)
+
+
+def test_the_same_statistics_make_the_same_file(statistics, tmp_path):
+    for name in "ab":
+        statistics.save(tmp_path / f"{name}.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_more_images_take_no_more_memory(graph, pictures):
+    peaks = []
+    for repeats in (1, 4):
+        tracemalloc.start()
+        calibration.collect(graph, pictures * repeats, SIZE)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_tensor_that_is_not_finite_is_named(graph, pictures, tmp_path, value):
+    model = onnx.load(graph)
+    weight = next(tensor for tensor in model.graph.initializer if tensor.name == "model.3.conv.weight")
+    broken = numpy_helper.to_array(weight).copy()
+    broken[0, 0, 0, 0] = value
+    weight.CopyFrom(numpy_helper.from_array(broken, weight.name))
+    onnx.save(model, tmp_path / "broken.onnx")
+    with pytest.raises(CalibrationError, match=r"/model\.3/act/Mul_output_0.*inf or NaN"):
+        calibration.collect(tmp_path / "broken.onnx", pictures, SIZE)
+
+
+def test_a_file_of_something_else_is_an_error(tmp_path):
+    for name, content in (("a.npz", b"no archive"), ("b.npz", None)):
+        if content:
+            (tmp_path / name).write_bytes(content)
+        else:
+            np.savez(tmp_path / name, x=1)
+        with pytest.raises(CalibrationError, match="delete it"):
+            Statistics.load(tmp_path / name)

@@ -1,0 +1,180 @@
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import yaml
+from onnx import helper, numpy_helper
+
+import type_int8
+from helpers.networks import SIZE
+from speedmap.dataset import images
+from speedmap.graph import export, onnx_runtime
+from speedmap.graph.detector_graph import Graph, GraphError, noted
+from speedmap.quantization import calibration, insert_qdq, ranges
+from speedmap.quantization.qdq_plan import CONVENTIONS, PlanError
+from speedmap.results import records
+from speedmap.verification import validity
+
+
+@pytest.fixture(scope="module")
+def model(graph):
+    return onnx.load(graph)
+
+
+@pytest.fixture(scope="module", params=CONVENTIONS)
+def quantized(request, model, statistics):
+    return insert_qdq.quantize(model, statistics, Graph(model).head, request.param, {})
+
+
+def inputs_of(model, kind):
+    producers = {name: node for node in model.graph.node for name in node.output}
+    return {
+        node.name: [producers.get(name) for name in node.input] for node in model.graph.node if node.op_type == kind
+    }
+
+
+def test_graph_is_valid_and_its_input_and_output_stay(quantized, model):
+    onnx.checker.check_model(quantized, full_check=True)
+    assert quantized.graph.input == model.graph.input
+    assert quantized.graph.output == model.graph.output
+    assert quantized.opset_import[0].version == export.OPSET
+
+
+def test_all_convolutions_but_the_head_read_dequantized_weights_and_inputs(quantized, model):
+    head = Graph(model).head
+    for name, (data, weight, _) in inputs_of(quantized, "Conv").items():
+        assert (weight is None) == (name in head)
+        if name not in head:
+            assert weight.op_type == "DequantizeLinear"
+            assert data.op_type in ("DequantizeLinear", "Concat", "MaxPool", "Resize")
+
+
+def test_output_is_close_to_the_float_one(quantized, model, pictures):
+    batches = [images.load(path, SIZE, True)[0] for path in pictures]
+    runs = [onnx_runtime.opened(each) for each in (model, quantized)]
+    exact, rounded = (np.concatenate([run(batch)[0, :, 4:] for batch in batches]) for run in runs)
+    change = np.abs(exact - rounded).mean()
+    assert 0 < change < 0.25 * exact.std()
+
+
+def test_the_model_given_is_not_changed(model, statistics):
+    before = model.SerializeToString()
+    insert_qdq.quantize(model, statistics, [], "tensorrt", {})
+    assert model.SerializeToString() == before
+
+
+def test_biases_that_convolutions_share_are_corrected_apart(model, statistics):
+    plain = onnx.ModelProto()
+    plain.CopyFrom(model)
+    convs = [node for node in plain.graph.node if node.op_type == "Conv" and "cv1" in node.name]
+    same = [node for node in convs if Graph(plain).weight(node.name).shape[0] == 8][:2]
+    alone = insert_qdq.quantize(plain, statistics, [], "tensorrt", {})
+    alike = numpy_helper.to_array(next(t for t in plain.graph.initializer if t.name == same[0].input[2]))
+    for tensor in plain.graph.initializer:
+        if tensor.name == same[1].input[2]:
+            tensor.CopyFrom(numpy_helper.from_array(alike, tensor.name))
+    apart = insert_qdq.quantize(plain, statistics, [], "tensorrt", {})
+    same[1].input[2] = same[0].input[2]
+    shared = insert_qdq.quantize(plain, statistics, [], "tensorrt", {})
+    for name in (f"{same[0].name}/bias", f"{same[1].name}/bias"):
+        np.testing.assert_array_equal(*(Graph(each).constant(name) for each in (apart, shared)))
+    assert len(alone.graph.initializer) == len(shared.graph.initializer)
+
+
+def test_quantization_is_reproducible(model, statistics):
+    first, second = (insert_qdq.quantize(model, statistics, [], "tensorrt", {}).SerializeToString() for _ in range(2))
+    assert first == second
+
+
+def test_tensorrt_has_signed_integers_without_zero_point_between_all_ops(model, statistics):
+    result = insert_qdq.quantize(model, statistics, [], "tensorrt", {})
+    zeros = [numpy_helper.to_array(each) for each in result.graph.initializer if each.name.endswith("/zero")]
+    assert {zero.dtype for zero in zeros} == {np.dtype(np.int8)}
+    assert not any(zero.any() for zero in zeros)
+    for data, _, _ in inputs_of(result, "Conv").values():
+        assert data.op_type == "DequantizeLinear"
+
+
+def test_openvino_has_unsigned_activations(model, statistics):
+    result = insert_qdq.quantize(model, statistics, [], "openvino", {})
+    constants = {each.name: each.data_type for each in result.graph.initializer}
+    for node in result.graph.node:
+        if node.op_type == "QuantizeLinear":
+            signed = constants[node.input[2]] == onnx.TensorProto.INT8
+            assert signed == node.input[0].endswith("/weight")
+
+
+@pytest.mark.parametrize("dialect", CONVENTIONS)
+def test_tensors_that_are_joined_share_their_scale(model, statistics, dialect):
+    result = insert_qdq.quantize(model, statistics, [], dialect, {})
+    scales = {each.name: numpy_helper.to_array(each) for each in result.graph.initializer}
+    joins = {name: nodes for name, nodes in inputs_of(result, "Concat").items() if "model.24" not in name}
+    assert joins
+    for nodes in joins.values():
+        read = [node for node in nodes if node.op_type == "DequantizeLinear"]
+        assert len({float(scales[node.input[1]]) for node in read}) <= 1
+
+
+def test_a_float_convolution_beside_an_eight_bit_one_reads_the_exact_tensor(model, statistics):
+    result = insert_qdq.quantize(model, statistics, ["/model.17/cv1/conv/Conv"], "tensorrt", {})
+    reads = inputs_of(result, "Conv")
+    exact, rounded = reads["/model.17/cv1/conv/Conv"][0], reads["/model.17/cv2/conv/Conv"][0]
+    assert exact.op_type == "Concat"
+    assert rounded.op_type == "DequantizeLinear"
+    producers = {name: node.op_type for node in result.graph.node for name in node.output}
+    assert "DequantizeLinear" not in {producers[name] for name in exact.input}
+
+
+def test_keeping_all_in_float_changes_nothing(model, statistics, pictures):
+    result = insert_qdq.quantize(model, statistics, list(Graph(model).convs), "tensorrt", {})
+    assert [node.op_type for node in result.graph.node] == [node.op_type for node in model.graph.node]
+    batch, _ = images.load(pictures[0], SIZE, True)
+    np.testing.assert_array_equal(onnx_runtime.opened(result)(batch), onnx_runtime.opened(model)(batch))
+
+
+def test_defaults_are_those_of_the_schema():
+    schema = yaml.safe_load(Path("workflow/schemas/config.schema.yaml").read_text())["properties"]["int8"]["properties"]
+    assert {name: option["default"] for name, option in schema.items() if name != "method"} == insert_qdq.DEFAULTS
+    assert schema["range"]["enum"] == list(ranges.METHODS)
+    assert schema["least_share"]["minimum"] == validity.LEAST_SHARE  # with less, every INT8 cell is invalid
+
+
+def test_statistics_of_another_model_are_an_error(model, statistics):
+    other = type(statistics)({}, {}, {}, {}, {}, {})
+    with pytest.raises(PlanError, match="another model"):
+        insert_qdq.quantize(model, other, [], "openvino", {"bias_correction": False, "compensate": False})
+
+
+def test_the_file_of_a_cell_tells_what_its_choice_was_to_meet(model, statistics, graph, tmp_path):
+    choice = {"float": Graph(model).head, "target": 0.5, "reached": 0.7, "met": False, "int8_share": 0.95, "table": []}
+    records.write(tmp_path / "choice.json", choice)
+    statistics.save(tmp_path / "statistics.npz")
+    for dialect in CONVENTIONS:
+        out = tmp_path / f"{dialect}.onnx"
+        type_int8.main(graph, tmp_path / "statistics.npz", tmp_path / "choice.json", dialect, {}, out)
+        assert noted(onnx.load(out)) == {key: choice[key] for key in ("target", "reached", "met", "int8_share")}
+    assert noted(model) == {}
+
+
+def test_a_graph_without_a_head_is_an_error():
+    image, out = (helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 3, 8, 8]) for name in ("x", "y"))
+    plain = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "plain", [image], [out])
+    with pytest.raises(GraphError, match="no detection head"):
+        Graph(helper.make_model(plain)).head  # noqa: B018
+
+
+@pytest.mark.parametrize("dialect", CONVENTIONS)
+@pytest.mark.parametrize("left", ["", "bias"])
+def test_a_convolution_of_zero_weights_is_quantized_like_any_other(graph, pictures, tmp_path, dialect, left):
+    path, loaded = tmp_path / "dead.onnx", onnx.load(graph)
+    conv = next(node for node in loaded.graph.node if node.name.endswith("model.2/cv1/conv/Conv"))
+    for tensor in loaded.graph.initializer:
+        if tensor.name in conv.input[1 : 2 if left else 3]:
+            tensor.CopyFrom(numpy_helper.from_array(0 * numpy_helper.to_array(tensor), tensor.name))
+    onnx.save(loaded, path)
+    found = calibration.collect(path, pictures, SIZE)
+    result = insert_qdq.quantize(loaded, found, Graph(loaded).head, dialect, {})
+    constants = {each.name: numpy_helper.to_array(each) for each in result.graph.initializer}
+    biases = [value for name, value in constants.items() if name.endswith("/bias")]
+    assert max(abs(value).max() for value in biases) < 50

@@ -1,0 +1,176 @@
+from types import SimpleNamespace
+
+import pytest
+
+import doctor as script
+from speedmap.engines.registry import ORDER
+from speedmap.machine.nvml import NoGpu
+from speedmap.run import doctor
+from speedmap.run.doctor import GIB, MISSING, OK, WARNING
+
+
+class FakeGpu:
+    def __init__(self, free=79):
+        self.free = free
+
+    def identity(self):
+        return {"gpu": "H100", "compute_capability": "9.0", "driver": "570.1", "cuda_driver": "12.8"}
+
+    def ask(self, _name):
+        return self.free and SimpleNamespace(free=self.free * GIB, total=80 * GIB)
+
+
+def no_gpu():
+    raise NoGpu("no GPU: NVML is not there")
+
+
+@pytest.fixture
+def envs(tmp_path):
+    folder = tmp_path / "envs"
+    folder.mkdir()
+    (folder / "common.txt").write_text("# common\nnumpy==2.0\nonnx==1.0\n")
+    (folder / "cpu.txt").write_text("-r common.txt\nopenvino==9.0\n")
+    (folder / "gpu.txt").write_text("-r common.txt\ntensorrt-cu13==11.0\npolygraphy==0.5\n")
+    return folder
+
+
+def test_python():
+    assert doctor.python((3, 11, 0)).state == OK
+    assert doctor.python((3, 10, 9)).state == MISSING
+
+
+def test_a_gpu_is_named_with_its_driver():
+    line = doctor.gpu(FakeGpu)
+    assert line.state == OK
+    assert "H100" in str(line)
+    assert "570.1" in str(line)
+
+
+def test_a_gpu_that_others_use_is_a_warning():
+    assert doctor.gpu(lambda: FakeGpu(free=20)).state == WARNING
+    assert doctor.gpu(lambda: FakeGpu(free=None)).state == OK  # it does not tell
+
+
+def test_no_gpu_is_a_warning():
+    assert doctor.gpu(no_gpu).state == WARNING
+
+
+def test_a_broken_backend_is_explained():
+    def broken(backend):
+        raise ImportError("libnvinfer.so.8: cannot open shared object file: No such file or directory")
+
+    found = doctor.usable(broken)
+    assert set(found) == set(ORDER)
+    assert "library of TensorRT" in found["tensorrt"]
+    assert {line.state for line in doctor.engines(found)} == {MISSING}
+
+
+def test_a_backend_that_another_replaces_is_a_warning():
+    states = [line.state for line in doctor.engines({"tensorrt": "no GPU", "openvino": None})]
+    assert states == [WARNING, OK]
+
+
+def test_pins_include_other_lists(envs):
+    assert doctor.pins(envs / "cpu.txt") == {"numpy": "2.0", "onnx": "1.0", "openvino": "9.0"}
+
+
+def test_packages_as_pinned(envs):
+    line = doctor.packages(envs, {"numpy": "2.0", "onnx": "1.0", "openvino": "9.0"}.get)
+    assert line.state == OK
+    assert "envs/cpu.txt" in line.found
+
+
+def test_the_nearest_environment_is_compared(envs):
+    line = doctor.packages(envs, {"numpy": "1.9", "onnx": "1.0", "tensorrt-cu13": "11.0", "polygraphy": "0.5"}.get)
+    assert line.state == WARNING
+    assert "numpy 1.9 (pinned 2.0)" in line.found
+    assert line.remedy == "pip install -r envs/gpu.txt"
+
+
+def test_missing_packages(envs):
+    line = doctor.packages(envs, {"onnx": "1.0", "openvino": "9.0"}.get)
+    assert (line.state, line.found) == (MISSING, "numpy missing (pinned 2.0)")
+
+
+def test_many_differences_stay_one_line():
+    line = doctor.packages(doctor.ROOT / "envs", lambda _name: None)
+    assert "more" in line.found
+    assert line.found.count(",") == 2
+
+
+def test_a_local_version_is_the_pinned_one(monkeypatch):
+    monkeypatch.setattr(doctor.importlib.metadata, "version", lambda _name: "2.13.0+cpu")
+    assert doctor.installed("torch") == "2.13.0"
+
+
+def test_a_package_that_is_not_there():
+    assert doctor.installed("no-such-package-at-all") is None
+
+
+@pytest.mark.parametrize(("gib", "state"), [(1, MISSING), (5, WARNING), (500, OK)])
+def test_disk(gib, state):
+    assert doctor.disk(gib * GIB).state == state
+
+
+@pytest.mark.parametrize(("available", "state"), [(None, WARNING), (GIB, WARNING), (16 * GIB, OK)])
+def test_memory(available, state):
+    assert doctor.memory(available).state == state
+
+
+def test_a_container_has_less_memory_than_its_machine(tmp_path):
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/meminfo").write_text("MemTotal:  99 kB\nMemAvailable:   8192 kB\n")
+    assert doctor.available_memory(tmp_path) == 8 * 2**20
+    group = tmp_path / "sys/fs/cgroup"
+    group.mkdir(parents=True)
+    (group / "memory.current").write_text("1000\n")
+    (group / "memory.max").write_text("max\n")
+    assert doctor.available_memory(tmp_path) == 8 * 2**20
+    (group / "memory.max").write_text("3000\n")
+    assert doctor.available_memory(tmp_path) == 2000
+    assert doctor.available_memory(tmp_path / "nowhere") is None
+
+
+@pytest.mark.parametrize(("total", "free", "state"), [(64, 64, WARNING), (1024, 10, WARNING), (1024, 1000, OK)])
+def test_shared_memory(tmp_path, total, free, state):
+    assert doctor.shared(tmp_path, lambda _path: (total * 2**20, 0, free * 2**20)).state == state
+
+
+def test_shared_memory_that_is_not_there(tmp_path):
+    assert doctor.shared(tmp_path / "shm").state == WARNING
+
+
+def test_the_default_config_is_readable():
+    assert doctor.config(["config.yaml"]).state == OK
+
+
+@pytest.mark.parametrize("text", ["models: [", "modles: {}", "- a list", "models: {a: {weights: nowhere.pt}}"])
+def test_a_config_with_a_mistake(tmp_path, text):
+    file = tmp_path / "config.yaml"
+    file.write_text(text)
+    line = doctor.config([str(file)])
+    assert line.state == MISSING
+    assert str(file) in line.found
+
+
+def test_an_overlay_is_read_over_the_default(tmp_path):
+    (tmp_path / "overlay.yaml").write_text("precisions: [fp16]")
+    assert doctor.config([str(tmp_path / "overlay.yaml")]).found.endswith("overlay.yaml: 8 cells")
+
+
+def test_a_typo_is_told_without_the_whole_schema(tmp_path):
+    (tmp_path / "overlay.yaml").write_text("precision: [fp16]")
+    assert len(doctor.config([str(tmp_path / "overlay.yaml")]).found) < 300
+
+
+def test_a_config_that_is_not_there(tmp_path):
+    assert doctor.config([str(tmp_path / "none.yaml")]).state == MISSING
+
+
+@pytest.mark.parametrize(("why_not", "code"), [(None, 0), ("not here", 1)])
+def test_the_exit_code_says_whether_a_backend_can_run(monkeypatch, capsys, why_not, code):
+    monkeypatch.setattr(doctor, "usable", lambda: {"tensorrt": "no\nGPU", "openvino": why_not})
+    assert script.main(["config.yaml"]) == code
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 10
+    assert {line.split()[0] for line in lines} <= {OK, MISSING, WARNING}

@@ -1,0 +1,111 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from speedmap.run.fingerprint import LEFT_OUT, _imports, _is_module, contents, fingerprint_of, sources, stamp
+
+SCRIPTS = Path("workflow/scripts")
+
+
+def library(tmp_path, **modules):
+    (tmp_path / "speedmap").mkdir(exist_ok=True)
+    for name, text in modules.items():
+        (tmp_path / "speedmap" / f"{name}.py").write_text(text)
+    (tmp_path / "job.py").write_text("from speedmap import a\n")
+    _imports.cache_clear()
+    return fingerprint_of(tmp_path, "job")
+
+
+def test_an_edit_counts_when_it_is_imported_however_deep(tmp_path):
+    first = library(tmp_path, a="from speedmap.b import x\n", b="x = 1\n", other="y = 1\n")
+    assert library(tmp_path, b="x = 2\n") != first
+    assert library(tmp_path, b="x = 1\n") == first
+    assert library(tmp_path, other="y = 2\n") == first
+
+
+def test_every_adapter_of_the_project_can_be_hashed():
+    prints = {path.stem: fingerprint_of(SCRIPTS, path.stem) for path in SCRIPTS.glob("*.py")}
+    assert len(set(prints.values())) == len(prints) > 5
+
+
+@pytest.mark.parametrize("engine", ["engines.tensorrt.session", "engines.openvino", "engines.pytorch", "engines.null"])
+@pytest.mark.parametrize(
+    ("job", "own", "other"),
+    [
+        (
+            "measure_speed",
+            {"timing.speed", "machine.monitor", "timing.stats"},
+            {"accuracy.detect", "dataset.coco", "accuracy.bootstrap", "accuracy.paired_difference"},
+        ),
+        (
+            "detect",
+            {"accuracy.detect", "model.postprocess"},
+            {
+                "timing.speed",
+                "machine.monitor",
+                "timing.stats",
+                "timing.protocol",
+                "dataset.coco",
+                "accuracy.bootstrap",
+            },
+        ),
+        (
+            "measure_accuracy",
+            {"accuracy.evaluate", "accuracy.bootstrap"},
+            {"timing.speed", "machine.monitor", "timing.stats", "timing.protocol"},
+        ),
+    ],
+)
+def test_an_edit_for_one_job_does_not_rerun_the_other(job, own, other, engine):
+    paths = {path.relative_to(SCRIPTS).with_suffix("") for path in sources(SCRIPTS, job, engine)}
+    behind = {".".join(path.parts).removeprefix("speedmap.") for path in paths}
+    assert own <= behind
+    assert not other & behind
+
+
+@pytest.mark.parametrize(
+    "line", ["from speedmap.deep import b", "import speedmap.deep.b", "from speedmap.deep.b import x"]
+)
+def test_modules_in_packages_count_in_every_form_of_import(tmp_path, line):
+    (tmp_path / "speedmap/deep").mkdir(parents=True)
+    (tmp_path / "speedmap/deep/__init__.py").touch()
+    (tmp_path / "speedmap/deep/b.py").write_text("x = 1\n")
+    first = library(tmp_path, a=f"{line}\n")
+    (tmp_path / "speedmap/deep/b.py").write_text("x = 2\n")
+    assert library(tmp_path) != first
+
+
+def test_what_is_left_out_is_there_and_is_not_hashed():
+    paths = {
+        path.relative_to(SCRIPTS / "speedmap")
+        for path in sources(SCRIPTS, "measure_speed")
+        if path.stem != "measure_speed"
+    }
+    for name in LEFT_OUT:
+        assert _is_module(SCRIPTS / "speedmap" / name.replace(".", "/"))
+    assert not [path for path in paths if path.parts[0] == "errors"]
+
+
+def test_files_are_seen_to_change_in_place_but_hidden_ones_do_not_count(tmp_path):
+    (tmp_path / "deep").mkdir()
+    file = tmp_path / "deep/1.jpg"
+    file.write_bytes(b"one")
+    first = stamp(str(tmp_path))
+    (tmp_path / ".DS_Store").touch()
+    os.utime(file, (1, 1))
+    assert stamp(str(tmp_path)) == first
+    file.write_bytes(b"other")
+    assert stamp(str(tmp_path)) != first
+    assert stamp(str(tmp_path / "nowhere")) == stamp(str(tmp_path / "neither"))
+
+
+def test_calibration_images_are_seen_to_change_even_if_they_keep_their_size(tmp_path):
+    file = tmp_path / "1.bmp"
+    file.write_bytes(b"one")
+    first = contents(str(tmp_path))
+    os.utime(file, (1, 1))
+    assert contents(str(tmp_path)) == first
+    file.write_bytes(b"two")
+    assert contents(str(tmp_path)) != first
+    assert contents(str(tmp_path / "nowhere")) == contents(str(tmp_path / "neither"))

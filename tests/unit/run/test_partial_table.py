@@ -1,0 +1,66 @@
+"""The table of a run that failed."""
+
+from pathlib import Path
+
+import pytest
+
+from helpers.record_factory import SHA, accuracy, speed
+from speedmap.results import records
+from speedmap.results.cell import Cell
+from speedmap.run import failed_run
+
+CONFIG = {"models": {"yolov5s": {"weights": "a.pt"}}, "precisions": ["fp16", "int8"], "shapes": ["static"],
+          "torch": False, "skip": [], "imgsz": 640, "speed": {"conf": 0.25, "iou": 0.45},
+          "accuracy": {"conf": 0.001, "iou": 0.65, "max_det": 300}}  # fmt: skip
+CELLS = [Cell("tensorrt", "yolov5s", precision, "static") for precision in ("fp16", "int8")]
+DATASET, TABLE, CSV = (f"results/{name}" for name in ("dataset.json", "table.md", "table.csv"))
+
+
+@pytest.fixture
+def paths(results):
+    """Records of both cells, and a table of a time before."""
+    listed = results()[0]
+    for old in (TABLE, CSV):
+        Path(old).write_text("old")
+    records.write(Path(DATASET), {"name": "tiny", "sha256": SHA, "images": [1, 2, 3, 4], "calibration": []})
+    return listed
+
+
+def tabulate(paths, missing):
+    """Make the table; returns its text, empty if there is none."""
+    failed_run.write(CELLS, paths, missing, DATASET, CONFIG, "tensorrt", TABLE, CSV)
+    assert not Path(CSV).exists()
+    return Path(TABLE).read_text() if Path(TABLE).exists() else ""
+
+
+def line(text):
+    return [cell.strip() for cell in next(row for row in text.splitlines() if "| yolov5s " in row).split("|")[2:-1]]
+
+
+def test_a_record_that_was_to_be_made_anew_is_no_figure(paths):
+    Path("failed.log").write_text("error: too few images\n")
+    text = tabulate(paths, {path: ["failed.log"] for path in paths if "int8" in path})
+    assert text.startswith(failed_run.PARTIAL)
+    assert line(text) == ["2.00 ms", "40.0", *["not measured<sup>1</sup>"] * 2]
+    assert "1. too few images" in text
+
+
+def test_nothing_measured_leaves_no_table_of_earlier_records(paths):
+    assert tabulate(paths, {path: [] for path in paths}) == ""
+
+
+def test_figures_on_an_earlier_data_set_are_not_shown(paths):
+    assert tabulate(paths, {DATASET: []}) == ""
+
+
+def test_a_record_that_is_none_is_no_figure(paths):
+    Path(paths[0]).write_text("{")
+    records.write(Path(paths[1]), accuracy("fp16") | {"dataset": {**accuracy("fp16")["dataset"], "sha256": "1" * 64}})
+    assert line(tabulate(paths, {})) == ["not measured", "not measured", "2.00 ms", "40.0"]
+
+
+def test_further_builds_show_their_spread(paths):
+    again = paths[0].replace("speed", "speed.2")
+    faster = speed("fp16")
+    records.write(Path(again), faster | {"summary": {**faster["summary"], "median_ms": 1.5}})
+    assert " 1.500 to 2.000 " in tabulate([*paths, again], {})

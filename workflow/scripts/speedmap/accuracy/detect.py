@@ -1,0 +1,103 @@
+"""Run a data set through an engine and collect what it finds."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from types import ModuleType
+
+import numpy as np
+from tqdm import tqdm
+
+from speedmap.dataset import images, letterbox
+from speedmap.dataset.letterbox import Placement
+from speedmap.engines.interface import Session
+from speedmap.model import postprocess
+from speedmap.model.postprocess import Detections
+from speedmap.results.cell import Cell
+
+AHEAD = 8  # images that wait decoded, and outputs that wait for their boxes
+
+
+def detect(
+    module: ModuleType, cell: Cell, engine: Path, data: dict, imgsz: int, protocol: dict, part: tuple[int, int]
+) -> dict:
+    """Detect in a part of the data set; returns its COCO results, in the order of the images, and how they came about.
+
+    part: (2, 3) is the second of three parts, which follow one another and are as good as equal.
+    """
+    number, parts = part
+    first, end = (len(data["images"]) * edge // parts for edge in (number - 1, number))
+    categories = [category["id"] for category in data["categories"]]
+    with opened(module, cell, engine) as sessions:
+        found = detect_images(sessions, data["images"][first:end], imgsz, cell.shape == "dynamic", protocol, categories)
+        return {"part": [number, parts], "imgsz": imgsz, "session": sessions[0].facts, "detections": found}
+
+
+@contextmanager
+def opened(module: ModuleType, cell: Cell, engine: Path) -> Iterator[list[Session]]:
+    """Open an engine for throughput, unlike the speed job: as several sessions where the backend gains by it."""
+    several = getattr(module, "several", None)
+    with ExitStack() as stack:
+        found = several(engine, cell) if several else [module.Session(engine, cell)]
+        yield [stack.enter_context(session) for session in found]
+
+
+def detect_images(
+    sessions: Sequence[Session], listed: list[dict], imgsz: int, dynamic: bool, protocol: dict, categories: list[int]
+) -> list[dict]:
+    """Detect in every image; decoding and suppression run beside inference.
+
+    sessions: of one engine; several infer side by side. listed: images with `id` and `file`. protocol: conf, iou,
+    max_det. Returns COCO results, in the order of the images.
+    """
+    free = SimpleQueue()
+    for session in sessions:
+        free.put(session)
+
+    def read(image: dict) -> tuple[int, np.ndarray, Placement]:
+        return image["id"], *images.load(Path(image["file"]), imgsz, dynamic)
+
+    def infer(item: tuple[int, np.ndarray, Placement]) -> tuple[int, np.ndarray, Placement]:
+        image_id, batch, placement = item
+        session = free.get()
+        try:
+            session.load(batch)
+            session.run()
+            return image_id, session.fetch()[0].copy(), placement
+        finally:
+            free.put(session)
+
+    def write(item: tuple[int, np.ndarray, Placement]) -> list[dict]:
+        image_id, output, placement = item
+        found = postprocess.detect(postprocess.check(output, len(categories)), **protocol)
+        mapped = Detections(letterbox.to_image(found.boxes, placement), found.scores, found.classes)
+        return postprocess.to_coco(mapped, image_id, categories)
+
+    with (
+        ThreadPoolExecutor(2) as readers,
+        ThreadPoolExecutor(len(sessions)) as runners,
+        ThreadPoolExecutor(2) as writers,
+    ):
+        inputs = progress(ahead(readers, read, listed), len(listed))
+        # one session stays in the thread that opened it, whose CUDA context is its own
+        outputs = ahead(runners, infer, inputs) if len(sessions) > 1 else map(infer, inputs)
+        return [entry for entries in ahead(writers, write, outputs) for entry in entries]
+
+
+def progress(items: Iterable, count: int) -> Iterable:
+    """Show how many images have been read."""
+    return tqdm(items, "detecting", count, unit="image", disable=None, leave=False)
+
+
+def ahead(pool: Executor, function: Callable, items: Iterable) -> Iterator:
+    """Map in order with at most AHEAD results waiting, so that memory stays bounded whatever the number of items."""
+    waiting = deque()
+    for item in items:
+        waiting.append(pool.submit(function, item))
+        if len(waiting) > AHEAD:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

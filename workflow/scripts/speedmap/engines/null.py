@@ -1,0 +1,86 @@
+"""An engine that only pretends: its latencies and outputs follow a script, to test what is said about measurements.
+
+The engine file is JSON: `median_ms`, and any of `noise` (relative), `drift` (relative, from the first run to the last
+of `runs`), `slow` (relative, at random for `slow_share` of the runs), `seed`, `classes`.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from onnx import load
+
+from speedmap import storage
+from speedmap.results.cell import Cell
+
+ON_GPU = True  # pretends that, too, so that what holds a GPU can be tried without one
+SCRIPT = {
+    "noise": 0.01,
+    "drift": 0.0,
+    "runs": 500,
+    "slow": 0.0,
+    "slow_share": 0.3,
+    "seed": 0,
+    "classes": 1,
+}
+
+
+def usable() -> str | None:
+    """Say why the engine cannot run here; None, since it runs everywhere."""
+    return None
+
+
+def platform() -> dict:
+    """Say what an engine depends on besides its graph."""
+    return {"device": "null"}
+
+
+def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: bool, options: dict) -> dict:
+    """Write the script in `options` as the engine."""
+    classes = load(onnx).graph.output[0].type.tensor_type.shape.dim[2].dim_value - 5
+    with storage.atomic(engine) as temporary:
+        temporary.write_text(json.dumps({"median_ms": 1.0, "classes": classes, **options}))
+    return {"build_s": 0.0}
+
+
+class Session:
+    """A script being played; a context manager with the interface of every engine."""
+
+    def __init__(self, engine: Path, cell: Cell) -> None:
+        self.script = {**SCRIPT, **json.loads(engine.read_text())}
+        self.random = np.random.default_rng(self.script["seed"])
+        self.done, self.last = 0, {}
+        self.facts = {"precision": cell.precision}
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def load(self, batch: np.ndarray) -> None:
+        """Take an input, and forget all but its size."""
+        height, width = batch.shape[2:]
+        self.anchors = sum(3 * (height // stride) * (width // stride) for stride in (8, 16, 32))
+
+    def occupy(self) -> None:
+        """Do nothing."""
+
+    def run(self) -> float:
+        """Play the next latency, in milliseconds, without waiting for it."""
+        script = self.script
+        slope = 1 + script["drift"] * self.done / script["runs"]
+        level = 1 + script["slow"] * (self.random.random() < script["slow_share"])
+        noise = 1 + script["noise"] * self.random.normal()
+        self.done += 1
+        self.last = {"compute": script["median_ms"] * slope * level * noise}
+        return self.last["compute"]
+
+    def fetch(self) -> np.ndarray:
+        """Give an output in which nothing is found."""
+        return np.zeros((1, self.anchors, 5 + self.script["classes"]), np.float32)
+
+
+def audit(engine: Path, onnx: Path, imgsz: int) -> dict:
+    """Say that all runs in float32."""
+    return {"shares": {"fp32": 1.0}, "layers": {}}

@@ -1,0 +1,145 @@
+"""OpenVINO on the CPU: build, run, and say in which precision it runs."""
+
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import onnx as onnxlib
+import openvino
+from openvino import CompiledModel, Core
+
+from speedmap import storage
+from speedmap.errors import UserError
+from speedmap.graph import multiply_adds
+from speedmap.graph.detector_graph import INPUT
+from speedmap.machine import environment
+from speedmap.results.cell import Cell
+
+ON_GPU = False
+NAMES = {"f32": "fp32", "f16": "fp16", "bf16": "bf16", "i8": "int8", "u8": "int8"}
+SPLIT = "/WithoutBiases"  # ends the name of a convolution that OpenVINO parts from its bias
+STREAMS = 8  # that infer side by side; each holds activations of its own, and more are not fed fast enough
+CONVOLUTIONS = {"Convolution", "Deconvolution", "FullyConnected", "MatMul"}
+
+
+class EngineError(UserError):
+    """A graph or an engine file that OpenVINO cannot take."""
+
+
+def usable() -> str | None:
+    """Say why OpenVINO cannot run here; None when it can."""
+    return None
+
+
+def platform() -> dict:
+    """Say what an engine depends on besides its graph."""
+    return {"device": environment.cpu_name(), "openvino": version("openvino")}
+
+
+def properties(threads: int, streams: int = 1) -> dict:
+    """Configure so many requests at a time, one for the least latency, on threads that stay on their cores."""
+    return {
+        "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
+        "NUM_STREAMS": streams,
+        "INFERENCE_NUM_THREADS": threads,
+        "ENABLE_CPU_PINNING": True,
+    }
+
+
+def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: bool, options: dict) -> dict:
+    """Compile an ONNX file and write the engine that Session loads; returns facts on the build.
+
+    The float part of the graph runs in the CPU's best float type (bfloat16 where the hardware has it), but the decoding
+    in float32.
+    """
+    start = time.perf_counter()
+    graph = onnxlib.load(onnx).SerializeToString()  # ONNX says best what is wrong with a file
+    try:
+        compiled = compile_graph(graph)
+    except RuntimeError as error:
+        raise EngineError(f"{onnx}: OpenVINO {version('openvino')} cannot compile it ({error})") from error
+    with storage.atomic(engine) as temporary:
+        temporary.write_bytes(compiled.export_model().getbuffer())
+    return {"build_s": time.perf_counter() - start}
+
+
+def compile_graph(graph: bytes, **more: bool) -> CompiledModel:
+    """Compile the bytes of an ONNX file for one request at a time; more: of OpenVINO's properties."""
+    core, settings = Core(), properties(environment.physical_cores()) | more
+    return core.compile_model(core.read_model(graph), "CPU", settings)
+
+
+class Session:
+    """An engine ready to run one image at a time; a context manager.
+
+    last: milliseconds of the last run by phase. facts: what the record says about how it ran.
+    """
+
+    def __init__(self, engine: Path, cell: Cell, compiled: CompiledModel | None = None) -> None:
+        self.compiled = compiled or _open(engine, environment.physical_cores())
+        self.request = self.compiled.create_infer_request()
+        self.last: dict[str, float] = {}
+        self.facts = {"threads": self.compiled.get_property("INFERENCE_NUM_THREADS"),
+                      "streams": self.compiled.get_property("NUM_STREAMS")}  # fmt: skip
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        del self.request, self.compiled
+
+    def load(self, batch: np.ndarray) -> None:
+        """Set the input, float32 [1, 3, h, w] in 0..1, without copying it."""
+        self.batch = batch  # which the tensor does not keep alive
+        self.request.set_tensor(INPUT, openvino.Tensor(batch, shared_memory=True))
+
+    def occupy(self) -> None:
+        """Do nothing: a CPU's time is the host's."""
+
+    def run(self) -> float:
+        """Infer what was loaded; returns milliseconds."""
+        start = time.perf_counter_ns()
+        self.request.infer(share_outputs=True)  # else it copies the output, half a millisecond for 25,200 anchors
+        self.last = {"compute": (time.perf_counter_ns() - start) / 1e6}
+        return self.last["compute"]
+
+    def fetch(self) -> np.ndarray:
+        """Give the output, float32 [1, anchors, 5 + classes]; valid until the next run."""
+        return self.request.get_output_tensor(0).data
+
+
+def several(engine: Path, cell: Cell) -> list[Session]:
+    """Open an engine for throughput: a session a core, at most STREAMS, that infer side by side."""
+    threads = environment.physical_cores()
+    streams = min(threads, STREAMS)
+    compiled = _open(engine, threads, streams)
+    return [Session(engine, cell, compiled) for _ in range(streams)]
+
+
+def _open(engine: Path, threads: int, streams: int = 1) -> CompiledModel:
+    try:
+        return Core().import_model(engine.read_bytes(), "CPU", properties(threads, streams))
+    except RuntimeError as error:
+        raise EngineError(
+            f"{engine}: no engine of OpenVINO {version('openvino')} for this CPU; delete it and build it again"
+        ) from error
+
+
+def audit(engine: Path, onnx: Path, imgsz: int) -> dict:
+    """Read off the runtime graph in which precision each convolution runs.
+
+    Returns `shares` of the multiply-adds by precision, and `layers` {name: precision}.
+    """
+    layers = {}
+    for operation in _open(engine, environment.physical_cores()).get_runtime_model().get_ops():
+        facts = operation.get_rt_info()
+        if facts["layerType"].astype(str) in CONVOLUTIONS:
+            precision = NAMES.get(facts["runtimePrecision"].astype(str), "unknown")
+            names = facts["originalLayersNames"].astype(str).split(",")
+            layers |= dict.fromkeys((name.removesuffix(SPLIT) for name in names), precision)
+    operations = multiply_adds.count(onnx, imgsz)
+    return {
+        "shares": multiply_adds.shares(operations, layers),
+        "layers": {name: layers.get(name, "unknown") for name in operations},
+    }

@@ -1,0 +1,153 @@
+"""From typed ONNX to a TensorRT engine, with no precision branch beyond what the installed TensorRT needs."""
+
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import onnx
+from onnx import ModelProto
+
+from speedmap import storage
+from speedmap.engines.tensorrt import builder_config, entropy_calibration, weak_typing
+from speedmap.engines.tensorrt.builder_config import Shapes, configure, flags_for
+from speedmap.engines.tensorrt.entropy_calibration import Feed
+from speedmap.engines.tensorrt.library import EngineError, explain, load, logger, platform
+
+SMALLEST = 32  # pixels: the least input side, one cell of the coarsest features
+
+
+def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: bool, options: dict) -> dict:
+    """Build an engine file from typed ONNX, whole or not at all; gives the facts of the build.
+
+    From float32 ONNX where options say `implicit`: TensorRT then finds INT8 ranges itself, see tensorrt_implicit.
+
+    opt: (height, width) to optimise a dynamic engine for. options: builder_level 0 to 5, workspace_gib (None: all),
+    timing_cache (True, the default: kernel timings are kept). Raises EngineError.
+    """
+    here, shapes = platform(), profile(opt, imgsz, dynamic)
+    cache = builder_config.kept(options, here)
+    started = time.perf_counter()
+    with entropy_calibration.feeding(onnx, imgsz, options.get("implicit"), here) as feed:
+        plan, facts = serialize(onnx, shapes, options, cache, feed)
+    seconds = time.perf_counter() - started
+    with storage.atomic(engine) as temporary:
+        temporary.write_bytes(plan)
+    return {
+        "build_s": round(seconds, 2),
+        "engine_mb": round(engine.stat().st_size / 1e6, 3),
+        "peak_process_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "profile": dict(zip(("min", "opt", "max"), map(list, shapes), strict=True)),
+        "tensorrt": here["tensorrt"],
+        **facts,
+    }
+
+
+def profile(opt: tuple[int, int], imgsz: int, dynamic: bool) -> Shapes:
+    """Give the least, the likeliest and the largest input [1, 3, h, w]; static ones are equal.
+
+    Both orientations of a rectangle lie between the least and the largest, since its long side is `imgsz`.
+    """
+    largest = (1, 3, imgsz, imgsz)
+    return ((1, 3, SMALLEST, SMALLEST), (1, 3, *opt), largest) if dynamic else (largest, largest, largest)
+
+
+def serialize(
+    path: Path, shapes: Shapes, options: dict, cache: Path | None = None, feed: Feed | None = None
+) -> tuple[Any, dict]:
+    """Parse typed ONNX and build it; gives the plan (a buffer) and what was decided. Raises EngineError.
+
+    feed: images to calibrate on, for ONNX that is float32 and gets INT8 from TensorRT.
+    """
+    trt, log = load(), logger()
+    log.errors.clear()
+    log.peak.clear()
+    model = _read(path)
+    flags = trt.NetworkDefinitionCreationFlag.__members__
+    strong = "STRONGLY_TYPED" in flags and feed is None  # since TensorRT 9: the types in the file are binding
+    builder = _builder(log)
+    network = builder.create_network(1 << int(flags["STRONGLY_TYPED" if strong else "EXPLICIT_BATCH"]))
+    # the parser's weights are not copied: it and the text must live until the engine is built
+    parser, text = trt.OnnxParser(network, log), (model if strong else weak_typing.widen(model)).SerializeToString()
+    if not parser.parse(text):
+        raise explain(parser_errors(parser, model), f"{path.name} with TensorRT {trt.__version__}")
+    pinned = {"float32": 0, "float16": 0} if strong else _pin_types(network, model, feed)
+    precisions = {} if strong else flags_for(model, sum(pinned.values()))
+    config = configure(builder, network, shapes, options, precisions | entropy_calibration.flags(feed))
+    entropy_calibration.set_shape(builder, config, feed)
+    if cache:
+        builder_config.merge(config, cache)
+    plan = builder.build_serialized_network(network, config)
+    if feed:
+        feed.check(built=plan is not None)
+    if plan is None:
+        raise explain(log.errors, f"{path.name} with TensorRT {trt.__version__}")
+    if cache:
+        builder_config.save(config, cache)
+    facts = {"builder_level": config.builder_optimization_level, "types": "strong" if strong else "weak"}
+    facts |= {"calibration": feed.facts()} if feed else {}
+    facts |= {f"pinned_{kind}": count for kind, count in pinned.items()}
+    return plan, {**facts, "workspace_gib": options.get("workspace_gib"), **log.peak}
+
+
+def _pin_types(network: Any, model: ModelProto, feed: Feed | None) -> dict[str, int]:
+    """Tell a TensorRT without strong types what the file said; gives the number of layers pinned to each type.
+
+    Without it the builder runs a share of the convolutions in float32 that differs from build to build, and converts
+    what lies between them to float32 and back.
+    """
+    types = load().DataType
+    return {
+        "float32": _pin(network, _single(model, feed), types.FLOAT),
+        "float16": _pin(network, weak_typing.half_tensors(model), types.HALF),
+    }
+
+
+def _single(model: ModelProto, feed: Feed | None) -> set[str]:
+    """Name the tensors that a TensorRT without strong types must be told to keep in float32."""
+    if feed:
+        return entropy_calibration.decoding(model)
+    return weak_typing.float_tensors(model) if weak_typing.halved(model) else set()
+
+
+def _read(path: Path) -> ModelProto:
+    try:
+        return onnx.load(path)
+    except Exception as error:  # protobuf's DecodeError is no part of a stable interface
+        raise EngineError(f"{path}: no ONNX file ({error}); delete it and let snakemake export it again") from error
+
+
+def _builder(log: Any) -> Any:
+    try:
+        return load().Builder(log)
+    except TypeError as error:  # what pybind11 makes of a factory that gave nothing
+        if log.errors:
+            raise explain(log.errors, "TensorRT cannot start its builder") from error
+        raise EngineError("TensorRT cannot start its builder: no GPU, or a driver too old; check nvidia-smi") from error
+
+
+def parser_errors(parser: Any, model: ModelProto) -> list[str]:
+    """Describe what the parser refused, with the node's name and operator."""
+    return [_parser_error(parser.get_error(index), model) for index in range(parser.num_errors)]
+
+
+def _parser_error(error: Any, model: ModelProto) -> str:
+    nodes, index = model.graph.node, error.node()
+    name, operator = (nodes[index].name, nodes[index].op_type) if 0 <= index < len(nodes) else ("?", "?")
+    if hasattr(error, "node_name"):  # TensorRT 10
+        name, operator = error.node_name() or name, error.node_operator() or operator
+    return f"node {name} ({operator}): {error.desc()}"
+
+
+def _pin(network: Any, tensors: set[str], precision: Any) -> int:
+    """Ask a weakly typed TensorRT to compute the named tensors, floats so far, in a precision; counts the layers."""
+    float32, count = load().DataType.FLOAT, 0
+    for index in range(network.num_layers):
+        layer = network.get_layer(index)
+        outputs = [layer.get_output(position) for position in range(layer.num_outputs)]
+        if any(tensor.name in tensors and tensor.dtype == float32 and not tensor.is_shape_tensor for tensor in outputs):
+            layer.precision = precision
+            for position in range(layer.num_outputs):
+                layer.set_output_type(position, precision)
+            count += 1
+    return count

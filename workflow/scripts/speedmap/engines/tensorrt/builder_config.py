@@ -1,0 +1,110 @@
+"""How the TensorRT builder is configured, the kernel timings that it keeps, and what it shows while it works."""
+
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+from onnx import ModelProto
+
+from speedmap import storage
+from speedmap.engines.tensorrt import weak_typing
+from speedmap.engines.tensorrt.library import load
+from speedmap.graph.detector_graph import INPUT
+
+
+def kept(options: dict, here: dict[str, str]) -> Path | None:
+    """Name the file of all builds on one GPU and TensorRT; None at level 0, which takes the first kernel that runs."""
+    if options.get("builder_level") == 0 or not options.get("timing_cache", True):
+        return None
+    gpu = re.sub(r"[^A-Za-z0-9]+", "-", here["gpu"]).strip("-").lower()
+    return Path(f"resources/timing-{gpu}-{here['tensorrt']}.cache")
+
+
+def merge(config: Any, path: Path) -> None:
+    """Add the timings in a file to those of a build; a cache that is not there or not readable costs time only."""
+    mine = config.get_timing_cache()
+    try:
+        theirs = config.create_timing_cache(path.read_bytes()) if path.is_file() else None
+    except (OSError, TypeError):
+        theirs = None
+    if mine is not None and theirs is not None:
+        mine.combine(theirs, ignore_mismatch=False)
+
+
+def save(config: Any, path: Path) -> None:
+    """Write the timings of a build and those that builds beside it have written meanwhile."""
+    merge(config, path)
+    cache = config.get_timing_cache()
+    if cache is not None:
+        with storage.atomic(path) as temporary:
+            temporary.write_bytes(cache.serialize())
+
+
+STAND_INS = ("CUBLAS", "CUBLAS_LT", "CUDNN")  # tactic sources that convolutions do not need, and not every machine has
+LEVEL = 3  # TensorRT's own default of the builder level
+
+Shapes = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]  # least, likeliest and largest input
+
+
+def flags_for(model: ModelProto, pinned: int) -> dict:
+    """Choose Polygraphy's precision arguments for a TensorRT that takes them from flags."""
+    trt = load()
+    kept = [source for name, source in trt.TacticSource.__members__.items() if name not in STAND_INS]
+    flags = {"fp16": weak_typing.halved(model), "int8": weak_typing.quantized(model), "tactic_sources": kept}
+    return flags | ({"precision_constraints": "prefer"} if pinned else {})
+
+
+def configure(builder: Any, network: Any, shapes: Shapes, options: dict, flags: dict) -> Any:
+    """Make the builder's configuration; `flags` are more arguments for Polygraphy's `create_config`."""
+    from polygraphy.backend.trt import Profile, create_config
+    from polygraphy.logger import G_LOGGER
+
+    trt = load()
+    G_LOGGER.module_severity = G_LOGGER.WARNING
+    if options.get("workspace_gib"):
+        flags["memory_pool_limits"] = {trt.MemoryPoolType.WORKSPACE: int(options["workspace_gib"] * 2**30)}
+    if hasattr(trt, "IProgressMonitor"):
+        flags["progress_monitor"] = _progress()
+    config = create_config(
+        builder,
+        network,
+        profiles=[Profile().add(INPUT, *shapes)],
+        builder_optimization_level=options.get("builder_level", LEVEL),
+        profiling_verbosity=trt.ProfilingVerbosity.DETAILED,  # else the inspector knows no precisions
+        **flags,
+    )
+    if hasattr(trt.PreviewFeature, "PROFILE_SHARING_0806"):  # the default since TensorRT 9
+        config.set_preview_feature(trt.PreviewFeature.PROFILE_SHARING_0806, True)
+    return config
+
+
+def _progress() -> Any:
+    """Show the builder's outermost phases as progress bars where there is a terminal."""
+    from tqdm import tqdm
+
+    trt = load()
+
+    class Progress(trt.IProgressMonitor):
+        def __init__(self) -> None:
+            trt.IProgressMonitor.__init__(self)
+            self.bars: dict[str, Any] = {}
+            self.lock = threading.Lock()  # the builder reports from several threads
+
+        def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
+            if parent_phase is None:
+                with self.lock:
+                    self.bars[phase_name] = tqdm(total=num_steps, desc=phase_name, disable=None)
+
+        def step_complete(self, phase_name: str, step: int) -> bool:
+            with self.lock:
+                if phase_name in self.bars:
+                    self.bars[phase_name].update()
+            return True
+
+        def phase_finish(self, phase_name: str) -> None:
+            with self.lock:
+                if phase_name in self.bars:
+                    self.bars.pop(phase_name).close()
+
+    return Progress()

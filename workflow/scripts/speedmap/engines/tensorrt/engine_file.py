@@ -1,0 +1,118 @@
+"""Opening TensorRT engines that were built for this machine, and asking them for what a session needs."""
+
+import json
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from speedmap import storage
+from speedmap.dataset.letterbox import STRIDE
+from speedmap.engines.tensorrt.library import REBUILD, EngineError, explain, load, logger
+from speedmap.graph.detector_graph import INPUT, OUTPUT
+
+IDENTITY = ("gpu", "compute_capability", "tensorrt")  # what an engine is bound to; a newer driver still runs it
+
+Shape = tuple[int, ...]
+
+
+def refuse_foreign(engine: Path, here: dict[str, str]) -> None:
+    """Compare an engine's description beside it with the file and this machine; EngineError when they differ."""
+    path = Path(f"{engine}.json")  # engine.2.json of a further build
+    if not engine.is_file():
+        raise EngineError(f"{engine}: no such engine; let snakemake build it")
+    if not path.is_file():  # not written yet while the rule that builds still audits
+        return
+    try:
+        made = json.loads(path.read_text())
+        there, digest = made["platform"], made["engine_sha256"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise EngineError(f"{path}: not a description of an engine ({error!r}); {REBUILD}") from error
+    for key in IDENTITY:
+        if there.get(key) != here[key]:
+            raise EngineError(f"{engine}: built for {key} {there.get(key)}, this machine has {here[key]}; {REBUILD}")
+    if storage.sha256(engine) != digest:
+        raise EngineError(f"{engine}: truncated or changed since it was built; {REBUILD}")
+
+
+def deserialize(engine: Path, here: dict[str, str]) -> tuple[Any, Any]:
+    """Open an engine file, with a CUDA context there; gives TensorRT's (runtime, engine), the first to live longer."""
+    refuse_foreign(engine, here)
+    logger().errors.clear()
+    runtime = load().Runtime(logger())
+    opened = runtime.deserialize_cuda_engine(engine.read_bytes())
+    if opened is None:
+        raise explain([*logger().errors, "cannot deserialize the engine"], str(engine))
+    return runtime, opened
+
+
+@contextmanager
+def released() -> Iterator[None]:
+    """On an error, take from the frames that it came through what they hold of TensorRT, which must go before CUDA."""
+    try:
+        yield
+    except BaseException as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            traceback.clear_frames(cause.__traceback__)
+            cause = cause.__context__
+        raise
+
+
+def inspected(engine: Path, here: dict[str, str]) -> str:
+    """Let TensorRT's inspector describe an engine file as JSON, with a CUDA context there."""
+    runtime, opened = deserialize(engine, here)
+    text = opened.create_engine_inspector().get_engine_information(load().LayerInformationFormat.JSON)
+    del opened, runtime  # in this order
+    return text
+
+
+def check_types(engine: Any, path: Path) -> None:
+    """Refuse an engine without the one float32 input and output of a detector."""
+    trt = load()
+    names = {engine.get_tensor_name(index) for index in range(engine.num_io_tensors)}
+    if names != {INPUT, OUTPUT} or any(engine.get_tensor_dtype(name) != trt.DataType.FLOAT for name in names):
+        raise EngineError(f"{path}: has {sorted(names)} instead of float32 {INPUT} and {OUTPUT}; build it again")
+
+
+def profile(engine: Any) -> tuple[Shape, Shape, Shape]:
+    """Give the least, the likeliest and the largest input that an engine takes."""
+    fixed = tuple(engine.get_tensor_shape(INPUT))
+    if -1 not in fixed:
+        return fixed, fixed, fixed
+    least, likeliest, largest = (tuple(shape) for shape in engine.get_tensor_profile_shape(INPUT, 0))
+    return least, likeliest, largest
+
+
+def fits(shape: Shape, least: Shape, largest: Shape) -> bool:
+    """Say whether an input lies between the least and the largest, its sides multiples of the coarsest stride."""
+    if len(shape) != len(largest) or any(side % STRIDE for side in shape[2:]):
+        return False
+    return all(low <= side <= high for low, side, high in zip(least, shape, largest, strict=True))
+
+
+def memory_size(engine: Any) -> int:
+    """Give the bytes that an engine's activations take."""
+    return engine.device_memory_size_v2 if hasattr(engine, "device_memory_size_v2") else engine.device_memory_size
+
+
+def new_context(engine: Any) -> Any:
+    """Make an execution context that is given its memory later."""
+    if hasattr(engine, "create_execution_context_without_device_memory"):  # until TensorRT 10
+        context = engine.create_execution_context_without_device_memory()
+    else:
+        context = engine.create_execution_context(load().ExecutionContextAllocationStrategy.USER_MANAGED)
+    if context is None:
+        raise explain(logger().errors, "no execution context")
+    return context
+
+
+def output_shape(context: Any, shape: Shape) -> Shape:
+    """Set the input shape of a context and give the output shape that follows."""
+    if not context.set_input_shape(INPUT, shape):
+        raise explain(logger().errors, f"TensorRT refuses the input shape {list(shape)}")
+    output = tuple(context.get_tensor_shape(OUTPUT))
+    if min(output) < 0:
+        raise EngineError(f"the output's shape for {list(shape)} cannot be told before it runs; export the model again")
+    return output

@@ -1,0 +1,209 @@
+"""TensorRT on a GPU: build, run and audit, as every engine module offers it."""
+
+import logging
+import math
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from speedmap.dataset.letterbox import STRIDE
+from speedmap.engines.tensorrt import inspector
+from speedmap.engines.tensorrt.builder import build
+from speedmap.engines.tensorrt.cuda import CudaError, Stream
+from speedmap.engines.tensorrt.engine_file import (
+    Shape,
+    check_types,
+    deserialize,
+    fits,
+    inspected,
+    memory_size,
+    new_context,
+    output_shape,
+    profile,
+    released,
+)
+from speedmap.engines.tensorrt.library import EngineError, explain, library, logger, platform, usable
+from speedmap.graph import multiply_adds
+from speedmap.graph.detector_graph import INPUT, OUTPUT
+from speedmap.results.cell import Cell
+
+__all__ = ["ON_GPU", "EngineError", "Session", "audit", "build", "platform", "usable"]
+
+log = logging.getLogger(__name__)
+ON_GPU = True
+
+
+@dataclass
+class Plan:
+    """How one input shape runs: its own execution context, output shape, and captured graph (None: plain enqueue)."""
+
+    context: Any
+    output: Shape
+    graph: Any = None
+
+
+class Session:
+    """An engine on an own stream, with one execution context and one CUDA graph an input shape; a context manager.
+
+    A context must not change once a graph was captured from it, so shapes do not share one; they do share the memory
+    for activations. `last`: ms of the last load, run and fetch. "h2d", "compute" and "d2h" each lie between two CUDA
+    events, without the host's copy into pinned memory; "enqueue" is the host's time to launch what computes.
+    """
+
+    def __init__(self, engine: Path, cell: Cell) -> None:
+        self.path, self.cell = engine, cell
+        self.last: dict[str, float] = {}
+        self.facts: dict[str, Any] = {}
+        self._plans: dict[Shape, Plan] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "Session":
+        here = platform()
+        with ExitStack() as undo:
+            self._stream = undo.enter_context(Stream())
+            undo.callback(self._forget)  # TensorRT's objects go before the CUDA context does
+            undo.enter_context(released())
+            self._runtime, self._engine = deserialize(self.path, here)
+            self._open(here)
+            self._stack = undo.pop_all()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+    def _forget(self) -> None:
+        self._plans.clear()
+        self._plan = self._engine = self._runtime = None
+
+    def _open(self, here: dict[str, str]) -> None:
+        """Allocate once for the largest shape, and try the likeliest one."""
+        check_types(self._engine, self.path)
+        self.least, self.likeliest, self.largest = profile(self._engine)
+        inputs, size = math.prod(self.largest), memory_size(self._engine)
+        outputs = math.prod(output_shape(new_context(self._engine), self.largest))
+        self._memory = (self._stream.device(size), size)
+        self._addresses = {INPUT: self._stream.device(4 * inputs), OUTPUT: self._stream.device(4 * outputs)}
+        self._host_input, self._host_output = self._stream.pinned(inputs), self._stream.pinned(outputs)
+        found = library()
+        self.facts |= {
+            "stream": "own, non-blocking",
+            "tensorrt": here["tensorrt"],
+            "libnvinfer": Path(found[0]).name if found else None,
+            "profile": {"min": self.least, "opt": self.likeliest, "max": self.largest},
+            "activations_mib": round(size / 2**20, 1),
+            "graphs": {"captured": 0, "refused": {}},
+        }
+        self._plan = self._plan_for(self.likeliest)
+
+    def load(self, batch: np.ndarray) -> None:
+        """Copy an input, float32 [1, 3, h, w] in 0..1, to the GPU; EngineError when it does not fit the engine."""
+        self._check(batch)
+        self._plan = self._plan_for(batch.shape)
+        if self._plan.graph is None:
+            output_shape(self._plan.context, batch.shape)  # the context may be one that other shapes use, too
+        host = self._host_input[: batch.size]
+        np.copyto(host, batch.reshape(-1))
+        self.last["h2d"], _ = self._stream.timed(lambda: self._stream.to_device(self._addresses[INPUT], host))
+
+    def occupy(self) -> None:
+        """Enqueue an inference of what was loaded that is not timed.
+
+        Else the first of two events would be over before the graph between them is launched, and the launch counted.
+        """
+        self._launch()
+
+    def run(self) -> float:
+        """Infer what was loaded; gives device milliseconds."""
+        self.last["compute"], self.last["enqueue"] = self._stream.timed(self._launch)
+        return self.last["compute"]
+
+    def fetch(self) -> np.ndarray:
+        """Copy the output back, float32 [1, anchors, 5 + classes]; a view that the next call overwrites."""
+        host = self._host_output[: math.prod(self._plan.output)]
+        self.last["d2h"], _ = self._stream.timed(lambda: self._stream.to_host(host, self._addresses[OUTPUT]))
+        return host.reshape(self._plan.output)
+
+    def _check(self, batch: np.ndarray) -> None:
+        if batch.dtype != np.float32 or not batch.flags.c_contiguous:
+            raise EngineError(f"{self.path}: the input is {batch.dtype}, not contiguous float32; see speedmap.images")
+        if not fits(batch.shape, self.least, self.largest):
+            raise EngineError(
+                f"{self.path}: an input of {list(batch.shape)} lies outside of the engine's profile, "
+                f"{list(self.least)} to {list(self.largest)} in steps of {STRIDE}; build the engine for this imgsz"
+            )
+
+    def _launch(self) -> None:
+        if self._plan.graph is not None:
+            self._stream.replay(self._plan.graph)
+        else:
+            self._enqueue(self._plan.context)
+
+    def _enqueue(self, context: Any) -> None:
+        if not context.execute_async_v3(int(self._stream.handle)):
+            raise explain(logger().errors, f"{self.path}: TensorRT refused to run it")
+
+    def _plan_for(self, shape: Shape) -> Plan:
+        if shape not in self._plans:
+            try:
+                plan = self._planned(self._prepared(), shape)
+                plan.graph = self._captured(plan.context, shape)
+            except EngineError as error:
+                if not self._plans:
+                    raise
+                plan = self._shared(shape, error)
+            self._plans[shape] = plan
+        return self._plans[shape]
+
+    def _planned(self, context: Any, shape: Shape) -> Plan:
+        plan = Plan(context, output_shape(context, shape))
+        for name, address in self._addresses.items():
+            context.set_tensor_address(name, address)
+        self._enqueue(context)  # the first run of a shape does work that must not be captured
+        self._stream.synchronize()
+        return plan
+
+    def _shared(self, shape: Shape, error: EngineError) -> Plan:
+        """Run every shape in one context when TensorRT gives no second one: its graphs are invalid from now on."""
+        log.warning("%s: one context for all shapes, without CUDA graphs (%s)", self.path, error)
+        self.facts["graphs"] = {"captured": 0, "refused": {"all": str(error)}}
+        for plan in self._plans.values():
+            plan.graph = None
+        return self._planned(next(iter(self._plans.values())).context, shape)
+
+    def _prepared(self) -> Any:
+        context = new_context(self._engine)
+        if hasattr(context, "set_device_memory"):  # TensorRT 10
+            context.set_device_memory(*self._memory)
+        else:
+            context.device_memory = self._memory[0]
+        if context.active_optimization_profile != 0:
+            context.set_optimization_profile_async(0, int(self._stream.handle))
+            self._stream.synchronize()
+        return context
+
+    def _captured(self, context: Any, shape: Shape) -> Any:
+        """Capture the graph of a shape; None where that fails, and the reason goes into the facts."""
+        graphs = self.facts["graphs"]
+        try:
+            graph = self._stream.capture(lambda: self._enqueue(context))
+        except (CudaError, EngineError) as error:
+            graphs["refused"]["x".join(map(str, shape))] = str(error)
+            log.warning("%s: no CUDA graph for %s, kernels are enqueued one by one (%s)", self.path, shape, error)
+            return None
+        graphs["captured"] += 1
+        return graph
+
+
+def audit(engine: Path, onnx: Path, imgsz: int) -> dict:
+    """Read off the engine inspector in which precision each convolution runs.
+
+    Gives `shares` of the multiply-adds by precision, and `layers` {ONNX node: precision}.
+    """
+    with Stream(), released():
+        text = inspected(engine, platform())
+    operations = multiply_adds.count(onnx, imgsz)
+    layers = inspector.precisions(inspector.parse(text), operations)
+    return {"shares": multiply_adds.shares(operations, layers), "layers": layers}

@@ -1,0 +1,168 @@
+"""Watch the machine while something is timed on it, and say what may have disturbed it."""
+
+import os
+import threading
+import time
+from typing import Any
+
+from speedmap.machine.cpu_counters import CpuSource
+from speedmap.machine.disturbances import foreign, neighbours, verdict
+from speedmap.machine.nvml import Gpu, NoGpu
+
+PERIOD_S = 0.1  # NVML itself refreshes most counters no faster
+KEPT = 60  # samples that go into the record, evenly taken from all
+
+REASONS = {  # bits of NVML's clocks event reasons
+    0x1: "gpu idle",
+    0x2: "application clocks setting",
+    0x4: "sw power cap",
+    0x8: "hw slowdown",
+    0x10: "sync boost",
+    0x20: "sw thermal slowdown",
+    0x40: "hw thermal slowdown",
+    0x80: "hw power brake",
+    0x100: "display clock setting",
+}
+
+
+def decode(bits: int) -> list[str]:
+    """Name the reasons in NVML's bit mask; bits that this version does not know keep their number."""
+    known = [name for bit, name in REASONS.items() if bits & bit]
+    return known + [hex(bit) for bit in (1 << index for index in range(64)) if bits & bit and bit not in REASONS]
+
+
+class GpuSource:
+    """Samples a GPU through NVML, and what else the host is doing: its other GPUs, and the processors.
+
+    What this GPU or virtual machine does not tell is None in every sample.
+    """
+
+    def __init__(self, gpu: Gpu | None = None, cpu: CpuSource | None = None) -> None:
+        self.gpu, self.cpu = gpu or Gpu(), cpu or CpuSource()
+        self.others = {str(other.place()["index"]): other for other in self.gpu.others()}
+
+    def setting(self) -> dict[str, Any]:
+        """Give what does not change during a run: identity, persistence, power limit, and whether clocks are locked."""
+        ask, library = self.gpu.ask, self.gpu.library
+        applied, default = (
+            ask(name, library.NVML_CLOCK_SM) for name in ("ApplicationsClock", "DefaultApplicationsClock")
+        )
+        return {
+            **self.gpu.identity(),
+            **self.gpu.place(),
+            "others": {index: other.place()["uuid"] for index, other in self.others.items()},
+            "max_sm_mhz": ask("MaxClockInfo", library.NVML_CLOCK_SM),
+            "application_sm_mhz": applied,
+            "clocks_locked": None if applied is None or default is None else applied != default,
+            "persistence": ask("PersistenceMode"),
+            "power_limit_w": _scaled(ask("EnforcedPowerLimit")),
+            "mig": (ask("MigMode") or [None])[0],
+        }
+
+    def sample(self) -> dict[str, Any]:
+        """Read clocks in MHz, power in W, temperature in degrees, reasons and the processes on the GPU.
+
+        neighbours: percent of the time that each other GPU was busy, by index.
+        """
+        ask, library = self.gpu.ask, self.gpu.library
+        bits = ask("CurrentClocksEventReasons")
+        bits = ask("CurrentClocksThrottleReasons") if bits is None else bits  # its name before driver 535
+        return {
+            "sm_mhz": ask("ClockInfo", library.NVML_CLOCK_SM),
+            "memory_mhz": ask("ClockInfo", library.NVML_CLOCK_MEM),
+            "power_w": _scaled(ask("PowerUsage")),
+            "temperature_c": ask("Temperature", library.NVML_TEMPERATURE_GPU),
+            "reasons": None if bits is None else decode(bits),
+            "pids": self._pids(),
+            "neighbours": {index: _busy(other) for index, other in self.others.items()},
+            "others_share": self.cpu.others_share(),
+        }
+
+    def _pids(self) -> list[int] | None:
+        lists = [self.gpu.ask(f"{kind}RunningProcesses") for kind in ("Compute", "Graphics")]
+        if lists == [None, None]:
+            return None
+        return sorted({process.pid for found in lists for process in found or ()})
+
+
+def _busy(gpu: Gpu) -> int | None:
+    rates = gpu.ask("UtilizationRates")
+    return None if rates is None else rates.gpu
+
+
+def _scaled(milli: int | None) -> float | None:
+    return None if milli is None else round(milli / 1000, 1)
+
+
+class Watch:
+    """Samples a source in a thread between entering and leaving; `result` then holds all that a record needs.
+
+    source: has `setting()` and `sample()`. A source that fails ends the watch, and the result says so.
+    """
+
+    def __init__(self, source: Any, period_s: float = PERIOD_S) -> None:
+        self._source, self._period = source, period_s
+        self._samples: list[dict] = []
+        self._stop, self._error = threading.Event(), None
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        self.result: dict[str, Any] = {}
+
+    def __enter__(self) -> "Watch":
+        self._start = time.monotonic()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stop.set()
+        self._thread.join(10)
+        alive = self._error is None and not self._thread.is_alive() and bool(self._samples)
+        self.result = summarize(list(self._samples), self._setting(), alive, self._error)
+
+    def _run(self) -> None:
+        try:
+            while True:
+                sample = self._source.sample()
+                self._samples.append({"at_s": round(time.monotonic() - self._start, 3), **sample})
+                if self._stop.wait(self._period):
+                    return
+        except Exception as error:  # whatever ends the watch is said in the record, never lost with the thread
+            self._error = repr(error)
+
+    def _setting(self) -> dict[str, Any]:
+        try:
+            return self._source.setting()
+        except Exception as error:
+            return {"error": repr(error)}
+
+
+def watch(gpu: bool = True) -> Watch:
+    """Watch the GPU if that is what runs and NVML sees one, else the CPU."""
+    try:
+        return Watch(GpuSource() if gpu else CpuSource())
+    except NoGpu:
+        return Watch(CpuSource())
+
+
+def summarize(samples: list[dict], setting: dict, alive: bool, error: str | None) -> dict[str, Any]:
+    """Join samples into a record: extremes of every counter, reasons, foreign processes, warnings, thinned samples."""
+    keys = sorted({key for sample in samples for key in sample} - {"at_s"})
+    ranges = {key: span for key in keys if (span := _span(samples, key))}
+    step = max(1, -(-len(samples) // KEPT))
+    return {
+        "alive": alive,
+        "error": error,
+        "setting": setting,
+        "count": len(samples),
+        "ranges": ranges,
+        "untold": [key for key in keys if all(sample.get(key) is None for sample in samples)],
+        "reasons": sorted({reason for sample in samples for reason in sample.get("reasons") or ()}),
+        "neighbours": neighbours(samples),
+        "foreign_pids": foreign(samples, os.getpid()),
+        "warnings": verdict(samples, alive, error, os.getpid()),
+        "samples": samples[::step],
+    }
+
+
+def _span(samples: list[dict], key: str) -> list[float] | None:
+    values = [sample[key] for sample in samples if isinstance(sample.get(key), int | float)]
+    return [min(values), max(values)] if values else None

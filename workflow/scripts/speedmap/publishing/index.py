@@ -1,0 +1,84 @@
+"""The index of all that was published: one row a device and model."""
+
+from pathlib import Path
+
+from speedmap.publishing import publish
+from speedmap.reporting.markdown_table import table
+from speedmap.results.cell_result import CellResult, gather
+
+PRECISIONS = ("fp16", "int8")
+ORDER = ("device", "backend", "version")  # of the rows
+HEAD = (
+    "Device",
+    "Backend",
+    "Model",
+    "Torch ms",
+    "Torch mAP",
+    "FP16 ms",
+    "FP16 mAP",
+    "INT8 ms",
+    "INT8 mAP",
+    "Data",
+    "Date",
+)
+NOTE = (
+    "Speed: median milliseconds of one image through the engine alone. mAP: COCO mAP50-95 in points. Of engines with "
+    "static input, or with dynamic input where there are none. The precision is the one that was asked for; the tables "
+    "behind the links say which one ran. [index.csv](index.csv) holds the same unrounded, to be sorted by any column."
+)
+
+
+def entries(root: Path) -> list[dict]:
+    """List the published folders below `root` by device, backend and version, each model as in its own table."""
+    found = sorted(publish.manifests(root).items(), key=lambda item: [item[1][key] for key in ORDER])
+    return [line for folder, facts in found for line in _lines(folder, facts)]
+
+
+def render(found: list[dict]) -> str:
+    """Write the index as markdown, each device linked to its table."""
+    lines = [[f"[{line['Device']}]({line['Folder']}/table.md)", *_shown(line)] for line in found]
+    return f"# Published results\n\n{table(HEAD, lines)}\n\n{NOTE}\n"
+
+
+def _shown(line: dict) -> list[str]:
+    return [_text(name, line[name]) for name in HEAD[1:]]
+
+
+def _text(name: str, value: str | float | None) -> str:
+    digits = 2 if name.endswith("ms") else 1
+    return f"{value:.{digits}f}" if isinstance(value, float) else value or ""
+
+
+def _lines(folder: Path, facts: dict) -> list[dict]:
+    rows = gather(publish.recorded(folder), folder)
+    return [
+        {"Device": facts["device"], "Backend": publish.title(facts), "Model": model,
+         **figures(rows, facts["backend"], model), "Data": _data(rows), "Date": facts["published"][:10],
+         "Folder": folder.name}
+        for model in dict.fromkeys(row.cell.model for row in rows)
+    ]  # fmt: skip
+
+
+def figures(rows: list[CellResult], backend: str, model: str) -> dict[str, float | None]:
+    """Give a model's medians and mAPs: torch, then the backend's precisions; None where there is none."""
+    rows = [row for row in rows if row.cell.model == model and not row.invalid]
+    groups = {"Torch": [row for row in rows if row.cell.backend == "torch"]}
+    for precision in PRECISIONS:
+        typed = [row for row in rows if (row.cell.backend, row.cell.precision) == (backend, precision)]
+        groups[precision.upper()] = [row for row in typed if row.cell.shape == "static"] or typed
+    return {f"{name} {unit}": figure(group) for name, group in groups.items() for unit, figure in FIGURES.items()}
+
+
+def _speed(rows: list[CellResult]) -> float | None:
+    return next((row.speed["summary"]["median_ms"] for row in rows if row.speed), None)
+
+
+def _map(rows: list[CellResult]) -> float | None:
+    return next((100 * row.accuracy["metrics"]["map"] for row in rows if row.accuracy), None)
+
+
+def _data(rows: list[CellResult]) -> str:
+    return next((row.accuracy["dataset"]["name"] for row in rows if row.accuracy), "")
+
+
+FIGURES = {"ms": _speed, "mAP": _map}

@@ -1,0 +1,129 @@
+"""Published results: one folder a device and backend version, committed, and the index of all of them."""
+
+import json
+import re
+import shutil
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+from speedmap import storage
+from speedmap.errors import UserError
+from speedmap.publishing.compare import device
+from speedmap.results import records
+from speedmap.results.cell_result import NAMES, CellResult, gather
+
+ROOT = Path("results/published")
+MANIFEST = "published.json"
+OWNED = ("table.*", "dataset.json", "environment.json", "calibration/*.json", "torch/**/*.json", "{backend}/**/*.json")
+USUAL = re.compile(r"NVIDIA|GeForce|\d+GB|HBM\w+")  # words in a device's name that its folder does without
+
+
+class PublishError(UserError):
+    """Results that should not be published, or a baseline that is not there; the message names the remedy."""
+
+
+def folder(backend: str, platform: dict) -> str:
+    """Name the folder of a device and a release, such as `h100-tensorrt10.3`; its manifest has both in full."""
+    facts = identity(backend, platform)
+    device = " ".join(word for word in facts["device"].split() if not USUAL.fullmatch(word))
+    return f"{_slug(device)}-{backend}{'.'.join(facts['version'].split('.')[:2])}"
+
+
+def identity(backend: str, platform: dict) -> dict[str, str]:
+    """Say what a published folder is about."""
+    return {"device": device(platform), "backend": backend, "version": platform.get(backend, "")}
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-")
+
+
+def objections(rows: list[CellResult]) -> list[str]:
+    """Name what speaks against publishing some rows, [] for nothing."""
+    taken = [record for row in rows for record in (row.speed, row.accuracy) if record]
+    invalid = [f"{row.cell.backend}/{row.cell.name} is invalid: {row.invalid[0]}" for row in rows if row.invalid]
+    return invalid + [text for text in [_uncommitted(taken)] if text]
+
+
+def _uncommitted(taken: list[dict]) -> str:
+    if any(not record["environment"].get("commit") for record in taken):
+        return "no commit is known for these figures"
+    dirty = any(record["environment"].get("dirty") for record in taken)
+    return "the clone was dirty when they were measured" if dirty else ""
+
+
+def publish(paths: list[str], others: list[str], target: Path, identity: dict, force: bool) -> None:
+    """Copy records, and other files below results/, into a device's folder, with a manifest; older ones go.
+
+    All are copied before any takes its place, and older ones go last, so that the manifest always names files that are
+    there. Other folders beside these, made by hand, stay. paths: speed and accuracy records. identity: for the
+    manifest. Raises PublishError on any objection unless forced.
+    """
+    rows = gather(paths)
+    found = objections(rows)
+    _check_owner(target, identity)
+    if found and not force:
+        raise PublishError(f"{'; '.join(found)}; measure again from a clean commit, or set publish.force in the config")
+    environment = next(record["environment"] for row in rows for record in (row.speed, row.accuracy) if record)
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    facts = {**identity, "published": when, "commit": environment.get("commit"), "objections": found}
+    copies = {target / path.relative_to("results"): path for path in map(Path, [*paths, *others])}
+    with ExitStack() as places:  # which are taken in reverse order, so the manifest's last
+        manifest = places.enter_context(storage.atomic(target / MANIFEST))
+        records.write(manifest, {**facts, "records": list(paths)})
+        for place, source in copies.items():
+            _copy(source, places.enter_context(storage.atomic(place)))
+    for pattern in OWNED:
+        for old in set(target.glob(pattern.format(**identity))) - copies.keys():
+            old.unlink()
+
+
+def _check_owner(target: Path, identity: dict) -> None:
+    """Refuse a folder with the results of another device whose short name is the same."""
+    path = target / MANIFEST
+    there = records.read(path)["device"] if path.is_file() else identity["device"]
+    if there != identity["device"]:
+        raise PublishError(
+            f"{target} holds results of {there}; move it before those of {identity['device']} come there"
+        )
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file; of the data set's inventory only what it sums up, without the list of its images."""
+    if source.name == "dataset.json":
+        content = records.read(source)
+        records.write(target, {**content, "images": len(content["images"]), "calibration": len(content["calibration"])})
+    else:
+        shutil.copyfile(source, target)
+
+
+def baseline(wanted: str | None, backend: str, platform: dict) -> Path:
+    """Find the folder to compare with: the wanted one, else the newest of this device and backend."""
+    if wanted:
+        if not Path(wanted, MANIFEST).is_file():
+            raise PublishError(f"baseline: {wanted} holds no published results; name a folder below {ROOT}")
+        return Path(wanted)
+    here = {"device": device(platform), "backend": backend}  # of any version
+    fitting = [path for path, facts in manifests().items() if facts.items() >= here.items()]
+    if not fitting:
+        raise PublishError(
+            f"nothing is published for {here['device']} yet; publish a run, or set baseline in the config"
+        )
+    return fitting[-1]
+
+
+def manifests(root: Path = ROOT) -> dict[Path, dict]:
+    """Read what was published, the newest last; by folder."""
+    found = {path.parent: json.loads(path.read_text()) for path in root.glob(f"*/{MANIFEST}")}
+    return dict(sorted(found.items(), key=lambda item: item[1]["published"]))
+
+
+def recorded(source: Path) -> list[str]:
+    """List the speed and accuracy records of a published folder, in the order in which its cells stood."""
+    return [str(source / Path(path).relative_to("results")) for path in records.read(source / MANIFEST)["records"]]
+
+
+def title(facts: dict) -> str:
+    """Name a backend and its version."""
+    return f"{NAMES.get(facts['backend'], facts['backend'])} {facts['version']}"

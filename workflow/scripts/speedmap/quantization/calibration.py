@@ -1,0 +1,148 @@
+"""Activation statistics of a model, collected once from its float32 graph over the calibration images."""
+
+import json
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import onnx as onnxlib
+from tqdm import tqdm
+
+from speedmap import storage
+from speedmap.dataset import images as imagery
+from speedmap.errors import UserError
+from speedmap.graph.detector_graph import Graph
+from speedmap.graph.onnx_runtime import tapped
+from speedmap.quantization.observers import POSITIONS, Moments, Observer, Window
+from speedmap.quantization.ranges import Histogram
+from speedmap.results import records
+
+WINDOW = "window "  # before the names of convolutions in a file
+LARGEST = 1152  # values under a kernel whose covariance is kept, 5 MB: 3x3 of 128 channels
+ALGORITHM = ("histograms of 16384 bins around zero, wider as values grow; means and covariances of the channels, and "
+             f"of up to {LARGEST} values under a kernel at {POSITIONS} positions an image")  # fmt: skip
+PREPROCESSING = "letterbox to imgsz, padded with 114 (static: to a square), RGB in 0..1"
+
+
+class CalibrationError(UserError):
+    """Images or a graph from which no ranges can be learnt; the message names the cause and the remedy."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What calibration saw of each tensor that a convolution reads or that could carry a scale for one.
+
+    histograms, means and covariances (of the channels): by tensor name, equal in a model's static and dynamic graph.
+    windows: of larger kernels than 1x1, by convolution. shapes: of the last image. record: how it came about, JSON.
+    scales: already chosen from these, see sites.
+    """
+
+    histograms: dict[str, Histogram]
+    means: dict[str, np.ndarray]
+    covariances: dict[str, np.ndarray]
+    windows: dict[str, Moments]
+    shapes: dict[str, tuple[int, ...]]
+    record: dict
+    scales: dict = field(default_factory=dict, repr=False, compare=False)
+
+    def under(self, conv: str, tensor: str, kernel: tuple[int, int]) -> Moments:
+        """Say what a convolution's kernel sees of a tensor."""
+        if conv in self.windows:
+            return self.windows[conv]
+        mean, pointwise = np.repeat(self.means[tensor], kernel[0] * kernel[1]), kernel == (1, 1)
+        return Moments(mean, self.covariances[tensor] if pointwise else None)
+
+    def save(self, npz: Path) -> None:
+        """Write everything into one .npz, and the record, too, as JSON beside it."""
+        columns = {"counts": [], "width": [], "low": [], "high": []}
+        for histogram in self.histograms.values():
+            for name, column in columns.items():
+                column.append(getattr(histogram, name))
+        names, record = np.array(list(self.histograms)), np.array(json.dumps(self.record))
+        means, shapes = np.concatenate([self.means[name] for name in names]), [self.shapes[name] for name in names]
+        covariances = np.concatenate([self.covariances[name].ravel() for name in names])
+        columns |= {f"{WINDOW}{conv}": np.vstack(moments) for conv, moments in self.windows.items()}
+        with storage.atomic(npz) as temporary, temporary.open("wb") as file:
+            np.savez(file, names=names, means=means, covariances=covariances, shapes=shapes, record=record, **columns)
+        records.write(npz.with_suffix(".json"), self.record)
+
+    @classmethod
+    def load(cls, npz: Path) -> "Statistics":
+        """Read what `save` wrote; CalibrationError when it is something else."""
+        try:
+            with np.load(npz) as file:
+                data = dict(file)
+            names, shapes = data["names"].tolist(), [tuple(shape) for shape in data["shapes"].tolist()]
+            rows = zip(data["counts"], *(data[key].tolist() for key in ("width", "low", "high")), strict=True)
+            channels = np.array([shape[1] for shape in shapes])
+            means = np.split(data["means"], np.cumsum(channels)[:-1])
+            covariances = np.split(data["covariances"], np.cumsum(channels**2)[:-1])
+            covariances = [flat.reshape(count, count) for flat, count in zip(covariances, channels, strict=True)]
+            windows = {key.removeprefix(WINDOW): Moments(rows[0], rows[1:].astype(np.float32))
+                       for key, rows in data.items() if key.startswith(WINDOW)}  # fmt: skip
+            record = json.loads(str(data["record"]))
+        except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
+            raise CalibrationError(f"{npz}: no calibration statistics ({error}); delete it and run again") from error
+        histograms = (Histogram(*row) for row in rows)
+        tensors = (dict(zip(names, column, strict=True)) for column in (histograms, means, covariances))
+        return cls(*tensors, windows, dict(zip(names, shapes, strict=True)), record)
+
+
+def collect(onnx: Path, images: list[Path], imgsz: int) -> Statistics:
+    """Run a float32 graph over images and keep what its tensors looked like.
+
+    Memory is that of one image's tensors. A dynamic graph sees the images unpadded. Raises CalibrationError for tensors
+    that are not finite.
+    """
+    graph = Graph(onnxlib.load(onnx))
+    observers, windows = {name: Observer() for name in graph.read}, _windows(graph)
+    run = tapped(onnx, list(observers))
+    for path in tqdm(images, "calibrating", unit="image", disable=None, leave=False):
+        batch, _ = imagery.load(path, imgsz, graph.dynamic)
+        values = dict(zip(observers, run(batch), strict=True))
+        for name, observer in observers.items():
+            _observe(observer, values[name], f"{onnx.name}: tensor {name} on {path}")
+        for window in windows.values():
+            window.add(values[window.tensor])
+    return _statistics(observers, windows, _provenance(onnx, images, imgsz, graph.dynamic))
+
+
+def _windows(graph: Graph) -> dict[str, Window]:
+    """Find the convolutions with kernels beyond 1x1 that see no more than LARGEST values."""
+    sizes = {conv: graph.weight(conv).shape[1:] for conv in graph.convs}
+    return {
+        conv: Window(graph, conv) for conv, size in sizes.items() if size[1:] != (1, 1) and np.prod(size) <= LARGEST
+    }
+
+
+def _observe(observer: Observer, value: np.ndarray, where: str) -> None:
+    try:
+        observer.add(value)
+    except ValueError as error:
+        raise CalibrationError(
+            f"{where}: holds {error}; the checkpoint is broken or the image is, INT8 needs finite ones"
+        ) from error
+
+
+def _statistics(observers: dict[str, Observer], windows: dict[str, Window], record: dict) -> Statistics:
+    channels = {name: observer.channels.moments for name, observer in observers.items()}
+    return Statistics(
+        {name: observer.histogram for name, observer in observers.items()},
+        {name: moments.mean for name, moments in channels.items()},
+        {name: moments.covariance for name, moments in channels.items()},
+        {conv: window.seen.moments for conv, window in windows.items()},
+        {name: observer.shape for name, observer in observers.items()},
+        record,
+    )
+
+
+def _provenance(onnx: Path, images: list[Path], imgsz: int, dynamic: bool) -> dict:
+    return {
+        "algorithm": ALGORITHM,
+        "preprocessing": {"imgsz": imgsz, "shape": "dynamic" if dynamic else "static", "steps": PREPROCESSING},
+        "versions": {name: version(name) for name in ("numpy", "onnx", "onnxruntime", "opencv-python-headless")},
+        "onnx": {"file": onnx.name, "sha256": storage.sha256(onnx)},
+        "images": [{"file": path.name, "sha256": storage.sha256(path)} for path in images],
+    }

@@ -1,0 +1,46 @@
+"""From weights to eight-bit ones: a step for each output channel, and which way to round."""
+
+import numpy as np
+
+CLIPS = np.linspace(0.6, 1.0, 41)  # fractions of a channel's largest weight that are tried
+FINEST = 1e-8  # largest weight of a channel that is zero throughout
+BLOCK = 64  # inputs between two updates of all that come later
+DAMPING = 0.01  # of the inputs' mean variance, added to each, so that dead channels do not make the covariance singular
+
+
+def steps(weight: np.ndarray) -> np.ndarray:
+    """Choose each output channel's step [out] for weights [out, ...] by least squares over how many are clipped."""
+    rows = weight.reshape(len(weight), -1)
+    extreme = np.maximum(np.abs(rows).max(1), FINEST)
+    tried = np.stack([extreme * clip / 127 for clip in CLIPS])
+    errors = np.stack([np.square(nearest(rows, step) - rows).sum(1) for step in tried])
+    return np.take_along_axis(tried, errors.argmin(0)[None], 0)[0].astype(np.float32)
+
+
+def nearest(weight: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """Round weights [out, ...] to the nearest of -127..127 steps [out]."""
+    step = step.reshape(-1, *[1] * (weight.ndim - 1))
+    return np.clip(np.round(weight / step), -127, 127) * step
+
+
+def gptq(weight: np.ndarray, step: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Round weights [out, in] so that the output [out] varies least from the exact one, for inputs of a covariance.
+
+    One input after the other is rounded, and those still to come make up for the change as far as they vary with it.
+    Source: E. Frantar et al., GPTQ, arXiv 2210.17323.
+    """
+    order = np.argsort(-np.diag(covariance), kind="stable")
+    damped = covariance[np.ix_(order, order)] + DAMPING * max(np.trace(covariance) / len(order), FINEST) * np.eye(
+        len(order)
+    )
+    factor = np.linalg.cholesky(np.linalg.inv(damped)).T  # upper: row i tells how the later inputs make up for i
+    rest, result = weight[:, order].astype(np.float64), np.empty(weight.shape)
+    for start in range(0, len(order), BLOCK):
+        end = min(start + BLOCK, len(order))
+        changes = np.empty((len(weight), end - start))
+        for index in range(start, end):
+            result[:, index] = nearest(rest[:, index], step)
+            changes[:, index - start] = (rest[:, index] - result[:, index]) / factor[index, index]
+            rest[:, index + 1 : end] -= np.outer(changes[:, index - start], factor[index, index + 1 : end])
+        rest[:, end:] -= changes @ factor[start:end, end:]  # later blocks learn of it at once
+    return result[:, np.argsort(order)].astype(weight.dtype)

@@ -1,0 +1,132 @@
+"""All that is known of each cell: the detail table, and the csv file that holds the same unrounded."""
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from speedmap.accuracy import paired_difference
+from speedmap.results.cell_result import CellResult
+
+
+def _summary(key: str) -> Callable[[CellResult], float | None]:
+    return lambda row: row.speed and row.speed["summary"][key]
+
+
+def _phase(key: str) -> Callable[[CellResult], float | None]:
+    return lambda row: row.speed and row.speed["phases"].get(key)
+
+
+def _graphed(row: CellResult) -> float | None:
+    """Give torch's median as a CUDA graph, which is how a TensorRT engine runs anyway."""
+    return (row.speed or {}).get("alternatives", {}).get("cuda_graph", {}).get("median_ms")
+
+
+def _builds(row: CellResult) -> str | None:
+    """Give the least and the largest median of the builds of one graph."""
+    return f"{min(row.medians):.3f} to {max(row.medians):.3f}" if len(row.medians) > 1 else None
+
+
+def _metric(key: str) -> Callable[[CellResult], float | None]:
+    return lambda row: row.accuracy and 100 * row.accuracy["metrics"][key]
+
+
+def _agreement(key: str) -> Callable[[CellResult], float | None]:
+    return lambda row: row.speed and row.speed["audit"].get("agreement", {}).get(key)
+
+
+def _share(row: CellResult) -> float | None:
+    """Give the share of the multiply-adds that ran in the cell's precision; torch runs what it says."""
+    return row.speed["audit"]["shares"][row.precision] if row.speed and row.cell.backend != "torch" else None
+
+
+def _error(row: CellResult) -> float | None:
+    error = row.accuracy and row.accuracy["metrics"].get("map_se")
+    return None if error is None else 100 * error
+
+
+def _against(name: str) -> Callable[[CellResult], str | None]:
+    def difference(row: CellResult) -> str | None:
+        found = paired_difference.between(row.accuracy, row.references.get(name))
+        return found and str(found)
+
+    return difference
+
+
+Columns = dict[str, Callable[[CellResult], object]]
+
+HEAD: Columns = {
+    "cell": lambda row: f"{row.cell.backend}/{row.cell.name}",
+    "ran": lambda row: row.precision,
+}
+TIMES: Columns = {
+    "p50 ms": _summary("median_ms"),
+    "p90 ms": _summary("p90_ms"),
+    "p99 ms": _summary("p99_ms"),
+    "samples": _summary("count"),
+    "builds ms": _builds,
+    "CUDA graph ms": _graphed,
+    "letterbox ms": _phase("letterbox"),
+    "infer ms": _phase("run"),
+    "NMS ms": _phase("nms"),
+    "end-to-end ms": _phase("end_to_end"),
+}
+REST: Columns = {
+    "engine MB": lambda row: row.engine and row.engine.get("bytes") and row.engine["bytes"] / 1e6,
+    "build s": lambda row: row.engine and row.engine.get("build", {}).get("build_s"),
+    "share": _share,
+    "agreement": _agreement("scores"),
+    "mAP": _metric("map"),
+    "± mAP": _error,
+    "mAP50": _metric("map50"),
+    "less torch": _against("torch"),
+    "less FP16": _against("fp16"),
+    "invalid": lambda row: row.invalid[0] if row.invalid else None,
+}
+TABLES = {"Times": TIMES, "Engines and mAP": REST}  # on the page; columns and rows without any figure are left out
+COLUMNS = HEAD | TIMES | REST  # of the csv file
+FINDINGS = {"cell", "ran", "engine MB", "build s", "share", "agreement", "invalid"}  # all that an invalid cell shows
+FORMATS = {"p50 ms": ".3f", "p90 ms": ".3f", "p99 ms": ".3f", "samples": ".0f", "engine MB": ".1f", "build s": ".1f",
+           "share": ".1%", "agreement": ".4f"}  # fmt: skip
+PLAIN = ".2f"  # where FORMATS says nothing
+
+
+NOTE = (
+    "builds ms: least and largest median of the engines built from one graph. infer ms: as p50, but by the host's "
+    "clock and amid the other phases. share: of the multiply-adds that ran in the precision under `ran`. agreement: "
+    "cosine between the scores and those of the float32 graph. ± mAP: standard error over other images like these. "
+    "less torch, less FP16: difference of the mAP with the same input shape, and its standard error, paired by image; "
+    "≈ means that it is within two of these."
+)
+
+
+def frame(rows: list[CellResult]) -> pd.DataFrame:
+    """List every cell with every column, unrounded; an invalid cell has no figures, only what was found out."""
+    shown = [FINDINGS if row.invalid else set(COLUMNS) for row in rows]
+    lines = [
+        {name: value(row) if name in names else None for name, value in COLUMNS.items()}
+        for row, names in zip(rows, shown, strict=True)
+    ]
+    found = pd.DataFrame(lines)
+    return found.astype({"samples": "Int64"})  # whole also where a cell has none
+
+
+def render(rows: list[CellResult]) -> str:
+    """Write the detail tables and what their columns mean."""
+    found = frame(rows)
+    shown = pd.DataFrame({name: [_shown(value, FORMATS.get(name, PLAIN)) for value in found[name]] for name in found})
+    parts = [f"### {title}\n\n{text}" for title, names in TABLES.items() if (text := _table(shown, names))]
+    return "\n\n".join(["## Details", *parts, NOTE])
+
+
+def _shown(value: object, style: str) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if pd.isna(value) else f"{value:{style}}"
+
+
+def _table(shown: pd.DataFrame, names: Columns) -> str:
+    """Write some columns as markdown, figures to the right; nothing where no cell has one."""
+    given = [name for name in names if shown[name].any()]
+    part = shown.loc[shown[given].any(axis=1), [*HEAD, *given]]
+    align = ["left"] * len(HEAD) + ["right"] * len(given)
+    return part.to_markdown(index=False, disable_numparse=True, tablefmt="github", colalign=align) if given else ""

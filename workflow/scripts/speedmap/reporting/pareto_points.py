@@ -1,0 +1,69 @@
+"""What the plots show: each cell that has both a speed and a mAP as one point with its errors."""
+
+from dataclasses import dataclass
+
+from speedmap.accuracy.paired_difference import SURE
+from speedmap.results.cell_result import NAMES, CellResult
+
+
+@dataclass(frozen=True)
+class Point:
+    """A cell in the plane: median milliseconds with its 95% interval, mAP and twice its standard error in points.
+
+    map_error: None where it is unknown.
+    """
+
+    model: str
+    series: str  # backend and the precision that ran: one colour
+    shape: str
+    ms: float
+    ms_low: float
+    ms_high: float
+    map: float
+    map_error: float | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.model} {self.series} {self.shape}"
+
+
+def points(rows: list[CellResult]) -> list[Point]:
+    """Take the valid cells that have both figures; torch's, which come from two cells, are joined."""
+    torch = [row for row in rows if row.cell.backend == "torch"]
+    others = [(row.speed, row.accuracy, row) for row in rows if row.cell.backend != "torch"]
+    joined = [(row.speed, _accuracy(torch, row.cell.model), row) for row in torch if row.speed]
+    return [_point(*sides) for sides in joined + others if sides[0] and sides[1] and not sides[2].invalid]
+
+
+def _accuracy(rows: list[CellResult], model: str) -> dict | None:
+    return next((row.accuracy for row in rows if row.cell.model == model and row.accuracy), None)
+
+
+def _point(speed: dict, accuracy: dict, row: CellResult) -> Point:
+    summary, metrics = speed["summary"], accuracy["metrics"]
+    error = metrics.get("map_se")
+    return Point(
+        row.cell.model,
+        series(row),
+        row.cell.shape,
+        summary["median_ms"],
+        summary["median_low_ms"],
+        summary["median_high_ms"],
+        100 * metrics["map"],
+        None if error is None else 100 * SURE * error,
+    )
+
+
+def series(row: CellResult) -> str:
+    """Name the backend and the precision that ran, which have one colour."""
+    return f"{NAMES.get(row.cell.backend, row.cell.backend)} {row.precision.upper()}"
+
+
+def fastest(found: list[Point]) -> list[Point]:
+    """Give the fastest point of each model."""
+    return list({point.model: point for point in sorted(found, key=lambda point: -point.ms)}.values())
+
+
+def starts(found: list[Point]) -> dict[str, Point]:
+    """Give each model's torch point, from which arrows go."""
+    return {point.model: point for point in found if point.series.startswith(NAMES["torch"])}

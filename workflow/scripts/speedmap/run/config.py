@@ -1,0 +1,147 @@
+"""What a config means beyond its schema: cells, and mistakes that a schema cannot see."""
+
+import math
+import re
+from itertools import product
+from pathlib import Path
+
+import yaml
+
+from speedmap.errors import UserError
+from speedmap.results.cell import Cell
+from speedmap.run import downloads
+
+NO_CALIBRATOR = 11  # the first TensorRT without
+
+
+class ConfigError(UserError):
+    """A mistake in the config; the message names the key, the cause and the remedy."""
+
+
+def replacing(given: dict) -> dict:
+    """Pick what an overlay replaces as a whole, never mixed with the default's: models, data set and INT8 settings.
+
+    Those of the default are the sample's: another data set has none of them.
+    """
+    whole = {key: given[key] for key in ("models", "dataset", "int8") if key in given}
+    return {"int8": {}, **whole} if "dataset" in given else whole
+
+
+def check(config: dict, files: list[str]) -> None:
+    """Look for mistakes before anything runs: doubled keys in the files, unknown cells, files that are not there."""
+    for file in files:
+        _check_doubles(file, yaml.compose(Path(file).read_text()))
+    if odd := [name for name in config["models"] if not isinstance(name, str)]:
+        raise ConfigError(f"models: {odd[0]!r} is no text; put the name in quotes")
+    known = {f"{model}-{precision}-{shape}" for model, precision, shape in _matrix(config)}
+    if unknown := [name for name in config["skip"] if name not in known]:
+        raise ConfigError(f"skip: {unknown[0]!r} is no cell of the matrix; a name is like {min(known)}")
+    if known <= set(config["skip"]) and not config["torch"]:
+        raise ConfigError("skip: leaves no cell to measure; take some names out")
+    for name, model in config["models"].items():
+        _check_weights(name, model)
+    if not math.isfinite(config["int8"]["target"]):
+        raise ConfigError(
+            f"int8.target: {config['int8']['target']} is no error that an output can have; give a number, or 0 for none"
+        )
+    _check_dataset(config)
+
+
+def _check_doubles(file: str, node: yaml.Node | None) -> None:
+    """Refuse a key that a mapping has twice: YAML would silently keep the last."""
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if key.value in seen:
+                raise ConfigError(
+                    f"{file}: {key.value!r} is named twice (line {key.start_mark.line + 1}); rename or delete one"
+                )
+            seen.add(key.value)
+            _check_doubles(file, value)
+
+
+def _check_weights(name: str, model: dict) -> None:
+    weights = model["weights"]
+    if "url" in model and (not weights.startswith("resources/") or ".." in Path(weights).parts):
+        raise ConfigError(f"models.{name}.weights: {weights} has a url, so must lie under resources/; move it there")
+    if weights != "random" and "url" not in model and not Path(weights).is_file():
+        raise ConfigError(
+            f"models.{name}.weights: {weights} is not there; correct the path, or give a url and its sha256"
+        )
+
+
+def _check_dataset(config: dict) -> None:
+    """Look for the paths that nothing is to be fetched to.
+
+    Not once the data set has been read: results stay usable when it is gone.
+    """
+    if Path("results/dataset.json").exists():
+        return
+    parts = (
+        downloads.unpacked(config, "images") | downloads.unpacked(config, "annotations") | downloads.calibration(config)
+    )
+    given = {key: Path(config["dataset"][key]) for key in ("images", "annotations", "calibration")
+             if config["dataset"][key].removeprefix(downloads.ROOT) not in parts}  # fmt: skip
+    for key, path in given.items():
+        if not path.exists():
+            raise ConfigError(f"dataset.{key}: {path} is not there; correct the path")
+
+
+def check_method(method: str, platform: dict) -> None:
+    """Refuse implicit INT8 where no calibrator is: from TensorRT 11 on, and in other backends."""
+    version = platform.get("tensorrt", "")
+    if method == "explicit" or (version and int(version.split(".")[0]) < NO_CALIBRATOR):
+        return
+    why = "only TensorRT 8.6 and 10 calibrate while they build"
+    if version:
+        why = f"TensorRT {NO_CALIBRATOR} has removed its calibrators (this is {version})"
+    raise ConfigError(f"int8.method: implicit is gone: {why}; use explicit, the default, which also loses less mAP")
+
+
+def _matrix(config: dict) -> list[tuple[str, str, str]]:
+    return list(product(config["models"], config["precisions"], config["shapes"]))
+
+
+def _wanted(config: dict) -> list[tuple[str, str, str]]:
+    """List the cells of the backend without those to skip."""
+    return [cell for cell in _matrix(config) if "-".join(cell) not in config["skip"]]
+
+
+def cells(config: dict) -> list[str]:
+    """Name the cells of the backend, `model-precision-shape`."""
+    return list(map("-".join, _wanted(config)))
+
+
+def builds(config: dict) -> list[str]:
+    """Name the builds of each engine by what their files have after their names: nothing, .2, .3."""
+    return ["", *(f".{number}" for number in range(2, config["builds"] + 1))]
+
+
+def trained(config: dict) -> list[str]:
+    """Name the models whose weights mean something, so that there is a mAP to measure."""
+    return [name for name, model in config["models"].items() if model["weights"] != "random"]
+
+
+def planned(config: dict, backend: str) -> list[Cell]:
+    """List the cells of the backend and those of torch, as the table's rows and columns need them."""
+    found = [Cell(backend, *cell) for cell in _wanted(config)]
+    torch = [("torch", model, precision, "dynamic") for model in config["models"] for precision in ("fp16", "fp32")]
+    return found + [Cell(*cell) for cell in torch if config["torch"]]
+
+
+def with_accuracy(config: dict) -> list[str]:
+    """Name the cells that have a mAP."""
+    meaningful = set(trained(config))
+    return ["-".join(cell) for cell in _wanted(config) if cell[0] in meaningful]
+
+
+def pattern(names: list[str]) -> str:
+    """Write the wildcard constraint that only these names meet."""
+    return "|".join(map(re.escape, names))
+
+
+def experiment(config: dict) -> dict:
+    """Take from a config what the table is made from: rows, columns, and what its foot says."""
+    return {
+        key: config[key] for key in ("models", "precisions", "shapes", "torch", "skip", "imgsz", "accuracy", "speed")
+    }

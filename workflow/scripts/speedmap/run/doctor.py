@@ -1,0 +1,190 @@
+"""Check a machine before the run, in at most ten lines: what was found, what is missing, what to do."""
+
+import importlib.metadata
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from speedmap.engines import registry
+from speedmap.errors import UserError, explain
+from speedmap.machine.nvml import Gpu, NoGpu
+
+OK, MISSING, WARNING = "ok", "missing", "warning"
+ROOT = Path(__file__).parents[4]
+OLDEST = (3, 11)
+GIB = 2**30
+DISK, LEAST_DISK = 20 * GIB, 2 * GIB  # COCO val2017, weights and engines; the sample's files
+MEMORY = 4 * GIB  # an export of yolov5x beside a build
+SHARED = 64 * 2**20  # what Docker gives where nothing is asked for; torch's workers need more
+FREE_SHARE = 0.8  # of the GPU's memory: below it, somebody else works there
+
+
+class Line(NamedTuple):
+    """One line of the report: ok, missing or warning; what it is on; what was found; what to do about it."""
+
+    state: str
+    what: str
+    found: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        text = "; ".join(filter(None, (self.found, self.remedy)))
+        return f"{self.state:<8} {self.what:<9} {' '.join(text.split())}"
+
+
+def python(version: tuple[int, ...] = sys.version_info[:3]) -> Line:
+    """Check Python's version."""
+    text = ".".join(map(str, version))
+    if version < OLDEST:
+        return Line(MISSING, "python", text, f"{'.'.join(map(str, OLDEST))} or newer is needed: make PYTHON=...")
+    return Line(OK, "python", text)
+
+
+def gpu(open_gpu: Callable[[], Gpu] = Gpu) -> Line:
+    """Check the GPU and its driver through NVML; none is no fault, since OpenVINO needs none."""
+    try:
+        found = open_gpu()
+    except NoGpu as error:
+        return Line(WARNING, "gpu", str(error))
+    known = found.identity()
+    text = (f"{known['gpu']}, compute capability {known['compute_capability']}, driver {known['driver']} "
+            f"for CUDA up to {known['cuda_driver']}")  # fmt: skip
+    memory = found.ask("MemoryInfo")
+    if memory is not None and memory.free < FREE_SHARE * memory.total:
+        text += f", {memory.free / GIB:.1f} of {memory.total / GIB:.1f} GiB free"
+        return Line(WARNING, "gpu", text, "others use it (nvidia-smi): builds may fail and timings will be marked")
+    return Line(OK, "gpu", text)
+
+
+def usable(obstacle: Callable[[str], str | None] = registry.obstacle) -> dict[str, str | None]:
+    """Give for each backend None when it can run here, else why not."""
+    found: dict[str, str | None] = {}
+    for backend in registry.ORDER:
+        try:
+            found[backend] = obstacle(backend)
+        except Exception as error:  # a broken installation raises anything; the doctor is there to say so
+            found[backend] = explain.explain(error).removeprefix("error: ")
+    return found
+
+
+def engines(obstacles: dict[str, str | None]) -> list[Line]:
+    """Write a line for each backend; one that cannot run is missing only if no other can."""
+    some = None in obstacles.values()
+    return [
+        Line(OK, backend, "can run here") if why_not is None else Line(WARNING if some else MISSING, backend, why_not)
+        for backend, why_not in obstacles.items()
+    ]
+
+
+def pins(path: Path) -> dict[str, str]:
+    """Read {package: version} off a list of pins and the lists that it includes."""
+    found: dict[str, str] = {}
+    for line in path.read_text().splitlines():
+        if line.startswith("-r "):
+            found |= pins(path.parent / line.removeprefix("-r ").strip())
+        elif match := re.match(r"([\w.-]+)==([^\s;]+)", line):
+            found[match[1]] = match[2]
+    return found
+
+
+def installed(name: str) -> str | None:
+    """Give a package's version without its local part (2.13.0+cpu), None when it is not installed."""
+    try:
+        return importlib.metadata.version(name).split("+")[0]
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def packages(folder: Path, find: Callable[[str], str | None] = installed) -> Line:
+    """Compare what is installed with the environment in `folder` that it is nearest to."""
+    different = {
+        path: {name: (pin, find(name)) for name, pin in pins(path).items() if find(name) != pin}
+        for path in sorted(folder.glob("[cg]pu*.txt"))
+    }
+    nearest = min(different, key=lambda path: len(different[path]))
+    unlike = [f"{name} {found or 'missing'} (pinned {pin})" for name, (pin, found) in different[nearest].items()]
+    name = f"{folder.name}/{nearest.name}"
+    if not unlike:
+        return Line(OK, "packages", f"as pinned in {name}")
+    more = f" and {len(unlike) - 3} more" if len(unlike) > 3 else ""
+    lacking = any(found is None for _pin, found in different[nearest].values())
+    return Line(MISSING if lacking else WARNING, "packages", ", ".join(unlike[:3]) + more, f"pip install -r {name}")
+
+
+def disk(free: int) -> Line:
+    """Check the free bytes where the results go."""
+    state = MISSING if free < LEAST_DISK else WARNING if free < DISK else OK
+    wanted = f"the sample wants {LEAST_DISK / GIB:.0f} GiB, COCO {DISK / GIB:.0f}"
+    return Line(state, "disk", f"{free / GIB:.1f} GiB free in {Path.cwd()}", "" if state == OK else wanted)
+
+
+def memory(available: int | None) -> Line:
+    """Check the bytes of memory that this process may still take; None where the system does not tell."""
+    if available is None:
+        return Line(WARNING, "memory", "this system does not tell", f"{MEMORY / GIB:.0f} GiB are wanted")
+    text = f"{available / GIB:.1f} GiB available"
+    if available < MEMORY:
+        return Line(WARNING, "memory", text, f"{MEMORY / GIB:.0f} GiB are wanted: end other work, or use --cores 1")
+    return Line(OK, "memory", text)
+
+
+def available_memory(system: Path = Path("/")) -> int | None:
+    """Read the bytes that are available: the machine's, or fewer where the container (cgroup) has a limit."""
+    bounds = []
+    if (meminfo := system / "proc/meminfo").is_file():
+        found = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo.read_text(), re.MULTILINE)
+        bounds += [1024 * int(found[1])] if found else []
+    limit, used = system / "sys/fs/cgroup/memory.max", system / "sys/fs/cgroup/memory.current"
+    if limit.is_file() and used.is_file() and limit.read_text().strip().isdigit():
+        bounds.append(max(int(limit.read_text()) - int(used.read_text()), 0))
+    return min(bounds, default=None)
+
+
+def shared(folder: Path = Path("/dev/shm"), usage: Callable = shutil.disk_usage) -> Line:
+    """Check the shared memory, which containers have little of."""
+    if not os.access(folder, os.W_OK):
+        return Line(WARNING, "shm", f"{folder} is not there or not writable", "start the container with --ipc=host")
+    total, _used, free = usage(folder)
+    text = f"{free / 2**20:.0f} MiB free in {folder}"
+    if total <= SHARED or free < SHARED:
+        return Line(WARNING, "shm", text, "start the container with --shm-size=1g")
+    return Line(OK, "shm", text)
+
+
+def config(files: list[str]) -> Line:
+    """Read the config as the run would: syntax, schema, and what settings.check sees."""
+    try:
+        import yaml
+        from snakemake.exceptions import WorkflowError
+        from snakemake.utils import update_config, validate
+
+        from speedmap.run import config as settings
+    except ImportError as error:
+        return Line(MISSING, "config", f"cannot be read without the package {error.name}", "make table installs it")
+    try:
+        given: dict = {}
+        for file in files:
+            update_config(given, yaml.safe_load(Path(file).read_text()) or {})
+        merged = yaml.safe_load((ROOT / "config.yaml").read_text())  # as the Snakefile does
+        update_config(merged, given)
+        merged |= settings.replacing(given)
+        validate(merged, str(ROOT / "workflow/schemas/config.schema.yaml"))
+        settings.check(merged, files)
+    except (OSError, UserError, WorkflowError, yaml.YAMLError, AttributeError, TypeError) as error:
+        cause = str(error).partition("Failed validating")[0]  # after which the schema follows
+        return Line(MISSING, "config", f"{', '.join(files)}: {cause}", "correct it")
+    return Line(OK, "config", f"{', '.join(files)}: {len(settings.cells(merged))} cells")
+
+
+def report(files: list[str]) -> tuple[list[Line], bool]:
+    """Check everything; gives the lines and whether any backend can run."""
+    obstacles = usable()
+    lines = [
+        python(), packages(ROOT / "envs"), gpu(), *engines(obstacles), disk(shutil.disk_usage(Path.cwd()).free),
+        memory(available_memory()), shared(), config(files),
+    ]  # fmt: skip
+    return lines, None in obstacles.values()

@@ -1,0 +1,95 @@
+"""The table of a run that failed: the figures that it has, and for the others the reason."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from speedmap import storage
+from speedmap.reporting import table
+from speedmap.results import records, schema
+from speedmap.results.cell import Cell
+from speedmap.results.cell_result import CellResult, gather
+
+
+def write(
+    cells: list[Cell],
+    paths: list[str],
+    missing: dict[str, list[str]],
+    dataset: str,
+    config: dict,
+    backend: str,
+    out: str,
+    csv: str,
+) -> None:
+    """Write table.md from the records that a failed run has made or found up to date; other cells show the reason.
+
+    missing: files that it should have made and has not, with the logs behind them. The old table.md and table.csv go in
+    any case: they are of other records, maybe of another config.
+    """
+    for old in (out, csv):
+        Path(old).unlink(missing_ok=True)
+    if dataset in missing:
+        return
+    data = records.read(Path(dataset))
+    rows = gather([path for path in paths if path not in missing and schema.sound(path, data)])
+    found = {row.cell: row for row in rows if row.speed or row.accuracy}
+    if found:
+        rows = [explained(found.get(cell, CellResult(cell, None, None, None)), missing) for cell in cells]
+        with storage.atomic(Path(out)) as temporary:
+            temporary.write_text(f"{PARTIAL}\n\n{table.render(rows, config, data, backend)}")
+
+
+PARTIAL = "Not complete, since the run failed: the same command goes on, and makes this table again."
+MARK = "error: "  # begins the line that a failed job leaves
+
+
+def unmade(dag) -> dict[str, list[str]]:
+    """Give each file that a run should have made and has not, with the logs of the jobs behind it that did not end.
+
+    dag: Snakemake's. What lies at such a path, if anything, is of an earlier run, maybe with another config.
+    """
+    jobs = set(dag.needrun_jobs())  # without those that ended
+    behind = {job: [other for other in dag.bfs(dag.dependencies, job) if other in jobs] for job in jobs}
+    logs = {job: [str(log) for other in others for log in other.log] for job, others in behind.items()}
+    return {str(path): logs[job] for job in jobs for path in job.output}
+
+
+def explained(row: CellResult, missing: dict[str, list[str]]) -> CellResult:
+    """Note in a row why it has no speed or no mAP, and take away the mAP of an engine that is not verified, or invalid.
+
+    missing: files that were not made, with the logs behind them.
+    """
+    if row.accuracy and (doubts := _doubts(row.cell, missing)):
+        row = replace(row, accuracy=None, failed=(*row.failed, *doubts))
+    paths = [f"{row.cell.folder}/{kind}.json" for kind in ("speed", "accuracy")]
+    found = [_error(Path(log)) for path in paths for log in missing.get(path, ())]
+    return replace(row, failed=tuple(dict.fromkeys([*row.failed, *filter(None, found)])))
+
+
+def _doubts(cell: Cell, missing: dict[str, list[str]]) -> list[str]:
+    """Say why a cell's engine is not to be believed; [] when it is, or is torch."""
+    verified = Path(cell.folder, "verify.json")
+    if cell.backend != "torch" and str(verified) in missing:
+        return ["the engine was not verified"]
+    return records.read(verified)["invalid"] if verified.exists() else []
+
+
+def _error(log: Path) -> str:
+    """Read the message of a job that failed, empty if it did not."""
+    last = log.read_text(errors="replace").rstrip().rpartition("\n")[2] if log.is_file() else ""
+    return last.removeprefix(MARK) if last.startswith(MARK) else ""
+
+
+def forget_reasons(dag) -> None:
+    """Delete the logs of the jobs that are to run, as Snakemake does when each begins: they are of earlier runs.
+
+    dag: Snakemake's.
+    """
+    for job in dag.needrun_jobs():
+        for log in job.log:
+            Path(log).unlink(missing_ok=True)
+
+
+def forget_partial(table: Path) -> None:
+    """Delete the table of a run that failed, since Snakemake would take it for what the rule has made, and be done."""
+    if table.exists() and table.read_text(errors="replace").startswith(PARTIAL):
+        table.unlink()

@@ -1,0 +1,70 @@
+"""Hashes of what Snakemake does not watch: the library's code, and files in folders."""
+
+import ast
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+PACKAGE = "speedmap"
+LEFT_OUT = {"errors", "errors.known", "errors.explain"}  # better words make no other figures
+
+
+def fingerprint_of(scripts: Path, script: str, *modules: str) -> str:
+    """Hash an adapter, the named modules of the library (`engines.null`), and all of it that these import."""
+    return sha256(b"".join(path.read_bytes() for path in sorted(sources(scripts, script, *modules)))).hexdigest()[:12]
+
+
+def stamp(folder: str) -> str:
+    """Hash the names and sizes of files below a folder, hidden ones apart: its time tells of names only.
+
+    Without the files' times, since a checkout or a copy gives every file a new one.
+    """
+    files = sorted(path for path in Path(folder).rglob("*") if not path.name.startswith("."))
+    facts = [(str(path), path.stat().st_size) for path in files if path.is_file()]
+    return sha256(repr(facts).encode()).hexdigest()[:12]
+
+
+def contents(folder: str) -> str:
+    """Hash the names and contents of the files in a folder, for few: a change that keeps the size is seen, too."""
+    files = sorted(path for path in Path(folder).glob("*") if not path.name.startswith("."))
+    facts = [(str(path), sha256(path.read_bytes()).hexdigest()) for path in files if path.is_file()]
+    return sha256(repr(facts).encode()).hexdigest()[:12]
+
+
+def sources(scripts: Path, script: str, *modules: str) -> set[Path]:
+    """Find the files that an adapter and the named modules of the library consist of, these included."""
+    library, found = scripts / PACKAGE, set()
+    waiting = [scripts / f"{script}.py", *(_file(library, name) for name in modules)]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += [_file(library, name) for name in _imports(path, library) if name not in LEFT_OUT]
+    return found
+
+
+def _file(library: Path, name: str) -> Path:
+    """Find the file of a module or a package; FileNotFoundError when there is neither."""
+    path = library.joinpath(*name.split("."))
+    found = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    if not found.is_file():
+        raise FileNotFoundError(f"{PACKAGE}.{name}: neither {path}.py nor a package")
+    return found
+
+
+@cache
+def _imports(path: Path, library: Path) -> tuple[str, ...]:
+    """Name the library's modules that a file imports, in any form of an import; a package's __init__ counts as one."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    inside = [name.removeprefix(f"{PACKAGE}.") for name in names if name.startswith(f"{PACKAGE}.")]
+    # `from speedmap.a import b` names a module a.b or something in a
+    return tuple(dict.fromkeys(name for name in inside if _is_module(library.joinpath(*name.split(".")))))
+
+
+def _is_module(path: Path) -> bool:
+    return path.is_dir() or path.with_suffix(".py").is_file()

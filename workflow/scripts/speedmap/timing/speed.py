@@ -1,0 +1,165 @@
+"""The speed job: time one image at a time through an engine, over the data set's own mix of input shapes."""
+
+import random
+import time
+from collections import defaultdict
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from statistics import median
+from types import ModuleType
+
+import numpy as np
+
+from speedmap.dataset import images, letterbox
+from speedmap.engines.interface import Session
+from speedmap.errors import UserError
+from speedmap.machine.monitor import watch
+from speedmap.model import postprocess
+from speedmap.results.cell import Cell
+from speedmap.results.metadata import describe
+from speedmap.timing import stats
+from speedmap.timing.protocol import Protocol, collect, warm_up
+
+PHASE_IMAGES = 50  # images that go through the whole way from pixels to boxes
+SEED = 0  # of the order in which shapes follow one another
+
+
+class Unstable(UserError):
+    """A run that is worth a second one, in a process of its own."""
+
+
+def measure(
+    module: ModuleType, cell: Cell, engine: Path, data: dict, imgsz: int, protocol: dict, audit: dict | None
+) -> dict:
+    """Time an engine over the data set's mix of shapes, and the phases around it, the machine watched meanwhile.
+
+    audit: of the engine; None for torch, which runs what it says. Returns the measured part of a speed record.
+    """
+    dynamic = cell.shape == "dynamic"
+    order = sequence(data["images"], imgsz, dynamic)
+    timing = Protocol(protocol["warmup_s"], protocol["min_s"], protocol["min_samples"])
+    with module.Session(engine, cell) as session:
+        watched = watch(module.ON_GPU)
+        measured = time_engine(session, order, imgsz, dynamic, timing, watched)
+        files = [file for _, file in order]
+        phases = time_phases(session, files, imgsz, dynamic, protocol["conf"], protocol["iou"])
+        facts = session.facts
+    return {
+        **measured,
+        "phases": phases,
+        "alternatives": _alternatives(module, cell, engine, order, imgsz, timing),
+        "imgsz": imgsz,
+        "dataset": describe(data),
+        "session": facts,
+        "audit": audit or {"precision": facts["precision"], "shares": {facts["precision"]: 1.0}, "invalid": []},
+        "watch": watched.result,
+        "warnings": measured["doubts"] + watched.result["warnings"],
+    }
+
+
+def _alternatives(
+    module: ModuleType, cell: Cell, engine: Path, order: list[tuple[str, str]], imgsz: int, timing: Protocol
+) -> dict[str, dict]:
+    """Time an engine in the other ways that its module knows; the summary of each by name."""
+    found = {}
+    for name, opened in getattr(module, "alternatives", dict)().items():
+        with opened(engine, cell) as session:
+            found[name] = time_engine(session, order, imgsz, cell.shape == "dynamic", timing, nullcontext())["summary"]
+    return found
+
+
+def demand_stable(measured: dict, attempt: int) -> None:
+    """Refuse an unstable run at the first attempt; the second is taken as it is, and carries the mark."""
+    unstable = [doubt for doubt in measured["doubts"] if doubt.startswith(stats.UNSTABLE)]
+    if unstable and attempt == 1:
+        raise Unstable(f"{unstable[0]}; it is measured once more in a fresh process")
+
+
+def sequence(listed: list[dict], imgsz: int, dynamic: bool) -> list[tuple[str, str]]:
+    """Order a data set's images at random, but always the same: (input shape like `480x640`, image file)."""
+    shuffled = random.Random(SEED).sample(listed, len(listed))
+    return [("{}x{}".format(*letterbox.place(image["height"], image["width"], imgsz, dynamic).shape), image["file"])
+            for image in shuffled]  # fmt: skip
+
+
+def time_engine(
+    session: Session,
+    order: list[tuple[str, str]],
+    imgsz: int,
+    dynamic: bool,
+    protocol: Protocol,
+    watched: AbstractContextManager,
+) -> dict:
+    """Time the engine alone, one image of each shape as input, the shapes as often as in the data set.
+
+    watched: entered for the timed part. Returns `samples_ms` in time order, `shapes` beside it, `summary` and
+    `per_shape` of them, in milliseconds, and `doubts` about them.
+    """
+    batches = {shape: images.load(Path(file), imgsz, dynamic)[0] for shape, file in dict(order).items()}
+    loaded = ""
+
+    def run(shape: str) -> float:
+        nonlocal loaded
+        if shape != loaded:
+            session.load(batches[shape])
+            loaded = shape
+        session.occupy()
+        return session.run()
+
+    for shape in batches:  # the first run of a shape may compile, tune or capture
+        run(shape)
+    warm_up(run, batches, protocol)
+    with watched:
+        samples = collect(run, [shape for shape, _ in order] if dynamic else list(batches), protocol)
+    by_shape = defaultdict(list)
+    for shape, value in samples:
+        by_shape[shape].append(value)
+    values, relative = [value for _, value in samples], ratios(samples)
+    return {
+        "samples_ms": [round(value, 5) for value in values],
+        "shapes": [shape for shape, _ in samples],
+        "summary": {**stats.summary(values), "drift": stats.drift(relative)},
+        "doubts": stats.doubts(relative) + (stats.gap(values) if len(by_shape) > 1 else []),
+        "per_shape": {shape: {"count": len(times), "median_ms": median(times)} for shape, times in by_shape.items()},
+    }
+
+
+def ratios(samples: list[tuple[str, float]]) -> list[float]:
+    """Divide each sample by its shape's median, so that the mix of shapes does not count."""
+    by_shape = defaultdict(list)
+    for shape, value in samples:
+        by_shape[shape].append(value)
+    middle = {shape: median(values) for shape, values in by_shape.items()}
+    return [value / middle[shape] for shape, value in samples]
+
+
+def time_phases(session: Session, files: list[str], imgsz: int, dynamic: bool, conf: float, iou: float) -> dict:
+    """Time the way from decoded image to boxes, phase by phase on the host's clock, and end to end.
+
+    Returns the medians in milliseconds: letterbox, load, run, fetch, nms, end_to_end; and under `device` those that
+    the engine itself measured.
+    """
+    phases, device = defaultdict(list), defaultdict(list)
+    for file in files[:PHASE_IMAGES]:
+        image = images.read(Path(file))
+        placement = letterbox.place(*image.shape[:2], imgsz, dynamic)
+        marks = [time.perf_counter()]
+        batch = images.letterbox(image, placement)
+        marks.append(time.perf_counter())
+        session.load(batch)
+        marks.append(time.perf_counter())
+        session.run()
+        marks.append(time.perf_counter())
+        output = session.fetch()
+        marks.append(time.perf_counter())
+        postprocess.detect(output[0], conf, iou, 300)
+        marks.append(time.perf_counter())
+        for phase, seconds in zip(("letterbox", "load", "run", "fetch", "nms"), np.diff(marks), strict=True):
+            phases[phase].append(seconds * 1e3)
+        phases["end_to_end"].append((marks[-1] - marks[0]) * 1e3)
+        for phase, value in session.last.items():
+            device[phase].append(value)
+    return {
+        **{phase: median(values) for phase, values in phases.items()},
+        "device": {phase: median(values) for phase, values in device.items()},
+    }

@@ -1,0 +1,61 @@
+"""How an engine's outputs agree with those of its float32 graph."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from speedmap.dataset import images
+from speedmap.engines.interface import Session
+from speedmap.graph.detector_graph import INPUT
+from speedmap.model.postprocess import SEEN, check, overlaps, scores
+
+IMAGES, MOST = 8, 64  # calibration images that are compared, and looked at for some in which something is seen
+
+
+def agreement(
+    session: Session, reference: onnxruntime.InferenceSession, files: list[str], imgsz: int, dynamic: bool
+) -> dict:
+    """Compare an engine's outputs with those of the float32 graph on the first few images in which that sees something.
+
+    On any where it sees nothing. Returns `scores`, the least cosine between the two's class scores over an image (that
+    of scores of nothing would be that of noise), and `boxes`, the median overlap of the boxes of each image's 20 best
+    anchors.
+    """
+    cosines, boxes, looked_at = [], [], [Path(file) for file in files[:MOST]]
+    inputs = images_with_detections(reference, looked_at, imgsz, dynamic, IMAGES, SEEN)
+    inputs = inputs or images_with_detections(reference, looked_at, imgsz, dynamic, IMAGES, -1)
+    for batch, (expected,) in inputs:
+        session.load(batch)
+        session.run()
+        found = check(session.fetch()[0], expected.shape[1] - 5)
+        cosines.append(_cosine(scores(found.astype(float)), scores(expected.astype(float))))
+        best = np.argsort(-scores(expected).max(1))[:20]
+        boxes += np.diag(overlaps(_corners(found[best]), _corners(expected[best]))).tolist()
+    return {"scores": float(np.min(cosines)), "boxes": float(np.median(boxes)), "images": len(cosines)}
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> float:
+    return float((a * b).sum() / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-12))
+
+
+def _corners(rows: np.ndarray) -> np.ndarray:
+    return np.hstack((rows[:, :2] - rows[:, 2:4] / 2, rows[:, :2] + rows[:, 2:4] / 2)).astype(float)
+
+
+def images_with_detections(
+    graph: onnxruntime.InferenceSession, files: list[Path], imgsz: int, dynamic: bool, count: int, least: float
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Take the first inputs [1, 3, h, w] in which a graph sees something, with its outputs [1, anchors, 5 + classes].
+
+    count: at most so many. least: score that something must exceed. Raises OutputError for outputs that are not finite.
+    """
+    found: list[tuple[np.ndarray, np.ndarray]] = []
+    for file in files:
+        batch, _ = images.load(file, imgsz, dynamic)
+        output = graph.run(None, {INPUT: batch})[0]
+        if scores(check(output[0], output.shape[-1] - 5)).max() > least:
+            found.append((batch, output))
+        if len(found) == count:
+            break
+    return found
