@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,20 @@ def inputs_of(model, kind):
     return {
         node.name: [producers.get(name) for name in node.input] for node in model.graph.node if node.op_type == kind
     }
+
+
+def forms(model):
+    """Give {tensor: {form: [readers]}} of the computed tensors, before what only rounds or converts them."""
+    converting = ("QuantizeLinear", "DequantizeLinear", "Cast")
+    producers = {name: node for node in model.graph.node for name in node.output}
+    seen = {}
+    for node in (node for node in model.graph.node if node.op_type not in converting):
+        for name in filter(producers.__contains__, node.input):
+            form = "rounded" if producers[name].op_type == "DequantizeLinear" else "float"
+            while producers.get(name) is not None and producers[name].op_type in converting:
+                name = producers[name].input[0]
+            seen.setdefault(name, {}).setdefault(form, []).append(node.name)
+    return seen
 
 
 def test_graph_is_valid_and_its_input_and_output_stay(quantized, model):
@@ -116,14 +131,88 @@ def test_tensors_that_are_joined_share_their_scale(model, statistics, dialect):
         assert len({float(scales[node.input[1]]) for node in read}) <= 1
 
 
-def test_a_float_convolution_beside_an_eight_bit_one_reads_the_exact_tensor(model, statistics):
-    result = insert_qdq.quantize(model, statistics, ["/model.17/cv1/conv/Conv"], "tensorrt", {})
-    reads = inputs_of(result, "Conv")
-    exact, rounded = reads["/model.17/cv1/conv/Conv"][0], reads["/model.17/cv2/conv/Conv"][0]
+def test_a_float_convolution_beside_an_eight_bit_one_reads_what_that_reads_in_tensorrt(model, statistics):
+    exact, rounded = beside(insert_qdq.quantize(model, statistics, ["/model.17/cv1/conv/Conv"], "tensorrt", {}))
+    assert rounded.op_type == "DequantizeLinear"
+    assert exact == rounded
+
+
+def test_a_float_convolution_beside_an_eight_bit_one_reads_the_exact_tensor_in_openvino(model, statistics):
+    result = insert_qdq.quantize(model, statistics, ["/model.17/cv1/conv/Conv"], "openvino", {})
+    exact, rounded = beside(result)
     assert exact.op_type == "Concat"
     assert rounded.op_type == "DequantizeLinear"
     producers = {name: node.op_type for node in result.graph.node for name in node.output}
     assert "DequantizeLinear" not in {producers[name] for name in exact.input}
+
+
+def beside(result):
+    """Give what makes the inputs of two convolutions that read one tensor."""
+    reads = inputs_of(result, "Conv")
+    return reads["/model.17/cv1/conv/Conv"][0], reads["/model.17/cv2/conv/Conv"][0]
+
+
+@pytest.mark.parametrize(
+    "kept", [[], ["/model.0/conv/Conv"], ["/model.2/cv1/conv/Conv", "/model.13/m/m.0/cv1/conv/Conv"]]
+)
+def test_every_tensor_but_the_float_heads_exists_in_one_form_for_tensorrt(model, statistics, kept):
+    head = Graph(model).head
+    result = insert_qdq.quantize(model, statistics, [*kept, *head], "tensorrt", {})
+    several = {tensor: made for tensor, made in forms(result).items() if len(made) > 1}
+    shared = {Graph(model).convs[name].input[0] for name in head[:2]}  # with the convolutions that go on from there
+    assert several.keys() == shared
+    assert all(made.keys() == {"float", "rounded"} and set(made["float"]) <= set(head) for made in several.values())
+
+
+def test_both_inputs_of_a_residual_are_rounded_each_on_its_own_scale_for_tensorrt(model, statistics):
+    result = insert_qdq.quantize(model, statistics, Graph(model).head, "tensorrt", {})
+    scales = {each.name: numpy_helper.to_array(each) for each in result.graph.initializer}
+    residuals = {name: nodes for name, nodes in inputs_of(result, "Add").items() if "/m/m." in name}
+    assert len(residuals) == len(Graph(model).residuals) == 7
+    for shortcut, fresh in residuals.values():
+        assert shortcut.op_type == fresh.op_type == "DequantizeLinear"
+        assert scales[shortcut.input[1]] != scales[fresh.input[1]]
+
+
+@pytest.mark.parametrize(("dialect", "options"), [("tensorrt", {"residuals": "shortcut"}), ("openvino", {})])
+def test_the_shortcut_alone_can_be_rounded(model, statistics, dialect, options):
+    result = insert_qdq.quantize(model, statistics, Graph(model).head, dialect, options)
+    residuals = [nodes for name, nodes in inputs_of(result, "Add").items() if "/m/m." in name]
+    assert len(residuals) == 7
+    assert all({node.op_type for node in nodes} == {"DequantizeLinear", "Mul"} for nodes in residuals)
+
+
+def test_a_residual_around_a_float_convolution_is_rounded_on_one_side_only(model, statistics):
+    conv = Graph(model).residuals[0].conv
+    result = insert_qdq.quantize(model, statistics, [conv, *Graph(model).head], "tensorrt", {})
+    first = next(nodes for name, nodes in inputs_of(result, "Add").items() if "/model.2/m/m.0" in name)
+    assert {node.op_type for node in first} == {"DequantizeLinear", "Mul"}
+
+
+@pytest.mark.parametrize("form", ["constant", "relu", "itself"])
+def test_a_residual_of_another_form_is_left_alone(model, statistics, form):
+    other = onnx.ModelProto()
+    other.CopyFrom(model)
+    fresh = Graph(other).residuals[0].fresh
+    add = next(node for node in other.graph.node if node.op_type == "Add" and fresh in node.input)
+    if form == "relu":
+        gate = next(node for node in other.graph.node if node.op_type == "Sigmoid" and node.output[0] in
+                    Graph(other).producers[fresh].input)  # fmt: skip
+        gate.op_type = "HardSigmoid"
+    else:
+        other.graph.initializer.append(numpy_helper.from_array(np.float32(1), "one"))
+        add.input[:] = [fresh, "one" if form == "constant" else fresh]
+    assert fresh not in {residual.fresh for residual in Graph(other).residuals}
+    result = insert_qdq.quantize(other, statistics, Graph(other).head, "tensorrt", {})
+    onnx.checker.check_model(result, full_check=True)
+    assert f"{fresh}/scale" not in {tensor.name for tensor in result.graph.initializer}
+
+
+def test_a_scale_that_calibration_did_not_see_is_refused_by_name(model, statistics):
+    fresh = Graph(model).residuals[0].fresh
+    kept = {name: each for name, each in statistics.histograms.items() if name != fresh}
+    with pytest.raises(PlanError, match=f"did not see tensor {fresh}; .* delete them"):
+        insert_qdq.quantize(model, replace(statistics, histograms=kept, scales={}), [], "tensorrt", {})
 
 
 def test_keeping_all_in_float_changes_nothing(model, statistics, pictures):

@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
@@ -18,6 +19,14 @@ NOTE = "speedmap"  # key of a graph's metadata
 
 class GraphError(UserError):
     """A graph that is no detector of the kind expected; the message names the cause and the remedy."""
+
+
+class Residual(NamedTuple):
+    """A residual addition: the tensor passed by, what is added to it, and the convolution that this comes from."""
+
+    shortcut: str
+    fresh: str
+    conv: str
 
 
 class Graph:
@@ -130,9 +139,29 @@ class Graph:
 
     @cached_property
     def read(self) -> list[str]:
-        """Name the tensors that convolutions read, and the sources of those."""
+        """Name the tensors that convolutions read, the sources of those, and what residuals add."""
         inputs = [conv.input[0] for conv in self.convs.values()]
-        return list(dict.fromkeys(name for tensor in inputs for name in (tensor, *self.sources(tensor))))
+        names = [name for tensor in inputs for name in (tensor, *self.sources(tensor))]
+        return list(dict.fromkeys([*names, *(residual.fresh for residual in self.residuals)]))
+
+    @cached_property
+    def residuals(self) -> list[Residual]:
+        """Find the additions of a tensor and of what two convolutions in a row, each with SiLU, make of it."""
+        pairs = [(node, *order) for node in self.proto.node if node.op_type == "Add"
+                 for order in (tuple(node.input), tuple(node.input)[::-1])]  # fmt: skip
+        return [Residual(shortcut, fresh, second.name) for node, shortcut, fresh in pairs
+                if (second := self._activated(fresh)) and (first := self._activated(second.input[0]))
+                and first.input[0] == shortcut and self.consumers[fresh] == [node]]  # fmt: skip
+
+    def _activated(self, tensor: str) -> NodeProto | None:
+        """Give the convolution whose SiLU, x * sigmoid(x), a tensor is."""
+        product = self.producers.get(tensor)
+        if product is None or product.op_type != "Mul":
+            return None
+        makers = {name: self.producers.get(name) for name in product.input}
+        gates = {node.input[0] for node in makers.values() if node is not None and node.op_type == "Sigmoid"}
+        convs = [node for name, node in makers.items() if node is not None and node.op_type == "Conv" and name in gates]
+        return convs[0] if convs else None
 
 
 def note(model: ModelProto, facts: dict) -> None:

@@ -9,40 +9,39 @@ from onnx import NodeProto, helper
 from speedmap.graph.detector_graph import Graph
 from speedmap.quantization import ranges, weight_rounding
 from speedmap.quantization.calibration import Statistics
-from speedmap.quantization.qdq_plan import CONVENTIONS, SharedScale, plan
+from speedmap.quantization.qdq_plan import CONVENTIONS, QdqConvention, SharedScale, plan
 
 DEFAULTS = {"images": None, "range": "power", "bias_correction": True, "compensate": True, "target": 0,
-            "least_share": 0.9, "scan": 8}  # of the config's section `int8`, which its schema explains  # fmt: skip
+            "least_share": 0.9, "scan": 8, "residuals": "both"}  # of the config, see its schema  # fmt: skip
 
 
 def quantize(
     model: onnx.ModelProto, statistics: Statistics, keep_float: Iterable[str], dialect: str, options: dict
 ) -> onnx.ModelProto:
-    """Give a copy of a float32 detector in which all convolutions but `keep_float` compute in eight bits.
+    """Return a copy of a float32 detector in which all convolutions but `keep_float` compute in eight bits.
 
-    dialect: "tensorrt" or "openvino". options: those of DEFAULTS, which stand for absent ones. Raises SiteError when
+    dialect: "tensorrt" or "openvino". options: those of DEFAULTS, which stand for absent ones. Raises PlanError when
     the statistics are another model's.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
     graph, options, kept = Graph(result), DEFAULTS | options, set(keep_float)
     convs = [name for name in graph.convs if name not in kept]
-    sites = plan(graph, statistics, convs, CONVENTIONS[dialect], ranges.METHODS[options["range"]])
+    convention = CONVENTIONS[dialect].adapted(options["residuals"])
     nodes: list[NodeProto] = []
-    for site in sites:
+    for site in plan(graph, statistics, convs, convention, ranges.METHODS[options["range"]]):
         for name in site.convs:
-            nodes += _weight(graph, name, statistics, site.scale.middle if site.shifted else 0, options)
-        nodes += _activations(graph, site, CONVENTIONS[dialect].bracketed)
-        _redirect(graph, site, CONVENTIONS[dialect].bracketed)
+            nodes += _weight(graph, name, statistics, options)
+        nodes += _activations(graph, site, convention.bracketed)
+        _redirect(graph, site, convention)
     _insert(result, nodes)
     return result
 
 
-def _weight(graph: Graph, conv: str, statistics: Statistics, middle: float, options: dict) -> list[NodeProto]:
-    """Round a convolution's weights per output channel.
+def _weight(graph: Graph, conv: str, statistics: Statistics, options: dict) -> list[NodeProto]:
+    """Round a convolution's weights per output channel, and let its bias make up for what that changes on average.
 
-    Its bias makes up for what that changes on average, and for inputs that are less by `middle`. Both get new names,
-    since simplified graphs share initializers that are equal.
+    Both get new names, since simplified graphs share initializers that are equal.
     """
     (tensor, _, bias), weight = graph.convs[conv].input, graph.weight(conv)
     steps = weight_rounding.steps(weight)
@@ -50,32 +49,19 @@ def _weight(graph: Graph, conv: str, statistics: Statistics, middle: float, opti
     mean, covariance = statistics.under(conv, tensor, weight.shape[2:])
     if options["compensate"] and covariance is not None:
         value = weight_rounding.gptq(weight.reshape(len(weight), -1), steps, covariance).reshape(weight.shape)
-    shift = value.sum((1, 2, 3)) * middle
-    if options["bias_correction"]:
-        shift = shift + (weight - value).reshape(len(weight), -1) @ mean
+    change = (weight - value).reshape(len(weight), -1) @ mean if options["bias_correction"] else 0
     graph.add(f"{conv}/weight", value)
-    graph.add(f"{conv}/bias", (graph.constant(bias) + shift).astype(np.float32))
+    graph.add(f"{conv}/bias", (graph.constant(bias) + change).astype(np.float32))
     graph.convs[conv].input[1:] = [rounded(f"{conv}/weight"), f"{conv}/bias"]
     return _pair(graph, f"{conv}/weight", steps, np.zeros(len(steps), np.int8))
 
 
 def _activations(graph: Graph, site: SharedScale, bracketed: bool) -> list[NodeProto]:
     """Make the nodes that round a site's tensors."""
-    step, middle = np.array(site.scale.step, np.float32), site.scale.middle
+    step = np.array(site.scale.step, np.float32)
     zero = np.array(site.scale.zero, np.int8 if site.scale.signed else np.uint8)
-    nodes: list[NodeProto] = []
-    if site.shifted:
-        zero = np.array(0, np.int8)
-        for source in site.sources:
-            graph.add(f"{source}/middle", np.array(middle, np.float32))
-            nodes.append(helper.make_node("Sub", [source, f"{source}/middle"], [f"{source}/shifted"], f"{source}/Sub"))
-    carriers = [carrier(site, source) for source in site.sources] + list(site.between if bracketed else ())
-    return nodes + [node for tensor in carriers for node in _pair(graph, tensor, step, zero)]
-
-
-def carrier(site: SharedScale, source: str) -> str:
-    """Name the tensor whose values are rounded in place of a source."""
-    return f"{source}/shifted" if site.shifted else source
+    tensors = [*site.sources, *(site.between if bracketed else ())]
+    return [node for tensor in tensors for node in _pair(graph, tensor, step, zero)]
 
 
 def rounded(tensor: str) -> str:
@@ -97,17 +83,26 @@ def _pair(graph: Graph, tensor: str, scale: np.ndarray, zero: np.ndarray) -> lis
     ]
 
 
-def _redirect(graph: Graph, site: SharedScale, bracketed: bool) -> None:
-    """Let a site's convolutions, what joins their inputs, and residual additions read the rounded tensors."""
-    names = {source: rounded(carrier(site, source)) for source in site.sources}
-    additions = [] if site.shifted else [node for name in site.sources for node in graph.consumers[name]]
-    readers = [graph.convs[name] for name in site.convs] + [graph.producers[name] for name in site.between]
-    readers += [node for node in additions if node.op_type == "Add"]
-    if bracketed:
-        names |= {name: rounded(name) for name in site.between}
-    for node in readers:
+def _redirect(graph: Graph, site: SharedScale, convention: QdqConvention) -> None:
+    """Let what reads a site's tensors read the rounded ones."""
+    tensors = [*site.sources, *(site.between if convention.bracketed else ())]
+    names = {name: rounded(name) for name in tensors}
+    for node in _readers(graph, site, convention.single):
         for index, name in enumerate(node.input):
             node.input[index] = names.get(name, name)
+
+
+def _readers(graph: Graph, site: SharedScale, single: bool) -> list[NodeProto]:
+    """List the nodes that read a site's tensors rounded.
+
+    All but a float head where a tensor exists in one form, else the site's convolutions, what joins their inputs, and
+    residual additions.
+    """
+    if single:
+        readers = [node for name in (*site.sources, *site.between) for node in graph.consumers[name]]
+        return [node for node in readers if node.name in site.convs or node.name not in graph.head]
+    additions = [node for name in site.sources for node in graph.consumers[name] if node.op_type == "Add"]
+    return [*(graph.convs[name] for name in site.convs), *(graph.producers[name] for name in site.between), *additions]
 
 
 def _insert(model: onnx.ModelProto, new: list[NodeProto]) -> None:

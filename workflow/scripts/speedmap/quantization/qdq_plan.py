@@ -1,7 +1,7 @@
 """Where a graph's activations are rounded to eight bits, and on which scale: the plan, before anything is written."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from speedmap.errors import UserError
 from speedmap.graph.detector_graph import Graph
@@ -19,25 +19,31 @@ class PlanError(UserError):
 class QdqConvention:
     """What an engine wants of eight bits.
 
-    signed: activations have no zero point. shifted: so 1x1 convolutions, which have no padding to keep zero, read
-    activations less their middle, for which the bias makes up; else half the levels would stand for values below zero,
-    and SiLU gives none below -0.278. bracketed: every op between two eight-bit tensors has its own pair of nodes.
-    bound: the image's convolution goes to float before others, and what reads it never does: in eight bits that one has
-    no kernel that gives floats.
+    signed: activations have no zero point. bracketed: every op between two eight-bit tensors has its own pair of nodes.
+    single: a tensor exists in one form, so that all that reads a rounded one reads it rounded, the head apart. fresh:
+    what a residual adds to its shortcut is rounded, too, on a scale of its own. bound: the image's convolution goes to
+    float before others, and what reads it never does: in eight bits that one has no kernel that gives floats.
     """
 
     signed: bool
-    shifted: bool
     bracketed: bool
+    single: bool
+    fresh: bool
     bound: bool
+
+    def adapted(self, residuals: str) -> "QdqConvention":
+        """Return the convention with `fresh` only where residuals are to be rounded on "both" sides."""
+        return replace(self, fresh=self.fresh and residuals == "both")
 
 
 CONVENTIONS = {
-    # TensorRT 8.6 found no kernel for an eight-bit convolution of the image's three channels that gives floats, and to
-    # round the image and fill it up to 32 channels takes an H100 longer than its convolution in float16.
-    "tensorrt": QdqConvention(signed=True, shifted=True, bracketed=True, bound=True),
+    # TensorRT 8.6 fuses a convolution, SiLU and rounding into one kernel only where all readers take the same eight-bit
+    # tensor, and runs an addition in eight bits only where both of its inputs are. It found no kernel for an eight-bit
+    # convolution of the image's three channels that gives floats, and to round the image and fill it up to 32 channels
+    # takes an H100 longer than its convolution in float16.
+    "tensorrt": QdqConvention(signed=True, bracketed=True, single=True, fresh=True, bound=True),
     # On AVX-512 VNNI OpenVINO 2026.4 computes rubbish from signed activations (mAP 28.9 -> 6.0).
-    "openvino": QdqConvention(signed=False, shifted=False, bracketed=False, bound=False),
+    "openvino": QdqConvention(signed=False, bracketed=False, single=False, fresh=False, bound=False),
 }
 
 
@@ -45,35 +51,29 @@ CONVENTIONS = {
 class SharedScale:
     """Tensors that share a scale because what they are joined to is read by the same convolutions.
 
-    sources: where the rounding happens. between: made of those by joining, pooling or upsampling. convs: the readers.
-    shifted: whether the sources are rounded less the scale's middle.
+    sources: where the rounding happens. between: made of those by joining, pooling or upsampling. convs: the readers in
+    eight bits; none of what a residual adds.
     """
 
     sources: tuple[str, ...]
     between: tuple[str, ...]
     convs: tuple[str, ...]
     scale: Scale
-    shifted: bool
 
 
 def plan(
     graph: Graph, statistics: Statistics, convs: list[str], dialect: QdqConvention, method: Method
 ) -> list[SharedScale]:
     """Choose where the inputs of `convs` are rounded; PlanError when the statistics are another graph's."""
-    shiftable = [name for name in convs if dialect.shifted and graph.weight(name).shape[2:] == (1, 1)]
-    rest = [name for name in convs if name not in shiftable]
-    return [
-        _site(graph, statistics, members, dialect.signed and not shifted, shifted, method)
-        for shifted, group in ((False, rest), (True, shiftable))
-        for members in joined(graph, group)
-    ]
+    sites = [_site(graph, statistics, members, dialect, method) for members in joined(graph, convs, dialect.single)]
+    return sites + (_residuals(graph, statistics, convs, sites, dialect, method) if dialect.fresh else [])
 
 
-def joined(graph: Graph, convs: list[str]) -> list[list[str]]:
+def joined(graph: Graph, convs: list[str], single: bool) -> list[list[str]]:
     """Group convolutions whose inputs come, through joining, pooling and upsampling, from a tensor in common."""
     groups: list[tuple[set[str], list[str]]] = []
     for name in convs:
-        sources, members = set(rounded_at(graph, name, convs)), [name]
+        sources, members = set(rounded_at(graph, name, convs, single)), [name]
         for group in [group for group in groups if group[0] & sources]:
             groups.remove(group)
             sources, members = group[0] | sources, group[1] + members
@@ -81,13 +81,14 @@ def joined(graph: Graph, convs: list[str]) -> list[list[str]]:
     return [members for _, members in groups]
 
 
-def rounded_at(graph: Graph, conv: str, convs: list[str]) -> list[str]:
+def rounded_at(graph: Graph, conv: str, convs: list[str], single: bool) -> list[str]:
     """Name the tensors to round so that a convolution reads eight bits.
 
-    Its input's sources, unless what lies between is read by others than `convs`, too: then the input itself.
+    Its input's sources; where tensors may have several forms, the input itself if others than `convs` read what lies
+    between.
     """
     tensor = graph.convs[conv].input[0]
-    private = all(_only_for(graph, name, set(convs)) for name in graph.between(tensor))
+    private = single or all(_only_for(graph, name, set(convs)) for name in graph.between(tensor))
     return graph.sources(tensor) if private else [tensor]
 
 
@@ -99,15 +100,32 @@ def _only_for(graph: Graph, tensor: str, convs: set[str]) -> bool:
 
 
 def _site(
-    graph: Graph, statistics: Statistics, convs: list[str], signed: bool, shifted: bool, method: Method
+    graph: Graph, statistics: Statistics, convs: list[str], dialect: QdqConvention, method: Method
 ) -> SharedScale:
     # Only what is rounded at its sources has something between: see rounded_at.
-    found = {name: rounded_at(graph, name, convs) for name in convs}
-    sources = tuple(dict.fromkeys(source for names in found.values() for source in names))
+    origins = {name: rounded_at(graph, name, convs, dialect.single) for name in convs}
+    sources = tuple(dict.fromkeys(source for names in origins.values() for source in names))
     inputs = dict.fromkeys(graph.convs[name].input[0] for name in convs)
     between = (name for tensor in inputs if tensor not in sources for name in graph.between(tensor))
-    scale = _scale(statistics, sources, signed, method)
-    return SharedScale(sources, tuple(dict.fromkeys(between)), tuple(convs), scale, shifted)
+    scale = _scale(statistics, sources, dialect.signed, method)
+    return SharedScale(sources, tuple(dict.fromkeys(between)), tuple(convs), scale)
+
+
+def _residuals(
+    graph: Graph,
+    statistics: Statistics,
+    convs: list[str],
+    sites: list[SharedScale],
+    dialect: QdqConvention,
+    method: Method,
+) -> list[SharedScale]:
+    """Round what eight-bit convolutions add to shortcuts that are rounded, each on its own scale."""
+    rounded = {source for site in sites for source in site.sources}
+    return [
+        SharedScale((residual.fresh,), (), (), _scale(statistics, (residual.fresh,), dialect.signed, method))
+        for residual in graph.residuals
+        if residual.shortcut in rounded and residual.fresh not in rounded and residual.conv in convs
+    ]
 
 
 def _scale(statistics: Statistics, tensors: tuple[str, ...], signed: bool, method: Method) -> Scale:

@@ -50,11 +50,6 @@ class Scale:
     def limits(self) -> tuple[int, int]:
         return (-128, 127) if self.signed else (0, 255)
 
-    @property
-    def middle(self) -> float:
-        """The value that lies as many levels above the lowest as a signed zero does."""
-        return (128 - self.zero) * self.step
-
     def round(self, values: np.ndarray) -> np.ndarray:
         """Give the values that quantized ones stand for."""
         return (np.clip(np.round(values / self.step) + self.zero, *self.limits) - self.zero) * self.step
@@ -79,7 +74,7 @@ def scale(low: float, high: float, signed: bool) -> Scale:
     """Lay eight bits over low..high, which is widened to hold zero: padding must stay exact."""
     low, high = min(low, 0.0), max(high, 0.0)
     if high - low < FINEST:
-        return Scale(1.0, 0 if signed else 128, signed)  # of which the middle is zero, too
+        return Scale(1.0, 0 if signed else 128, signed)
     if signed:
         return Scale(max(-low / 128, high / 127), 0, signed)
     step = (high - low) / LEVELS
