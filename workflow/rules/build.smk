@@ -58,6 +58,7 @@ rule export_onnx:
         ENVIRONMENT
     params:
         imgsz=config["imgsz"],
+        form=config.get(BACKEND, {}).get("graph", {}),
         code=fingerprint("export_onnx"),
     script:
         "../scripts/export_onnx.py"

@@ -12,6 +12,7 @@ from helpers.networks import SIZE
 from speedmap.dataset import images
 from speedmap.graph import export, onnx_runtime
 from speedmap.graph.detector_graph import Graph, GraphError, noted
+from speedmap.model import rewrites
 from speedmap.quantization import calibration, insert_qdq, ranges
 from speedmap.quantization.qdq_plan import CONVENTIONS, PlanError
 from speedmap.results import records
@@ -162,6 +163,23 @@ def test_every_tensor_but_the_float_heads_exists_in_one_form_for_tensorrt(model,
     shared = {Graph(model).convs[name].input[0] for name in head[:2]}  # with the convolutions that go on from there
     assert several.keys() == shared
     assert all(made.keys() == {"float", "rounded"} and set(made["float"]) <= set(head) for made in several.values())
+
+
+def test_merged_halves_are_rounded_once_before_their_split(network, pictures, tmp_path):
+    form = {"stem": 7, "pools": "parallel", "merge_c3": True}
+    export.export(rewrites.rewritten(network, form), tmp_path / "merged.onnx", SIZE, dynamic=True)
+    merged = onnx.load(tmp_path / "merged.onnx")
+    head = Graph(merged).head
+    result = insert_qdq.quantize(
+        merged, calibration.collect(tmp_path / "merged.onnx", pictures, SIZE), head, "tensorrt", {}
+    )
+    onnx.checker.check_model(result, full_check=True)
+    splits = {name: nodes for name, nodes in inputs_of(result, "Split").items() if "model.24" not in name}
+    assert len(splits) == 8
+    assert {nodes[0].op_type for nodes in splits.values()} == {"DequantizeLinear"}
+    several = {tensor for tensor, made in forms(result).items() if len(made) > 1}
+    assert several == {Graph(merged).convs[name].input[0] for name in head[:2]}
+    assert len(Graph(merged).residuals) == 7
 
 
 def test_both_inputs_of_a_residual_are_rounded_each_on_its_own_scale_for_tensorrt(model, statistics):

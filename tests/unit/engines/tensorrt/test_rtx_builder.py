@@ -15,7 +15,7 @@ import torch
 
 from speedmap.graph import export, fp16
 from speedmap.graph.detector_graph import Graph
-from speedmap.model import checkpoint, yolov5
+from speedmap.model import checkpoint, rewrites, yolov5
 from speedmap.model.architecture import Architecture
 from speedmap.quantization import calibration, insert_qdq
 
@@ -100,6 +100,14 @@ def mini(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def rewritten(tmp_path_factory):
+    torch.manual_seed(0)
+    network = yolov5.YOLOv5(Architecture.official("n", 3, 0.5)).eval().fuse()
+    form = {"stem": 7, "pools": "parallel", "merge_c3": True}
+    return Maker(tmp_path_factory.mktemp("rewritten"), rewrites.rewritten(network, form), 64)
+
+
+@pytest.fixture(scope="module")
 def real(request, tmp_path_factory):
     """A checkpoint of the default matrix, or an official one."""
     network = yolov5.build(checkpoint.load(request.param).tensors)
@@ -111,6 +119,14 @@ def test_a_small_detector_is_built(rtx, mini, kind, shape):
     size, facts = rtx(mini.typed(kind, shape), shapes(64, shape))
     assert size > 10_000
     assert facts["types"] == "strong"
+
+
+@pytest.mark.parametrize(("kind", "shape"), CELLS)
+def test_a_detector_in_another_form_is_built(rtx, rewritten, kind, shape):
+    operators = [node.op_type for node in onnx.load(rewritten.plain(shape)).graph.node]
+    assert operators.count("Conv") == 60 - 8  # of each C3 one less
+    size, _ = rtx(rewritten.typed(kind, shape), shapes(64, shape))
+    assert size > 10_000
 
 
 @pytest.mark.parametrize("real", CHECKPOINTS, indirect=True)

@@ -469,10 +469,39 @@ def test_nothing_is_pinned_between_a_quantized_convolution_of_the_image_and_the_
     assert weak_typing.half_tensors(relued("dq", [])) == set()
 
 
+def test_only_float_layers_are_pinned_where_others_need_no_pin():
+    model = relued("dq", [helper.make_node("Sigmoid", ["half"], ["computed"], name="computed")])
+    nodes = {node.name: node for node in model.graph.node}
+    nodes["q"].input[0], nodes["out"].input[0] = "computed", "relu"
+    assert weak_typing.half_tensors(model, needed=True) == {"computed", "relu"}  # which is read in float32
+    after = [node.name for node in model.graph.node].index("relu") + 1
+    for position, kind, names in ((0, "QuantizeLinear", ("relu", "q2")), (1, "DequantizeLinear", ("q2", "dq2"))):
+        node = helper.make_node(kind, [names[0], "x_scale", "x_zero"], [names[1]], name=names[1])
+        model.graph.node.insert(after + position, node)
+    next(node for node in model.graph.node if node.name == "out").input[0] = "dq2"
+    assert weak_typing.half_tensors(model) == {"computed", "relu"}
+    assert weak_typing.half_tensors(model, needed=True) == {"computed"}
+
+
+def test_a_float_convolution_of_a_rounded_tensor_is_pinned():
+    model = relued("dq", [helper.make_node("Sigmoid", ["half"], ["computed"], name="computed")])
+    model.graph.node[2].input[0] = "computed"
+    conv = next(node for node in model.graph.node if node.name == "conv")
+    model.graph.initializer.append(numpy_helper.from_array(np.ones((2, 3, 2, 2), np.float16), "float_w"))
+    conv.input[1] = "float_w"
+    assert "conv" in weak_typing.half_tensors(model)
+
+
+def test_what_rounds_float16_is_named_weights_apart():
+    assert weak_typing.rounding(typed()) == {"q", "dq"}
+    assert weak_typing.rounding(weak_typing.widen(typed())) == set()
+
+
 class Layer:
     """Stands in for a layer of TensorRT's network with one output."""
 
-    def __init__(self, name, dtype="float"):
+    def __init__(self, name, dtype="float", kind="other"):
+        self.type = kind
         self.output, self.types = SimpleNamespace(name=name, dtype=dtype, is_shape_tensor=False), []
         self.num_outputs, self.precision = 1, None
 
@@ -483,16 +512,22 @@ class Layer:
         self.types.append(precision)
 
 
-def test_a_tensorrt_without_strong_types_is_told_both_float_types(monkeypatch):
-    trt = SimpleNamespace(DataType=SimpleNamespace(FLOAT="float", HALF="half"))
+@pytest.mark.parametrize("told", ["float16", "float32"])
+def test_a_tensorrt_without_strong_types_is_told_both_float_types(monkeypatch, told):
+    trt = SimpleNamespace(
+        DataType=SimpleNamespace(FLOAT="float", HALF="half"), LayerType=SimpleNamespace(QUANTIZE="q", DEQUANTIZE="dq")
+    )
     monkeypatch.setattr(builder, "load", lambda: trt)
     model = typed()
     model.graph.node[4].input[0] = "half"
-    layers = [Layer("conv"), Layer("output"), Layer("output", "int32"), Layer("q")]
+    layers = [Layer("conv"), Layer("output"), Layer("output", "int32"), Layer("q", "int8", "q"), Layer("dq", kind="dq")]
     network = SimpleNamespace(num_layers=len(layers), get_layer=layers.__getitem__)
-    assert builder._pin_types(network, model, None) == {"float32": 1, "float16": 1}
-    assert [layer.precision for layer in layers] == ["half", "float", None, None]
-    assert [layer.types for layer in layers] == [["half"], ["float"], [], []]
+    options = {"rounding": told}
+    rounding = "half" if told == "float16" else None
+    assert builder._pin_types(network, model, None, options) == {
+        "float32": 1, "float16": 1, "rounding": 2 if rounding else 0}  # fmt: skip
+    assert [layer.precision for layer in layers] == ["half", "float", None, rounding, rounding]
+    assert [layer.types for layer in layers] == [["half"], ["float"], [], [], ["half"] if rounding else []]
 
 
 def test_a_builder_that_does_not_start_says_what_tensorrt_said(monkeypatch):

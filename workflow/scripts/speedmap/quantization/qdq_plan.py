@@ -94,7 +94,8 @@ def rounded_at(graph: Graph, conv: str, convs: list[str], single: bool) -> list[
 
 def _only_for(graph: Graph, tensor: str, convs: set[str]) -> bool:
     return all(
-        reader.name in convs or (graph.commutes(reader) and _only_for(graph, reader.output[0], convs))
+        reader.name in convs
+        or (graph.commutes(reader) and all(_only_for(graph, name, convs) for name in reader.output))
         for reader in graph.consumers[tensor]
     )
 
@@ -120,7 +121,7 @@ def _residuals(
     method: Method,
 ) -> list[SharedScale]:
     """Round what eight-bit convolutions add to shortcuts that are rounded, each on its own scale."""
-    rounded = {source for site in sites for source in site.sources}
+    rounded = {tensor for site in sites for tensor in (*site.sources, *site.between)}
     return [
         SharedScale((residual.fresh,), (), (), _scale(statistics, (residual.fresh,), dialect.signed, method))
         for residual in graph.residuals

@@ -14,6 +14,7 @@ from speedmap.engines.tensorrt.builder_config import Shapes, configure, flags_fo
 from speedmap.engines.tensorrt.entropy_calibration import Feed
 from speedmap.engines.tensorrt.library import EngineError, explain, load, logger, platform
 
+PINNED = ("float32", "float16", "rounding")  # what layers are told: to compute in a type, to round float16
 SMALLEST = 32  # pixels: the least input side, one cell of the coarsest features
 
 
@@ -26,6 +27,7 @@ def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: b
     timing_cache (True, the default: kernel timings are kept). Raises EngineError.
     """
     here, shapes = platform(), profile(opt, imgsz, dynamic)
+    options = options | {"compute_capability": here.get("compute_capability")}
     cache = builder_config.kept(options, here)
     started = time.perf_counter()
     with entropy_calibration.feeding(onnx, imgsz, options.get("implicit"), here) as feed:
@@ -71,7 +73,7 @@ def serialize(
     parser, text = trt.OnnxParser(network, log), (model if strong else weak_typing.widen(model)).SerializeToString()
     if not parser.parse(text):
         raise explain(parser_errors(parser, model), f"{path.name} with TensorRT {trt.__version__}")
-    pinned = {"float32": 0, "float16": 0} if strong else _pin_types(network, model, feed)
+    pinned = dict.fromkeys(PINNED, 0) if strong else _pin_types(network, model, feed, options)
     precisions = {} if strong else flags_for(model, sum(pinned.values()))
     config = configure(builder, network, shapes, options, precisions | entropy_calibration.flags(feed))
     entropy_calibration.set_shape(builder, config, feed)
@@ -90,17 +92,20 @@ def serialize(
     return plan, {**facts, "workspace_gib": options.get("workspace_gib"), **log.peak}
 
 
-def _pin_types(network: Any, model: ModelProto, feed: Feed | None) -> dict[str, int]:
+def _pin_types(network: Any, model: ModelProto, feed: Feed | None, options: dict) -> dict[str, int]:
     """Tell a TensorRT without strong types what the file said; gives the number of layers pinned to each type.
 
     Without it the builder runs a share of the convolutions in float32 that differs from build to build, and converts
-    what lies between them to float32 and back.
+    what lies between them to float32 and back; and it rounds from and to float32.
     """
-    types = load().DataType
-    return {
-        "float32": _pin(network, _single(model, feed), types.FLOAT),
-        "float16": _pin(network, weak_typing.half_tensors(model), types.HALF),
-    }
+    types, half = load().DataType, weak_typing.half_tensors(model, options.get("pins") == "needed")
+    rounding = weak_typing.rounding(model) if options.get("rounding", "float16") == "float16" else set()
+    counts = (
+        _pin(network, _single(model, feed), types.FLOAT),
+        _pin(network, half, types.HALF),
+        _pin_rounding(network, rounding, types.HALF),
+    )
+    return dict(zip(PINNED, counts, strict=True))
 
 
 def _single(model: ModelProto, feed: Feed | None) -> set[str]:
@@ -149,5 +154,20 @@ def _pin(network: Any, tensors: set[str], precision: Any) -> int:
             layer.precision = precision
             for position in range(layer.num_outputs):
                 layer.set_output_type(position, precision)
+            count += 1
+    return count
+
+
+def _pin_rounding(network: Any, tensors: set[str], precision: Any) -> int:
+    """Ask a weakly typed TensorRT to round the tensors of a precision, and back to it; counts the layers."""
+    if not tensors:
+        return 0
+    kinds, count = load().LayerType, 0
+    for index in range(network.num_layers):
+        layer = network.get_layer(index)
+        if layer.type in (kinds.QUANTIZE, kinds.DEQUANTIZE) and layer.get_output(0).name in tensors:
+            layer.precision = precision
+            if layer.type == kinds.DEQUANTIZE:  # the other gives eight bits
+                layer.set_output_type(0, precision)
             count += 1
     return count

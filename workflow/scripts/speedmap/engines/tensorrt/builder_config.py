@@ -8,7 +8,7 @@ from typing import Any
 from onnx import ModelProto
 
 from speedmap import storage
-from speedmap.engines.tensorrt import weak_typing
+from speedmap.engines.tensorrt import tactic_sources, weak_typing
 from speedmap.engines.tensorrt.library import load
 from speedmap.graph.detector_graph import INPUT
 
@@ -41,7 +41,6 @@ def save(config: Any, path: Path) -> None:
             temporary.write_bytes(cache.serialize())
 
 
-STAND_INS = ("CUBLAS", "CUBLAS_LT", "CUDNN")  # tactic sources that convolutions do not need, and not every machine has
 LEVEL = 3  # TensorRT's own default of the builder level
 
 Shapes = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]  # least, likeliest and largest input
@@ -49,9 +48,9 @@ Shapes = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]  # least, like
 
 def flags_for(model: ModelProto, pinned: int) -> dict:
     """Choose Polygraphy's precision arguments for a TensorRT that takes them from flags."""
-    trt = load()
-    kept = [source for name, source in trt.TacticSource.__members__.items() if name not in STAND_INS]
-    flags = {"fp16": weak_typing.halved(model), "int8": weak_typing.quantized(model), "tactic_sources": kept}
+    sources = tactic_sources.usable(load().TacticSource.__members__)
+    flags = {"fp16": weak_typing.halved(model), "int8": weak_typing.quantized(model)}
+    flags |= {"tactic_sources": list(sources.values())}
     return flags | ({"precision_constraints": "prefer"} if pinned else {})
 
 
@@ -76,6 +75,9 @@ def configure(builder: Any, network: Any, shapes: Shapes, options: dict, flags: 
     )
     if hasattr(trt.PreviewFeature, "PROFILE_SHARING_0806"):  # the default since TensorRT 9
         config.set_preview_feature(trt.PreviewFeature.PROFILE_SHARING_0806, True)
+    if options.get("compute_capability") == tactic_sources.TURING and "tactic_sources" in flags:
+        # the default of 8.6, which would leave cuDNN's kernels out although its tactic source is on
+        config.set_preview_feature(trt.PreviewFeature.DISABLE_EXTERNAL_TACTIC_SOURCES_FOR_CORE_0805, False)
     return config
 
 

@@ -29,16 +29,45 @@ def float_tensors(model: ModelProto) -> set[str]:
     return _computed(model, TensorProto.FLOAT)
 
 
-def half_tensors(model: ModelProto) -> set[str]:
+def half_tensors(model: ModelProto, needed: bool = False) -> set[str]:
     """Name the tensors that nodes of a typed graph compute in float16, its outputs apart.
 
-    Not convolutions of quantized tensors; nor what comes between one of the image and the next quantization: TensorRT
-    8.6 knows it only fused into one kernel that gives eight bits.
+    Not convolutions of quantized tensors and weights; nor what comes between one of the image and the next
+    quantization: TensorRT 8.6 knows it only fused into one kernel that gives eight bits. needed: nor what lies between
+    any of those and the next quantization.
     """
     graph = model.graph
     eight = {name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output}
-    fused = {name for node in graph.node if node.op_type == "Conv" and node.input[0] in eight for name in node.output}
-    return _computed(model, TensorProto.FLOAT16) - fused - _stem(graph, eight) - {info.name for info in graph.output}
+    fused = {name for node in graph.node if _in_eight_bits(node, eight) for name in node.output}
+    left = (_inner(graph, eight, fused) if needed else set()) | fused | _stem(graph, eight)
+    return _computed(model, TensorProto.FLOAT16) - left - {info.name for info in graph.output}
+
+
+def _in_eight_bits(node: NodeProto, eight: set[str]) -> bool:
+    return node.op_type == "Conv" and eight.issuperset(node.input[:2])
+
+
+def _inner(graph: GraphProto, eight: set[str], fused: set[str]) -> set[str]:
+    """Name what is computed of eight-bit tensors and convolutions alone and read by nothing but further roundings."""
+    inner, constant = set(fused), {tensor.name for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type not in (*UNPINNED, "Conv") and (eight | inner | constant).issuperset(filter(None, node.input)):
+            inner.update(node.output)
+    for node in reversed(graph.node):
+        if node.op_type != "QuantizeLinear" and not inner.intersection(node.output):
+            inner.difference_update(node.input)
+    return inner
+
+
+def rounding(model: ModelProto) -> set[str]:
+    """Name what (de)quantizes float16 tensors in a typed graph, weights apart: the outputs of those nodes."""
+    kinds, constant = _types(model), {tensor.name for tensor in model.graph.initializer}
+    names = set()
+    for node in model.graph.node:
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear") and node.input[0] not in constant:
+            made = node.output[0] if node.op_type == "DequantizeLinear" else node.input[0]
+            names.update(node.output if kinds.get(made) == TensorProto.FLOAT16 else ())
+    return names
 
 
 def _computed(model: ModelProto, kind: int) -> set[str]:

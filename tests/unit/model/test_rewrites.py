@@ -1,0 +1,48 @@
+import pytest
+import torch
+
+from helpers.networks import output, tiny
+from speedmap.model import rewrites
+
+FORMS = [{"stem": 7}, {"pools": "parallel"}, {"merge_c3": True}, {"stem": 7, "pools": "parallel", "merge_c3": True}]
+
+
+@pytest.fixture(scope="module")
+def network():
+    return tiny().fuse()
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_another_form_computes_the_same(network, form):
+    image = torch.rand(1, 3, 64, 96)
+    other = rewrites.rewritten(network, form)
+    expected, result = output(network, image), output(other, image)
+    torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-4)
+    assert str(other) != str(network)
+
+
+def test_the_network_given_stays_as_it_is(network):
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    rewrites.rewritten(network, FORMS[-1])
+    after = network.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_the_plain_form_is_the_network_itself(network):
+    plain = rewrites.rewritten(network, {})
+    assert str(plain) == str(network)
+    assert rewrites.PLAIN == {"stem": 6, "pools": "chained", "merge_c3": False}
+
+
+def test_pools_side_by_side_give_the_same_to_the_last_bit(network):
+    image = torch.rand(1, 3, 64, 64)
+    assert torch.equal(*(output(each, image) for each in (network, rewrites.rewritten(network, {"pools": "parallel"}))))
+
+
+def test_a_stem_of_another_form_is_left_alone():
+    network = tiny().fuse()
+    network.model[0].conv = torch.nn.Conv2d(3, network.model[0].conv.out_channels, 3, 2, 1)
+    enlarged = rewrites.rewritten(network, {"stem": 7}).model[0].conv
+    assert (enlarged.kernel_size, enlarged.padding) == ((3, 3), (1, 1))
+    assert torch.equal(enlarged.weight, network.model[0].conv.weight)
