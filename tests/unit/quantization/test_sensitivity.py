@@ -6,11 +6,11 @@ import pytest
 
 from helpers.networks import SIZE
 from speedmap.dataset import images
-from speedmap.graph import export, onnx_runtime
+from speedmap.graph import export, multiply_adds, onnx_runtime
 from speedmap.graph.detector_graph import Graph
 from speedmap.model import yolov5
 from speedmap.model.postprocess import scores
-from speedmap.quantization import sensitivity
+from speedmap.quantization import float_price, sensitivity
 from speedmap.quantization.calibration import CalibrationError
 from speedmap.verification import validity
 
@@ -94,12 +94,16 @@ def test_without_a_target_float_takes_what_the_share_allows(graph, statistics, p
     assert validity.missed(record) == []
 
 
-@pytest.mark.parametrize(("dialect", "free"), [("tensorrt", False), ("openvino", True)])
-def test_what_reads_the_first_convolution_stays_in_int8_for_tensorrt(graph, statistics, pictures, dialect, free):
+def test_for_tensorrt_the_ends_go_to_float_and_without_a_target_only_what_costs_no_time(graph, statistics, pictures):
     options = {"images": 8, "scan": 1, "target": 0, "least_share": 0, "compensate": False}
-    record = sensitivity.choose(graph, statistics, pictures, SIZE, dialect, options)
-    assert "/model.0/conv/Conv" in record["float"]
-    assert ("/model.1/conv/Conv" in record["float"]) == free
+    record = sensitivity.choose(graph, statistics, pictures, SIZE, "tensorrt", options)
+    detector, work = Graph(onnx.load(graph)), multiply_adds.count(graph, SIZE)
+    assert set(record["float"]) >= {*detector.head, *detector.first}
+    assert {row["conv"] for row in record["table"]} == detector.convs.keys()
+    sizes = float_price.elements(statistics.shapes)
+    left = detector.convs.keys() - set(record["float"])
+    assert left
+    assert all(float_price.price(detector, [name], record["float"], sizes, work) > 0 for name in left)
 
 
 def test_a_model_that_sees_nothing_is_an_error(graph, statistics, pictures, monkeypatch):

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from speedmap.dataset import images
 from speedmap.dataset.images import ImageError
 from speedmap.engines.tensorrt import builder as trt_builder
-from speedmap.engines.tensorrt import builder_config, entropy_calibration
+from speedmap.engines.tensorrt import entropy_calibration
 from speedmap.engines.tensorrt.entropy_calibration import Feed
 from speedmap.engines.tensorrt.library import EngineError
 from speedmap.results import records
@@ -272,7 +272,7 @@ def test_a_build_opens_the_feed_from_the_inventory_and_closes_it(monkeypatch, tm
     monkeypatch.setattr(trt_builder, "platform", lambda: HERE)
     monkeypatch.setattr(trt_builder, "serialize", serialize)
     monkeypatch.setattr(entropy_calibration, "Stream", lambda: memory)
-    options = {"timing_cache": True, "implicit": {"dataset": str(tmp_path / "dataset.json"), "images": 2}}
+    options = {"implicit": {"dataset": str(tmp_path / "dataset.json"), "images": 2}}
     facts = trt_builder.build(onnx, tmp_path / "engine", (32, 64), SIDE, True, options)
     assert given["cache"] == Path("resources/timing-fake-gpu-8.6.1.cache")
     assert given["files"] == photos[:2]
@@ -322,17 +322,3 @@ def test_a_graph_to_calibrate_is_built_weakly_typed_with_flags_and_calibrator(mo
     assert (seen["fp16"], seen["int8"], seen["kept"], seen["batches"]) == (True, True, 1, 3)
     assert facts["types"] == "weak"
     assert facts["calibration"]["images"] == 3
-
-
-@pytest.mark.parametrize(
-    ("options", "file"),
-    [
-        ({"builder_level": 3}, "resources/timing-fake-gpu-8.6.1.cache"),
-        ({}, "resources/timing-fake-gpu-8.6.1.cache"),
-        ({"builder_level": 3, "timing_cache": False}, None),
-        ({"builder_level": 0}, None),
-    ],
-)
-def test_kernel_timings_are_kept_a_platform_but_none_at_level_0(options, file):
-    found = builder_config.kept(options, HERE)
-    assert found == (file and Path(file))

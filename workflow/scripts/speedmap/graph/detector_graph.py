@@ -155,10 +155,10 @@ class Graph:
         pairs = [(node, *order) for node in self.proto.node if node.op_type == "Add"
                  for order in (tuple(node.input), tuple(node.input)[::-1])]  # fmt: skip
         return [Residual(shortcut, fresh, second.name) for node, shortcut, fresh in pairs
-                if (second := self._activated(fresh)) and (first := self._activated(second.input[0]))
+                if (second := self.activated(fresh)) and (first := self.activated(second.input[0]))
                 and first.input[0] == shortcut and self.consumers[fresh] == [node]]  # fmt: skip
 
-    def _activated(self, tensor: str) -> NodeProto | None:
+    def activated(self, tensor: str) -> NodeProto | None:
         """Give the convolution whose SiLU, x * sigmoid(x), a tensor is."""
         product = self.producers.get(tensor)
         if product is None or product.op_type != "Mul":

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.numpy_helper
 from onnx.shape_inference import infer_shapes
 
 
@@ -15,10 +16,21 @@ def count(path: Path, imgsz: int) -> dict[str, int]:
     graph = infer_shapes(model, data_prop=True).graph
     shapes = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in graph.value_info}
     shapes |= {tensor.name: list(tensor.dims) for tensor in graph.initializer}
-    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    weights = {tensor.name: tensor for tensor in graph.initializer}
     return {
-        node.name: int(np.prod(shapes[node.output[0]]) * np.prod(shapes[node.input[1]][1:])) for node in convolutions
+        node.name: int(np.prod(shapes[node.output[0]]) * shapes[node.input[1]][1])
+        * _positions(weights.get(node.input[1]), shapes[node.input[1]][2:])
+        for node in graph.node
+        if node.op_type == "Conv"
     }
+
+
+def _positions(weight: onnx.TensorProto | None, kernel: list[int]) -> int:
+    """Count the positions of a kernel, without the rows and columns of zeros that only fill it up."""
+    if weight is None or min(kernel) == 1:
+        return int(np.prod(kernel))
+    used = np.any(onnx.numpy_helper.to_array(weight), (0, 1))
+    return int(used.any(0).sum() * used.any(1).sum()) or int(np.prod(kernel))
 
 
 def shares(work: dict[str, int], precisions: dict[str, str]) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Which convolutions eight bits hurt most, and the fewest to leave in float, judged on calibration images alone."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from speedmap.graph import multiply_adds, onnx_runtime
 from speedmap.graph.detector_graph import Graph
 from speedmap.graph.onnx_runtime import opened
 from speedmap.model.postprocess import SEEN, scores
+from speedmap.quantization import float_price
 from speedmap.quantization.calibration import CalibrationError, Statistics
 from speedmap.quantization.insert_qdq import DEFAULTS, quantize
 from speedmap.quantization.qdq_plan import CONVENTIONS
@@ -20,14 +22,18 @@ from speedmap.verification.agreement import images_with_detections
 def choose(onnx: Path, statistics: Statistics, images: list[Path], imgsz: int, dialect: str, options: dict) -> dict:
     """Find the fewest convolutions of a float32 graph to leave in float so that INT8 meets `options["target"]`.
 
-    The target is the relative error of the output, see `error`; 0 leaves as many in float as `least_share` allows.
-    Returns {float: [names], table: [{conv, share, error, float}], target, reached, met, int8_share}. An unreachable
-    target is recorded by `met`, not raised. Raises CalibrationError where the graph sees nothing in any image.
+    The target is the relative error of the output, see `error`; 0 leaves as many in float as `least_share` allows, and
+    for TensorRT as cost no time.
+    Returns {float: [names], table: [{conv, share, error, float, price_us}], target, reached, met, int8_share}; the
+    price is that of the layer beside the ends, in TensorRT's terms. For TensorRT the ends come first, then what buys
+    the most error a microsecond, without a target only what costs none. An unreachable target is recorded by `met`, not
+    raised. Raises CalibrationError where the graph sees nothing in any image.
     """
     options = DEFAULTS | options
     model = onnxlib.load(onnx)
     graph = Graph(model)
-    share = shares(onnx, imgsz)
+    work, priced = multiply_adds.count(onnx, imgsz), CONVENTIONS[dialect].bound
+    share = {name: count / sum(work.values()) for name, count in work.items()}
     batches, expected = _scanned(model, images[: options["images"]], imgsz, graph.dynamic, options["scan"])
 
     def judge(convs: Iterable[str]) -> float:
@@ -35,14 +41,27 @@ def choose(onnx: Path, statistics: Statistics, images: list[Path], imgsz: int, d
         return error(list(map(opened(quantize(model, statistics, keep, dialect, options)), batches)), expected)
 
     single = {name: judge([name]) for name in tqdm(graph.convs, "scanning", unit="conv", disable=None, leave=False)}
-    first, bound = (graph.first, graph.second) if CONVENTIONS[dialect].bound else ([], [])
-    free = {name: error for name, error in single.items() if name not in bound}
-    ranked = ranking([graph.head, first, list(free)], free, share, 1 - options["least_share"])
+    cost = partial(float_price.price, graph, sizes=float_price.elements(statistics.shapes), work=work)
+    budget = 1 - options["least_share"]
+    ends = ranking([graph.head, *([graph.first] if priced else [])], single, share, budget)
+    if priced:
+        ranked = ends + float_price.islands(graph, ends, single, share, budget, cost, free=not options["target"])
+    else:
+        ranked = ranking([ends, list(single)], single, share, budget)
     count, reached = fewest(lambda count: judge(set(graph.convs) - set(ranked[:count])), len(ranked), options["target"])
     kept = set(ranked[:count])
     return {
         "float": [name for name in graph.convs if name in kept],
-        "table": [{"conv": name, "share": share[name], "error": single[name], "float": name in kept} for name in share],
+        "table": [
+            {
+                "conv": name,
+                "share": share[name],
+                "error": single[name],
+                "float": name in kept,
+                "price_us": round(cost([name], ends), 2),
+            }
+            for name in share
+        ],
         "target": options["target"],
         "reached": reached,
         "met": not options["target"] or reached <= options["target"],

@@ -1,5 +1,6 @@
 """From typed ONNX to a TensorRT engine, with no precision branch beyond what the installed TensorRT needs."""
 
+import logging
 import resource
 import time
 from pathlib import Path
@@ -9,10 +10,12 @@ import onnx
 from onnx import ModelProto
 
 from speedmap import storage
-from speedmap.engines.tensorrt import builder_config, entropy_calibration, weak_typing
+from speedmap.engines.tensorrt import entropy_calibration, timing_cache, weak_typing
 from speedmap.engines.tensorrt.builder_config import Shapes, configure, flags_for
 from speedmap.engines.tensorrt.entropy_calibration import Feed
 from speedmap.engines.tensorrt.library import EngineError, explain, load, logger, platform
+
+log = logging.getLogger(__name__)
 
 PINNED = ("float32", "float16", "rounding")  # what layers are told: to compute in a type, to round float16
 SMALLEST = 32  # pixels: the least input side, one cell of the coarsest features
@@ -28,7 +31,7 @@ def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: b
     """
     here, shapes = platform(), profile(opt, imgsz, dynamic)
     options = options | {"compute_capability": here.get("compute_capability")}
-    cache = builder_config.kept(options, here)
+    cache = timing_cache.kept(options, here)
     started = time.perf_counter()
     with entropy_calibration.feeding(onnx, imgsz, options.get("implicit"), here) as feed:
         plan, facts = serialize(onnx, shapes, options, cache, feed)
@@ -61,35 +64,43 @@ def serialize(
 
     feed: images to calibrate on, for ONNX that is float32 and gets INT8 from TensorRT.
     """
-    trt, log = load(), logger()
-    log.errors.clear()
-    log.peak.clear()
+    trt, said = load(), logger()
+    said.errors.clear()
+    said.peak.clear()
     model = _read(path)
     flags = trt.NetworkDefinitionCreationFlag.__members__
     strong = "STRONGLY_TYPED" in flags and feed is None  # since TensorRT 9: the types in the file are binding
-    builder = _builder(log)
+    builder = _builder(said)
     network = builder.create_network(1 << int(flags["STRONGLY_TYPED" if strong else "EXPLICIT_BATCH"]))
     # the parser's weights are not copied: it and the text must live until the engine is built
-    parser, text = trt.OnnxParser(network, log), (model if strong else weak_typing.widen(model)).SerializeToString()
+    parser, text = trt.OnnxParser(network, said), (model if strong else weak_typing.widen(model)).SerializeToString()
     if not parser.parse(text):
         raise explain(parser_errors(parser, model), f"{path.name} with TensorRT {trt.__version__}")
     pinned = dict.fromkeys(PINNED, 0) if strong else _pin_types(network, model, feed, options)
     precisions = {} if strong else flags_for(model, sum(pinned.values()))
     config = configure(builder, network, shapes, options, precisions | entropy_calibration.flags(feed))
     entropy_calibration.set_shape(builder, config, feed)
-    if cache:
-        builder_config.merge(config, cache)
+    timings = _timings(config, cache, path.name) if cache else {"state": "off"}
     plan = builder.build_serialized_network(network, config)
     if feed:
         feed.check(built=plan is not None)
     if plan is None:
-        raise explain(log.errors, f"{path.name} with TensorRT {trt.__version__}")
+        raise explain(said.errors, f"{path.name} with TensorRT {trt.__version__}")
     if cache:
-        builder_config.save(config, cache)
+        timings["bytes_after"] = timing_cache.save(config, cache)
     facts = {"builder_level": config.builder_optimization_level, "types": "strong" if strong else "weak"}
+    facts |= {"timing_cache": timings}
     facts |= {"calibration": feed.facts()} if feed else {}
     facts |= {f"pinned_{kind}": count for kind, count in pinned.items()}
-    return plan, {**facts, "workspace_gib": options.get("workspace_gib"), **log.peak}
+    return plan, {**facts, "workspace_gib": options.get("workspace_gib"), **said.peak}
+
+
+def _timings(config: Any, cache: Path, name: str) -> dict:
+    """Take over the timings of earlier builds, and warn of those that do not fit this machine."""
+    timings = timing_cache.merge(config, cache)
+    if timings["state"] == "refused":
+        log.warning("%s: %s is of another GPU or TensorRT, or damaged; it is not used", name, cache)
+    return timings
 
 
 def _pin_types(network: Any, model: ModelProto, feed: Feed | None, options: dict) -> dict[str, int]:
