@@ -11,6 +11,7 @@ import argparse
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
@@ -51,18 +52,19 @@ def measure(folder: Path, dataset: Path, imgsz: int) -> None:
     order = speed.sequence(data["images"], imgsz, dynamic)
     batches = {name: images.load(Path(file), imgsz, dynamic)[0] for name, file in dict(order).items()}
     categories = [category["id"] for category in data["categories"]]
-    module, engine = registry.engine(cell.backend), folder / "engine"
-    with module.Session(engine, cell) as session:
+    backend, engine = registry.backend(cell.backend), folder / "engine"
+    with backend.session(engine, cell) as session:
         before = {name: latencies(session, batch) for name, batch in batches.items()}
     opening = time.perf_counter()
-    with detect.opened(module, cell, engine) as sessions:
+    with ExitStack() as stack:
+        sessions = [stack.enter_context(session) for session in backend.sessions(engine, cell)]
         begun = time.perf_counter()
         found = detect.detect_images(sessions, data["images"], imgsz, dynamic, PROTOCOL, categories)
         detected = time.perf_counter()
     judging = time.perf_counter()
     evaluate.judge(Path(data["annotations"]), found, [image["id"] for image in data["images"]])
     judged = time.perf_counter() - judging
-    with module.Session(engine, cell) as session:
+    with backend.session(engine, cell) as session:
         single = {name: median(before[name] + latencies(session, batch)) for name, batch in batches.items()}
     alone, start_up = sum(single[name] for name, _ in order) / 1e3, IMPORTED - START + begun - opening
     print(f"{folder.name}: start-up {start_up:.1f} s; {len(order)} images, inference alone {alone:.1f} s; "

@@ -3,10 +3,9 @@
     python benchmarks/cost_model.py results/published/h100-tensorrt8.6 --config config/coco.yaml --images 5000
 
 The jobs, what they depend on, their threads and GPUs come from a dry run of the real workflow. Their seconds are those
-of the same job, else the median of its rule: builds by their records, others by what Snakemake's `benchmark:` left
-below --logs; timed jobs by `runs` in their records, plus the start-up of the jobs that detect. Detection grows with
---images. Prints what a rule costs, which rules have no measured time and so take none, and a line a scenario. Time is
-sped up by --scale; Snakemake's own work is not, so a large scale overstates.
+of the same build, else the median of their rule by `runs` in its records. Detection grows with --images. Prints what a
+rule costs, which rules have no measured time and so take none, and a line a scenario. Time is sped up by --scale;
+Snakemake's own work is not, so a large scale overstates.
 """
 
 import argparse
@@ -29,15 +28,12 @@ SCENARIOS = {
     "1 GPU, 16 cores": ["--cores", "16", "--resources", "gpu=1"],
     "4 GPUs of one host, 64 cores": ["--cores", "64", "--resources", "gpu=4"],
     "4 GPUs of one host, timed side by side": [
-        "--cores", "64", "--resources", "gpu=4", "--set-threads", "measure_speed=16", "measure_torch_speed=16",
+        "--cores", "64", "--resources", "gpu=4", "--set-threads", "measure_speed=16",
     ],
     "16 nodes of 1 GPU and 16 cores": ["--cores", "256", "--resources", "gpu=16", "--max-threads", "16"],
-    "16 nodes, accuracy in 4 parts": [
-        "--cores", "256", "--resources", "gpu=16", "--max-threads", "16", "--set-scatter", "images=4",
-    ],
 }  # fmt: skip
-RULES = {"speed": "measure_speed", "accuracy": "detect"}
-TORCH = {"speed": "measure_torch_speed", "accuracy": "detect_by_torch"}
+RULES = {"speed": "measure_speed", "accuracy": "measure_accuracy"}
+TORCH = " (torch)"  # after the name of a rule whose job runs torch
 
 
 @dataclass(frozen=True)
@@ -49,18 +45,16 @@ class Job:
     output: list[str]
     threads: int
     gpu: int
-    benchmark: str
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path)
     parser.add_argument("--config", type=Path, default=ROOT / "config/coco.yaml")
-    parser.add_argument("--logs", type=Path, default=Path("nowhere"))
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--scale", type=float, default=50)
     options = parser.parse_args()
-    measured = Measured(options.results, options.logs, options.images)
+    measured = Measured(options.results, options.images)
     for name, arguments in SCENARIOS.items():
         with tempfile.TemporaryDirectory() as folder:
             jobs = plan(Path(folder), options.config, measured.platform, arguments)
@@ -74,58 +68,43 @@ def main() -> None:
 class Measured:
     """What is known of how long jobs take, in seconds."""
 
-    def __init__(self, results: Path, logs: Path, images: int) -> None:
-        self.logs = logs
+    def __init__(self, results: Path, images: int) -> None:
         engines = {path.parent.name: json.loads(path.read_text()) for path in results.glob("*/*/engine.json")}
         self.platform = next(iter(engines.values()))["platform"]
         self.builds = {name: engine["build"]["build_s"] for name, engine in engines.items()}
         self.rules = self._timed(results, images)
-        self.rules.setdefault("detect_by_torch", self.rules["detect"])  # where torch's own was not measured
+        accuracy = RULES["accuracy"]
+        self.rules.setdefault(accuracy + TORCH, self.rules[accuracy])  # where torch's own was not measured
 
     def _timed(self, results: Path, images: int) -> dict[str, float]:
         """Take the median of each rule that leaves a record, for as many images as are to be detected in."""
         found: dict[str, list[float]] = {}
-        startups = [0.0]
-        for rule, record, path in self._records(results):
+        for rule, record in self._records(results):
             took = sum(map(_seconds, record["runs"]))
-            logged = self.logs / path.parent.relative_to(results) / "detect"
-            parts = [_last(part) for part in logged.glob(f"*-of-{len(record['runs'])}.jsonl")]
-            if rule.startswith("detect") and parts:
-                startups.append((sum(parts) - took) / len(parts))
-            grows = images / record["dataset"]["images"] if rule.startswith("detect") else 1
+            detects = rule.startswith(RULES["accuracy"])
+            grows = images / record["dataset"]["images"] if detects else 1
             found.setdefault(rule, []).append(took * grows)
-        self.startup = median(startups[1:] or startups)
         return {rule: median(times) for rule, times in found.items()}
 
-    def _records(self, results: Path) -> Iterator[tuple[str, dict, Path]]:
+    def _records(self, results: Path) -> Iterator[tuple[str, dict]]:
         """Give the records but those that came about without a GPU, which tell nothing of one with."""
         for kind in RULES:
             for path in results.glob(f"*/*/{kind}.json"):
                 record = json.loads(path.read_text())
                 if any(run["gpu"] is None for run in record["runs"]):
                     continue
-                rule = (TORCH if record["cell"]["backend"] == "torch" else RULES)[kind]
-                yield rule, record, path
+                yield RULES[kind] + TORCH * (record["cell"]["backend"] == "torch"), record
 
     def seconds(self, job: Job) -> float:
         """Give a job's seconds, 0 where nobody measured any."""
         if job.rule == "build_engine":
             return self.builds.get(Path(job.output[0]).parent.name, median(self.builds.values()))
-        if job.rule in self.rules:
-            parts = re.search(r"-of-(\d+)", job.output[0])
-            return self.startup + self.rules[job.rule] / (int(parts[1]) if parts else 1)
-        same = self.logs.parent / job.benchmark
-        others = [path for path in self.logs.rglob("*.jsonl") if job.rule in (path.stem, path.parent.name)]
-        return _last(same) if job.benchmark and same.is_file() else median(map(_last, others)) if others else 0.0
+        rule = job.rule + TORCH * job.output[0].startswith("results/torch/")
+        return self.rules.get(rule, 0.0)
 
 
 def _seconds(run: dict) -> float:
     return (datetime.fromisoformat(run["end"]) - datetime.fromisoformat(run["start"])).total_seconds()
-
-
-def _last(path: Path) -> float:
-    """Read the seconds of a job off what Snakemake's `benchmark:` left."""
-    return json.loads(path.read_text().splitlines()[-1])["s"]
 
 
 def plan(folder: Path, config: Path, platform: dict, arguments: list[str]) -> list[Job]:
@@ -147,7 +126,7 @@ def _job(rule: str, said: dict[str, str]) -> Job:
     gpu = re.search(r"\bgpu=(\d+)", said.get("resources", ""))
     files = {key: [file.split(" ")[0] for file in said.get(key, "").split(", ") if file] for key in ("input", "output")}
     threads = int(said.get("threads", 1))
-    return Job(rule, **files, threads=threads, gpu=int(gpu[1]) if gpu else 0, benchmark=said.get("benchmark", ""))
+    return Job(rule, **files, threads=threads, gpu=int(gpu[1]) if gpu else 0)
 
 
 def costs(jobs: list[Job], seconds: dict[str, float]) -> str:
@@ -173,8 +152,7 @@ def run(folder: Path, jobs: list[Job], seconds: dict[str, float], scale: float, 
         rules.append(f"rule {job.rule}_{number}:\n    input: {inputs!r}\n    output: {job.output!r}\n"
                      f"    threads: {job.threads}\n    resources: gpu={job.gpu}\n    shell: {command!r}\n")  # fmt: skip
     (folder / "sleep.smk").write_text("\n".join(rules))
-    known = arguments[: arguments.index("--set-threads")] if "--set-threads" in arguments else arguments
-    known = known[: known.index("--set-scatter")] if "--set-scatter" in known else known  # both are in the plan
+    known = arguments[: arguments.index("--set-threads")] if "--set-threads" in arguments else arguments  # in the plan
     command = [sys.executable, "-m", "snakemake", "--snakefile", folder / "sleep.smk", "--directory", folder, *known,
                "--quiet", "all", "--workflow-profile", "none"]  # fmt: skip
     start = time.monotonic()

@@ -101,20 +101,20 @@ def kill(folder: Path, after: float, how: signal.Signals = signal.SIGKILL) -> bo
     return False
 
 
-def figures(folder: Path) -> dict[str, list[str]]:
-    """Read the cells of the tables of results/table.md, by the heading above them."""
+def figures(folder: Path, table: str = "table.md") -> dict[str, list[str]]:
+    """Read the cells of the tables of a page in results/, by the heading above them."""
     found: dict[str, list[str]] = {}
     heading = ""
-    for line in (folder / "results/table.md").read_text().splitlines():
+    for line in (folder / "results" / table).read_text().splitlines():
         heading = line if line.startswith("## ") else heading
         if line.startswith("|") and heading.endswith("]") and not re.match(r"\| *Model|\|-", line):
             found.setdefault(heading, []).extend(cell.strip() for cell in line.strip("|").split("|")[1:])
     return found
 
 
-def missing(folder: Path) -> list[str]:
+def missing(folder: Path, table: str = "table.md") -> list[str]:
     """List the cells of the tables that hold no figure."""
-    return [f"{heading}: {cell}" for heading, row in figures(folder).items() for cell in row
+    return [f"{heading}: {cell}" for heading, row in figures(folder, table).items() for cell in row
             if not re.match(r"\d+\.\d+( ms)?(<sup>|$)", cell)]  # fmt: skip
 
 

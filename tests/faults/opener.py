@@ -9,8 +9,8 @@ import resource
 import sys
 from pathlib import Path
 
-from speedmap.errors.explain import job
 from speedmap.model import weights
+from speedmap.run.job import job
 
 CLASSES = ["a", "b", "c"]
 MIB = 2**20

@@ -45,8 +45,8 @@ def test_a_terminated_run_is_finished_by_the_same_command(folder):
         path.unlink()
     (folder / "results/table.md").unlink()
     assert kill(folder, 3, signal.SIGTERM)
-    if (folder / "results/table.md").exists():  # of what there was
-        assert missing(folder)
+    if (folder / "results/table.partial.md").exists():  # of what there was
+        assert missing(folder, "table.partial.md")
     assert faults(folder, run(folder), expected) == []
 
 

@@ -10,8 +10,8 @@ import pytest
 import safetensors.numpy
 
 import build_engine
-import detect
 import export_onnx
+import measure_accuracy
 import measure_speed
 import read_weights
 import render_table
@@ -20,9 +20,9 @@ import type_int8
 import verify_engine
 from kill import ROOT, faults, metrics, missing, run
 from speedmap.engines import registry
-from speedmap.errors.explain import job
 from speedmap.results import records
 from speedmap.results.cell import Cell
+from speedmap.run.job import job
 
 CELL, MODEL = "results/openvino/yolov5s-mini-fp16-static", "yolov5s-mini"
 INT8 = CELL.replace("fp16", "int8")
@@ -100,6 +100,9 @@ def outside(path):
     return change
 
 
+FP16 = Cell("openvino", MODEL, "fp16", "static")
+
+
 def spoilt(number):
     """Build the engine anew from a graph that has a number among its first weights."""
 
@@ -128,46 +131,50 @@ def pickled(path):
 
 def tabulate():
     listed = [str(path) for path in sorted(Path("results").glob("*/*/*.json")) if path.stem in ("speed", "accuracy")]
-    render_table.main(listed, DATASET, CONFIG, "openvino", "results/table.md", "results/table.csv")
+    render_table.render_table(listed, DATASET, CONFIG, "openvino", "results/table.md", "results/table.csv",
+                              "results/environment.json")  # fmt: skip
 
 
 def type_half():
-    type_fp16.main(f"results/onnx/{MODEL}-static.onnx", "out/model.onnx")
+    type_fp16.type_fp16(f"results/onnx/{MODEL}-static.onnx", "out/model.onnx")
 
 
 def quantize():
     options = {"range": "power", "bias_correction": True, "compensate": True}
-    type_int8.main(f"results/onnx/{MODEL}-static.onnx", f"results/calibration/{MODEL}.npz",
-                   f"results/calibration/{MODEL}-openvino.json", "openvino", options, "out/model.onnx")  # fmt: skip
+    type_int8.type_int8("openvino", f"results/onnx/{MODEL}-static.onnx", f"results/calibration/{MODEL}.npz",
+                        f"results/calibration/{MODEL}-openvino.json", options, "out/model.onnx")  # fmt: skip
 
 
 def build(folder="out"):
-    build_engine.main("openvino", registry.platform("openvino"), f"{CELL}/model.onnx", DATASET, 128, False, {},
-                      f"{folder}/engine", f"{folder}/engine.json")  # fmt: skip
+    build_engine.build_engine(FP16, registry.platform("openvino"), f"{CELL}/model.onnx", DATASET, 128, {},
+                              f"{folder}/engine", f"{folder}/engine.json")  # fmt: skip
 
 
 def export():
-    export_onnx.main(f"results/weights/{MODEL}.safetensors", DATASET, 128, False, "out/model.onnx", "out/model.json")
+    export_onnx.export_onnx(f"results/weights/{MODEL}.safetensors", DATASET, 128, {}, "out/static.onnx",
+                            "out/dynamic.onnx", "out/model.json")  # fmt: skip
 
 
 def verify():
-    verify_engine.main(Cell("openvino", MODEL, "fp16", "static"), f"{CELL}/engine", f"{CELL}/model.onnx",
-                       f"results/onnx/{MODEL}-static.onnx", f"results/weights/{MODEL}.json", DATASET, 128,
-                       "out/verify.json")  # fmt: skip
+    verify_engine.verify_engine(FP16, f"{CELL}/engine", f"{CELL}/model.onnx", f"results/onnx/{MODEL}-static.onnx",
+                                f"results/weights/{MODEL}.json", DATASET, 128, "out/verify.json")  # fmt: skip
 
 
 def measure():
-    measure_speed.main(Cell("openvino", MODEL, "fp16", "static"), f"{CELL}/engine", f"{CELL}/engine.json",
-                       f"{CELL}/verify.json", DATASET, 128, CONFIG["speed"], "0" * 12, 1, "out/speed.json")  # fmt: skip
+    inputs = {"engine": f"{CELL}/engine", "record": f"{CELL}/engine.json", "verification": f"{CELL}/verify.json",
+              "dataset": DATASET}  # fmt: skip
+    measure_speed.measure_speed(FP16, inputs, 128, CONFIG["speed"], "0" * 12, 1, "out/speed.json")
 
 
 def find():
-    detect.main(Cell("openvino", MODEL, "fp16", "static"), "1-of-1", f"{CELL}/engine", f"{CELL}/engine.json", DATASET,
-                128, CONFIG["accuracy"], "0" * 12, "out/1-of-1.json")  # fmt: skip
+    measure_accuracy.measure_accuracy(FP16, f"{CELL}/engine", f"{CELL}/engine.json", DATASET, 128, CONFIG["accuracy"],
+                                      "0" * 12, "out/accuracy.json", "out/detections.json")  # fmt: skip
 
 
 def read():
-    read_weights.main(MODEL, "sample/yolov5s-mini.safetensors", DATASET, "out/weights.safetensors", "out/weights.json")
+    read_weights.read_weights(
+        MODEL, "sample/yolov5s-mini.safetensors", DATASET, "out/weights.safetensors", "out/weights.json"
+    )
 
 
 FAULTS = {
@@ -243,5 +250,5 @@ def test_speed_and_map_of_different_engines_make_no_figure(results):
 def test_what_is_not_tampered_with_makes_a_table(results):
     tabulate()
     assert missing(results) == []
-    assert registry.engine("openvino")
+    assert registry.backend("openvino")
     assert records.read(Path(DATASET))["schema"] == 1

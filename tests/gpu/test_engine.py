@@ -9,13 +9,14 @@ import onnxruntime
 import pytest
 
 from speedmap import storage
-from speedmap.engines.tensorrt import session as trt_session
+from speedmap.engines.tensorrt import library
+from speedmap.engines.tensorrt.backend import TensorRT
 from speedmap.engines.tensorrt.library import EngineError
 from speedmap.graph import fp16
 from speedmap.machine.monitor import watch
 from speedmap.results.cell import Cell
 
-UNUSABLE = trt_session.usable()
+UNUSABLE = library.usable()
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(UNUSABLE is not None, reason=str(UNUSABLE))]
 
 CELL = Cell("tensorrt", "mini", "fp16", "dynamic")
@@ -61,8 +62,8 @@ def built(tmp_path_factory):
     onnx.save(detector(), folder / "plain.onnx")
     onnx.save(fp16.to_fp16(detector()), folder / "model.onnx")
     options = {"builder_level": 0}
-    facts = trt_session.build(folder / "model.onnx", folder / "engine", (96, SIDE), SIDE, True, options)
-    description = {"engine_sha256": storage.sha256(folder / "engine"), "platform": trt_session.platform()}
+    facts = TensorRT().build(folder / "model.onnx", folder / "engine", (96, SIDE), SIDE, True, options)
+    description = {"engine_sha256": storage.sha256(folder / "engine"), "platform": library.platform()}
     (folder / "engine.json").write_text(json.dumps(description))
     return folder, facts
 
@@ -85,7 +86,7 @@ def test_the_build_says_how_it_went(built):
 def test_outputs_agree_with_the_float32_graph_in_every_shape(built):
     folder, _ = built
     reference = onnxruntime.InferenceSession(folder / "plain.onnx", providers=["CPUExecutionProvider"])
-    with trt_session.Session(folder / "engine", CELL) as session:
+    with TensorRT().session(folder / "engine", CELL) as session:
         for seed, shape in enumerate(SHAPES):
             batch = image(*shape, seed)
             session.load(batch)
@@ -101,14 +102,14 @@ def test_outputs_agree_with_the_float32_graph_in_every_shape(built):
 def test_two_sessions_one_after_the_other_give_the_memory_back(built):
     folder, _ = built
     for _ in range(3):
-        with trt_session.Session(folder / "engine", CELL) as session:
+        with TensorRT().session(folder / "engine", CELL) as session:
             session.load(image(128, 128))
             session.run()
 
 
 def test_a_shape_outside_the_profile_is_refused_and_the_session_goes_on(built):
     folder, _ = built
-    with trt_session.Session(folder / "engine", CELL) as session:
+    with TensorRT().session(folder / "engine", CELL) as session:
         with pytest.raises(EngineError, match="outside of the engine's profile"):
             session.load(image(160, 128))
         session.load(image(128, 128))
@@ -117,7 +118,7 @@ def test_a_shape_outside_the_profile_is_refused_and_the_session_goes_on(built):
 
 def test_the_audit_finds_the_convolutions_in_float16(built):
     folder, _ = built
-    found = trt_session.audit(folder / "engine", folder / "model.onnx", SIDE)
+    found = TensorRT().audit(folder / "engine", folder / "model.onnx", SIDE)
     assert set(found["layers"]) == {"conv0", "conv1", "head"}
     assert found["shares"].get("fp16", 0) > 0.9
 
@@ -125,13 +126,13 @@ def test_the_audit_finds_the_convolutions_in_float16(built):
 def test_a_truncated_engine_is_refused(built, tmp_path):
     folder, _ = built
     (tmp_path / "engine").write_bytes((folder / "engine").read_bytes()[:-100])
-    with pytest.raises(EngineError, match="truncated"), trt_session.Session(tmp_path / "engine", CELL):
+    with pytest.raises(EngineError, match="truncated"), TensorRT().session(tmp_path / "engine", CELL):
         pass
 
 
 def test_the_watch_sees_the_gpu_and_this_run_only(built):
     folder, _ = built
-    with trt_session.Session(folder / "engine", CELL) as session, watch() as watching:
+    with TensorRT().session(folder / "engine", CELL) as session, watch() as watching:
         session.load(image(128, 128))
         times = [session.run() for _ in range(2000)]
     assert statistics.median(times) > 0

@@ -42,7 +42,7 @@ if named := os.environ.get("SLURM_TABLE"):
     CONFIG = yaml.safe_load((ROOT / named).read_text())
 PATIENCE = 3600  # seconds
 SAME = ("cell", "ran", "share", "mAP", "mAP50")  # columns that no clock has a part in
-PROFILE = ["--profile", ROOT / "profiles/slurm", "--max-threads", "2", "--set-scatter", "images=2",
+PROFILE = ["--profile", ROOT / "profiles/slurm", "--max-threads", "2",
            "--seconds-between-status-checks", "2", "--slurm-init-seconds-before-status-checks", "2",
            "--slurm-status-command", "squeue"]  # fmt: skip
 
@@ -157,4 +157,4 @@ def test_what_needs_no_gpu_takes_none(runs):
 
 def test_tables_are_made_where_snakemake_runs(runs):
     assert of(runs[2], "render_table") == []
-    assert of(runs[2], "detect")
+    assert of(runs[2], "measure_accuracy")

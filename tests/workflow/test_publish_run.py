@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import yaml
 
-from speedmap.engines import openvino
 from speedmap.machine import environment
 from speedmap.results import records
 from speedmap.results.cell import Cell
@@ -21,14 +20,14 @@ SHA = "0" * 64
 WATCHED = ("error", "setting", "count", "ranges", "reasons", "foreign_pids", "warnings", "samples")
 CONFIG = {"backend": "openvino", "shapes": ["static"], "torch": False,
           "models": {"yolov5s": {"weights": "sample/yolov5s-mini.safetensors"}}}  # fmt: skip
-AFTER = ("render_table", "describe_environment", "compare_records", "judge_comparison", "record_history",
-         "publish_records", "publish", "draw_history")  # rules that need nothing but records  # fmt: skip
+# rules that need nothing but records
+AFTER = ("render_table", "compare_records", "judge_comparison", "record_history", "publish")
 DATA = {"name": "tiny", "images": 4, "sha256": SHA, "calibration_sha256": SHA}
 pytestmark = pytest.mark.workflow
 
 
 def shared(cell):
-    platform = openvino.platform()
+    platform = environment.cpu_platform("openvino")
     facts = {"cpu": environment.cpu_name(), "system": "Linux", "versions": {}, "platform": platform, "code": "0" * 12}
     return {"cell": vars(cell), "artefact": {"engine_sha256": SHA}, "measured": "2026-01-02T03:04:05+00:00",
             "environment": {**facts, "commit": "c" * 40, "commit_from": "git", "dirty": False}, "imgsz": 640,

@@ -77,9 +77,9 @@ def test_a_second_run_does_nothing(snakemake):
         (["-R", "results/openvino/yolov5s-mini-int8-static/speed.json", "--", "results/table.md"],
          {"measure_speed", "render_table"}),
         (["-R", "results/openvino/yolov5s-mini-int8-static/engine", "--", "results/table.md"],
-         {"build_engine", "verify_engine", "measure_speed", "detect", "measure_accuracy", "render_table"}),
-        (["-R", "results/openvino/yolov5s-mini-int8-static/detections/1-of-1.json", "--", "results/table.md"],
-         {"detect", "measure_accuracy", "render_table"}),
+         {"build_engine", "verify_engine", "measure_speed", "measure_accuracy", "render_table"}),
+        (["-R", "results/openvino/yolov5s-mini-int8-static/detections.json", "--", "results/table.md"],
+         {"measure_accuracy", "render_table"}),
     ],
 )  # fmt: skip
 def test_a_part_reruns_with_what_follows_from_it_and_no_more(snakemake, arguments, rules):
@@ -88,27 +88,9 @@ def test_a_part_reruns_with_what_follows_from_it_and_no_more(snakemake, argument
     assert planned(output) == rules
 
 
-def test_another_threshold_detects_anew_though_the_parts_are_gone(snakemake):
-    _, output, folder = snakemake("-n", "--", "results/table.md", **ONE, accuracy={"conf": 0.01})
-    assert not list(folder.glob("results/*/*/detections/*"))
-    assert planned(output) == {"detect", "measure_accuracy", "render_table"}
-
-
-def test_a_data_set_in_three_parts_has_the_map_of_the_whole(snakemake):
-    folder = snakemake("-n", **ONE)[2] / "results/openvino/yolov5s-mini-int8-static"
-    whole, found = (json.loads((folder / name).read_text()) for name in ("accuracy.json", "detections.json"))
-    code, output, _ = snakemake("--set-scatter", "images=3", "--", "results/table.md", **ONE)
-    assert code == 0, output
-    assert planned(output) == {"detect", "measure_accuracy", "render_table"}
-    parted = json.loads((folder / "accuracy.json").read_text())
-    assert json.loads((folder / "detections.json").read_text()) == found
-    assert parted["metrics"] == whole["metrics"]
-    assert parted["bootstrap"] == whole["bootstrap"]
-    assert parted.keys() == whole.keys()
-    assert len(whole["runs"]) == 1
-    assert len(parted["runs"]) == 3
-    code, output, _ = snakemake("--", "results/table.md", **ONE)  # the other tests go on with one part
-    assert planned(output) == {"detect", "measure_accuracy", "render_table"}
+def test_another_threshold_detects_anew(snakemake):
+    _, output, _ = snakemake("-n", "--", "results/table.md", **ONE, accuracy={"conf": 0.01})
+    assert planned(output) == {"measure_accuracy", "render_table"}
 
 
 def test_on_another_device_torch_is_measured_anew_too(snakemake):
@@ -117,7 +99,7 @@ def test_on_another_device_torch_is_measured_anew_too(snakemake):
     assert code == 0, output
     assert "Nothing to be done" in snakemake("-n", "--", speed, **with_torch)[1]
     here = {"device": "another", "openvino": "2026.4.1"}
-    assert planned(snakemake("-n", "--", speed, **with_torch, platform=here)[1]) == {"measure_torch_speed"}
+    assert planned(snakemake("-n", "--", speed, **with_torch, platform=here)[1]) == {"measure_speed"}
 
 
 def test_an_added_precision_leaves_the_measured_one_alone(snakemake):
@@ -163,7 +145,7 @@ def test_a_cell_that_fails_leaves_the_others_and_says_why(snakemake):
     both = {**ONE, "precisions": ["fp16", "int8"], "dataset": {**SAMPLE, "calibration": "dull"}, "int8": {"images": 2}}
     code, output, folder = snakemake("--keep-going", **both)
     assert code != 0
-    text = (folder / "results/table.md").read_text()
+    text = (folder / "results/table.partial.md").read_text()
     assert "the model sees nothing in any of 2 calibration images" in text
     assert "the model sees nothing in any of 2 calibration images" in output
     assert "Traceback" not in output
@@ -201,6 +183,7 @@ def test_what_images_hold_counts_and_not_the_times_of_their_folder(snakemake):
 def test_a_run_that_fails_early_leaves_no_figures_of_another_config(snakemake):
     code, output, folder = snakemake("--", "results/table.md", **ONE)
     assert code == 0, output
+    before = (folder / "results/table.md").read_text()
     (folder / "broken.safetensors").write_text("<html>")
     models = ONE["models"] | {"broken": {"weights": "broken.safetensors"}}
     changed = {**ONE, "models": models, "dataset": {**SAMPLE, "name": "other", "limit": 4}, "imgsz": 256}
@@ -208,7 +191,8 @@ def test_a_run_that_fails_early_leaves_no_figures_of_another_config(snakemake):
     assert code != 0
     assert "broken.safetensors" in output
     assert list(folder.glob("results/*/*/speed.json"))
-    assert not list(folder.glob("results/table.*"))
+    assert not (folder / "results/table.partial.md").exists()  # there is not one figure of this config
+    assert before == (folder / "results/table.md").read_text()  # of the run before, whose records are still there
 
 
 @pytest.mark.shared

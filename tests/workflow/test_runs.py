@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from speedmap.publishing import publish
+from speedmap.publishing import folders
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.workflow
@@ -40,10 +40,10 @@ def test_kinds_of_machines_have_folders_apart_and_one_place_to_publish_to(clone)
     for name, platform in (("a100", A100), ("l4", L4)):
         code, output = plan(clone, name, "tensorrt", platform)
         assert code == 0, output
-        assert f"output: results/published/{publish.folder('tensorrt', platform)}/published.json" in output
+        assert f"output: results/published/{folders.folder('tensorrt', platform)}/published.json" in output
         assert os.path.realpath(clone / f"runs/{name}/results/published") == str(clone / "results/published")
         assert "output: results/tensorrt/yolov5s-mini-fp16-static/speed.json" in output
-    assert publish.folder("tensorrt", A100) != publish.folder("tensorrt", L4)
+    assert folders.folder("tensorrt", A100) != folders.folder("tensorrt", L4)
     assert not (clone / "runs/a100/results").samefile(clone / "runs/l4/results")
 
 

@@ -18,7 +18,7 @@ rule check_dataset:
         ENVIRONMENT
     params:
         dataset={key: config["dataset"][key] for key in ("name", "limit")},
-        images=stamp_of_images,
+        stamp=stamp_of_images,
         imgsz=config["imgsz"],
         wanted=INT8["images"] if "int8" in config["precisions"] else 0,
         code=fingerprint("check_dataset"),
@@ -50,10 +50,11 @@ rule export_onnx:
         weights="results/weights/{model}.safetensors",
         dataset="results/dataset.json",
     output:
-        onnx="results/onnx/{model}-{shape}.onnx",
-        record="results/onnx/{model}-{shape}.json",
+        static="results/onnx/{model}-static.onnx",
+        dynamic="results/onnx/{model}-dynamic.onnx",
+        record="results/onnx/{model}.json",
     log:
-        "logs/export_onnx/{model}-{shape}.log",
+        "logs/export_onnx/{model}.log",
     conda:
         ENVIRONMENT
     params:
@@ -70,11 +71,9 @@ rule calibrate:
         weights="results/weights/{model}.json",
         dataset="results/dataset.json",
     output:
-        statistics="results/calibration/{model}.npz",
+        "results/calibration/{model}.npz",
     log:
         "logs/calibrate/{model}.log",
-    benchmark:
-        "logs/calibrate/{model}.jsonl"
     conda:
         ENVIRONMENT
     params:
@@ -92,17 +91,15 @@ rule choose_float:
         weights="results/weights/{model}.json",
         dataset="results/dataset.json",
     output:
-        f"results/calibration/{{model}}-{BACKEND}.json",
+        "results/calibration/{model}-{backend}.json",
     log:
-        f"logs/choose_float/{{model}}-{BACKEND}.log",
-    benchmark:
-        f"logs/choose_float/{{model}}-{BACKEND}.jsonl"
+        "logs/choose_float/{model}-{backend}.log",
     conda:
         ENVIRONMENT
     params:
-        dialect=BACKEND,
         imgsz=config["imgsz"],
         options=INT8,
+        target=target_of_int8,
         code=fingerprint("choose_float"),
     script:
         "../scripts/choose_float.py"
@@ -112,9 +109,9 @@ rule type_fp16:
     input:
         "results/onnx/{model}-{shape}.onnx",
     output:
-        f"results/{BACKEND}/{{model}}-fp16-{{shape}}/model.onnx",
+        "results/{backend}/{model}-fp16-{shape}/model.onnx",
     log:
-        f"logs/{BACKEND}/{{model}}-fp16-{{shape}}/type_fp16.log",
+        "logs/{backend}/{model}-fp16-{shape}/type_fp16.log",
     conda:
         ENVIRONMENT
     params:
@@ -125,86 +122,60 @@ rule type_fp16:
 
 rule type_int8:
     input:
+        unpack(calibration_of),
         onnx="results/onnx/{model}-{shape}.onnx",
-        statistics="results/calibration/{model}.npz",
-        layers=f"results/calibration/{{model}}-{BACKEND}.json",
     output:
-        f"results/{BACKEND}/{{model}}-int8-{{shape}}/model.onnx",
+        "results/{backend}/{model}-int8-{shape}/model.onnx",
     log:
-        f"logs/{BACKEND}/{{model}}-int8-{{shape}}/type_int8.log",
+        "logs/{backend}/{model}-int8-{shape}/type_int8.log",
     conda:
         ENVIRONMENT
     params:
-        dialect=BACKEND,
         options=INT8,
+        target=target_of_int8,
         code=fingerprint("type_int8"),
     script:
         "../scripts/type_int8.py"
 
 
-if IMPLICIT:
-
-    ruleorder: leave_float > type_int8
-
-    rule leave_float:
-        input:
-            "results/onnx/{model}-{shape}.onnx",
-        output:
-            f"results/{BACKEND}/{{model}}-int8-{{shape}}/model.onnx",
-        log:
-            f"logs/{BACKEND}/{{model}}-int8-{{shape}}/leave_float.log",
-        conda:
-            ENVIRONMENT
-        params:
-            code=fingerprint("leave_float"),
-        script:
-            "../scripts/leave_float.py"
-
-
 rule build_engine:
     input:
-        onnx=f"results/{BACKEND}/{CELL}/model.onnx",
+        onnx="results/{backend}/{model}-{precision}-{shape}/model.onnx",
         dataset="results/dataset.json",
     output:
-        engine=f"results/{BACKEND}/{CELL}/engine{{build}}",
-        record=f"results/{BACKEND}/{CELL}/engine{{build}}.json",
+        engine="results/{backend}/{model}-{precision}-{shape}/engine{build}",
+        record="results/{backend}/{model}-{precision}-{shape}/engine{build}.json",
     log:
-        f"logs/{BACKEND}/{CELL}/build_engine{{build}}.log",
-    benchmark:
-        f"logs/{BACKEND}/{CELL}/build_engine{{build}}.jsonl"
+        "logs/{backend}/{model}-{precision}-{shape}/build_engine{build}.log",
     conda:
         ENVIRONMENT
     params:
-        backend=BACKEND,
         platform=PLATFORM,
         imgsz=config["imgsz"],
         options=options_of_build,
-        code=fingerprint("build_engine", BACKEND),
+        code=fingerprint_with_backend("build_engine"),
     script:
         "../scripts/build_engine.py"
 
 
 rule verify_engine:
     input:
-        engine=f"results/{BACKEND}/{CELL}/engine{{build}}",
-        record=f"results/{BACKEND}/{CELL}/engine{{build}}.json",
-        onnx=f"results/{BACKEND}/{CELL}/model.onnx",
+        engine="results/{backend}/{model}-{precision}-{shape}/engine{build}",
+        record="results/{backend}/{model}-{precision}-{shape}/engine{build}.json",
+        onnx="results/{backend}/{model}-{precision}-{shape}/model.onnx",
         reference="results/onnx/{model}-{shape}.onnx",
         weights="results/weights/{model}.json",
         dataset="results/dataset.json",
     output:
-        f"results/{BACKEND}/{CELL}/verify{{build}}.json",
+        "results/{backend}/{model}-{precision}-{shape}/verify{build}.json",
     log:
-        f"logs/{BACKEND}/{CELL}/verify_engine{{build}}.log",
-    benchmark:
-        f"logs/{BACKEND}/{CELL}/verify_engine{{build}}.jsonl"
+        "logs/{backend}/{model}-{precision}-{shape}/verify_engine{build}.log",
     conda:
         ENVIRONMENT
     resources:
         gpu=int(BACKEND == "tensorrt"),
     params:
-        backend=BACKEND,
         imgsz=config["imgsz"],
-        code=fingerprint("verify_engine", BACKEND),
+        code=fingerprint_with_backend("verify_engine"),
     script:
         "../scripts/verify_engine.py"

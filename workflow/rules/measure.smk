@@ -1,21 +1,14 @@
-"""Speed and mAP of one engine file: separate jobs, because their thresholds differ."""
-
-
-# The data set may be detected in by several jobs: --set-scatter images=8.
-scattergather:
-    images=1,
+"""Speed and mAP of one engine: separate jobs on the same file, because their thresholds differ."""
 
 
 rule measure_speed:
     input:
-        engine=f"results/{BACKEND}/{CELL}/engine{{build}}",
-        record=f"results/{BACKEND}/{CELL}/engine{{build}}.json",
-        verify=f"results/{BACKEND}/{CELL}/verify{{build}}.json",
+        unpack(engine_files),
         dataset="results/dataset.json",
     output:
-        f"results/{BACKEND}/{CELL}/speed{{build}}.json",
+        "results/{backend}/{model}-{precision}-{shape}/speed{build}.json",
     log:
-        f"logs/{BACKEND}/{CELL}/measure_speed{{build}}.log",
+        "logs/{backend}/{model}-{precision}-{shape}/measure_speed{build}.log",
     retries: 1
     conda:
         ENVIRONMENT
@@ -24,104 +17,49 @@ rule measure_speed:
         attempt=number_of_attempt,
         gpu=1,
     params:
-        backend=BACKEND,
         imgsz=config["imgsz"],
         protocol=config["speed"],
-        code=fingerprint("measure_speed", BACKEND),
+        platform=platform_of,
+        code=fingerprint_with_backend("measure_speed"),
     script:
         "../scripts/measure_speed.py"
 
 
-rule detect:
+rule measure_accuracy:
     input:
-        engine=f"results/{BACKEND}/{CELL}/engine",
-        record=f"results/{BACKEND}/{CELL}/engine.json",
+        unpack(engine_files),
         dataset="results/dataset.json",
     output:
-        temp(f"results/{BACKEND}/{CELL}/detections/{{scatteritem}}.json"),
+        record="results/{backend}/{model}-{precision}-{shape}/accuracy.json",
+        detections="results/{backend}/{model}-{precision}-{shape}/detections.json",
     log:
-        f"logs/{BACKEND}/{CELL}/detect/{{scatteritem}}.log",
-    benchmark:
-        f"logs/{BACKEND}/{CELL}/detect/{{scatteritem}}.jsonl"
+        "logs/{backend}/{model}-{precision}-{shape}/measure_accuracy.log",
     conda:
         ENVIRONMENT
-    threads: DETECTING
+    threads: min(5, workflow.cores) if BACKEND == "tensorrt" else workflow.cores  # beside a GPU: decode, launch, NMS
     resources:
         gpu=1,
     params:
-        backend=BACKEND,
         imgsz=config["imgsz"],
         protocol=config["accuracy"],
-        code=fingerprint("detect", BACKEND),
-    script:
-        "../scripts/detect.py"
-
-
-rule measure_accuracy:
-    input:
-        parts=gather.images(f"results/{BACKEND}/{CELL}/detections/{{scatteritem}}.json", allow_missing=True),
-        dataset="results/dataset.json",
-    output:
-        record=f"results/{BACKEND}/{CELL}/accuracy.json",
-        detections=f"results/{BACKEND}/{CELL}/detections.json",
-    log:
-        f"logs/{BACKEND}/{CELL}/measure_accuracy.log",
-    benchmark:
-        f"logs/{BACKEND}/{CELL}/measure_accuracy.jsonl"
-    conda:
-        ENVIRONMENT
-    params:
-        code=fingerprint("measure_accuracy", BACKEND),
+        platform=platform_of,
+        code=fingerprint_with_backend("measure_accuracy"),
     script:
         "../scripts/measure_accuracy.py"
 
 
-use rule measure_speed as measure_torch_speed with:
-    input:
-        engine="results/weights/{model}.safetensors",
-        record="results/weights/{model}.json",
-        dataset="results/dataset.json",
+rule measure_peaks:
     output:
-        f"results/torch/{CELL}/speed.json",
+        "results/peaks.json",
     log:
-        f"logs/torch/{CELL}/measure_speed.log",
+        "logs/measure_peaks.log",
+    conda:
+        ENVIRONMENT
+    threads: workflow.cores
+    resources:
+        gpu=1,
     params:
-        backend="torch",
-        device=DEVICE,
-        imgsz=config["imgsz"],
-        protocol=config["speed"],
-        code=fingerprint("measure_speed", "torch"),
-
-
-use rule detect as detect_by_torch with:
-    input:
-        engine="results/weights/{model}.safetensors",
-        record="results/weights/{model}.json",
-        dataset="results/dataset.json",
-    output:
-        temp(f"results/torch/{CELL}/detections/{{scatteritem}}.json"),
-    log:
-        f"logs/torch/{CELL}/detect/{{scatteritem}}.log",
-    benchmark:
-        f"logs/torch/{CELL}/detect/{{scatteritem}}.jsonl"
-    params:
-        backend="torch",
-        device=DEVICE,
-        imgsz=config["imgsz"],
-        protocol=config["accuracy"],
-        code=fingerprint("detect", "torch"),
-
-
-use rule measure_accuracy as measure_torch_accuracy with:
-    input:
-        parts=gather.images(f"results/torch/{CELL}/detections/{{scatteritem}}.json", allow_missing=True),
-        dataset="results/dataset.json",
-    output:
-        record=f"results/torch/{CELL}/accuracy.json",
-        detections=f"results/torch/{CELL}/detections.json",
-    log:
-        f"logs/torch/{CELL}/measure_accuracy.log",
-    benchmark:
-        f"logs/torch/{CELL}/measure_accuracy.jsonl"
-    params:
-        code=fingerprint("measure_accuracy", "torch"),
+        platform=PLATFORM,
+        code=fingerprint("measure_peaks"),
+    script:
+        "../scripts/measure_peaks.py"

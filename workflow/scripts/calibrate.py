@@ -2,27 +2,27 @@
 
 from pathlib import Path
 
-from speedmap.errors.explain import job
 from speedmap.quantization import calibration
 from speedmap.results import records
+from speedmap.run.job import job
 
 FEW = 8  # images for random weights, which need some ranges, not good ones
 
 
-def main(onnx: str, weights: str, dataset: str, imgsz: int, count: int | None, out: str) -> None:
-    """Write the statistics of the float32 graph's tensors on the first `count` calibration images, None: all."""
-    files = [Path(image["file"]) for image in records.read(Path(dataset))["calibration"]][:count]
+def calibrate(onnx: str, weights: str, dataset: str, imgsz: int, images: int | None, out: str) -> None:
+    """Write the statistics of the float32 graph's tensors on the first calibration images, None: all."""
+    files = [Path(image["file"]) for image in records.read(Path(dataset))["calibration"]][:images]
     files = files[:FEW] if records.read(Path(weights))["random"] else files
     calibration.collect(Path(onnx), files, imgsz).save(Path(out))
 
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        main(
-            snakemake.input.onnx,
-            snakemake.input.weights,
-            snakemake.input.dataset,
-            snakemake.params.imgsz,
-            snakemake.params.images,
-            snakemake.output.statistics,
+        calibrate(
+            onnx=snakemake.input.onnx,
+            weights=snakemake.input.weights,
+            dataset=snakemake.input.dataset,
+            imgsz=snakemake.params.imgsz,
+            images=snakemake.params.images,
+            out=snakemake.output[0],
         )

@@ -3,26 +3,26 @@
 from pathlib import Path
 
 from speedmap.dataset import coco
-from speedmap.errors.explain import job
 from speedmap.results import records
+from speedmap.run.job import job
 
 
-def main(
-    images: str, annotations: str, calibration: str, named: dict, imgsz: int, wanted: int | None, out: str
+def check_dataset(
+    images: str, annotations: str, calibration: str, dataset: dict, imgsz: int, wanted: int | None, out: str
 ) -> None:
     """Write the inventory of a data set."""
-    record = coco.inventory(Path(images), Path(annotations), Path(calibration), imgsz=imgsz, wanted=wanted, **named)
-    records.write(Path(out), record)
+    folders = Path(images), Path(annotations), Path(calibration)
+    records.write(Path(out), coco.inventory(*folders, imgsz=imgsz, wanted=wanted, **dataset))
 
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        main(
-            snakemake.input.images,
-            snakemake.input.annotations,
-            snakemake.input.calibration,
-            snakemake.params.dataset,
-            snakemake.params.imgsz,
-            snakemake.params.wanted,
-            snakemake.output[0],
+        check_dataset(
+            images=snakemake.input.images,
+            annotations=snakemake.input.annotations,
+            calibration=snakemake.input.calibration,
+            dataset=snakemake.params.dataset,
+            imgsz=snakemake.params.imgsz,
+            wanted=snakemake.params.wanted,
+            out=snakemake.output[0],
         )

@@ -2,33 +2,33 @@
 
 from pathlib import Path
 
-from speedmap.errors.explain import job
 from speedmap.quantization import sensitivity
 from speedmap.quantization.calibration import Statistics
 from speedmap.results import records
+from speedmap.run.job import job
 
 
-def main(
-    onnx: str, statistics: str, weights: str, dataset: str, imgsz: int, dialect: str, options: dict, out: str
+def choose_float(
+    backend: str, onnx: str, statistics: str, weights: str, dataset: str, imgsz: int, options: dict, out: str
 ) -> None:
     """Write the scan of all convolutions and the choice that follows from it; random weights are not worth one."""
     if records.read(Path(weights))["random"]:
         records.write(Path(out), {"float": sensitivity.affordable_ends(Path(onnx), imgsz, options), "table": []})
         return
     files = [Path(image["file"]) for image in records.read(Path(dataset))["calibration"]]
-    choice = sensitivity.choose(Path(onnx), Statistics.load(Path(statistics)), files, imgsz, dialect, options)
+    choice = sensitivity.choose(Path(onnx), Statistics.load(Path(statistics)), files, imgsz, backend, options)
     records.write(Path(out), choice)
 
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        main(
-            snakemake.input.onnx,
-            snakemake.input.statistics,
-            snakemake.input.weights,
-            snakemake.input.dataset,
-            snakemake.params.imgsz,
-            snakemake.params.dialect,
-            snakemake.params.options,
-            snakemake.output[0],
+        choose_float(
+            backend=snakemake.wildcards.backend,
+            onnx=snakemake.input.onnx,
+            statistics=snakemake.input.statistics,
+            weights=snakemake.input.weights,
+            dataset=snakemake.input.dataset,
+            imgsz=snakemake.params.imgsz,
+            options=snakemake.params.options,
+            out=snakemake.output[0],
         )

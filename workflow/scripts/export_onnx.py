@@ -1,35 +1,39 @@
-"""Write the network as float32 ONNX, and check it against torch."""
+"""Write the network as float32 ONNX with static and with dynamic input, and check both against torch."""
 
 from pathlib import Path
 
 from speedmap import storage
 from speedmap.dataset import images
-from speedmap.errors.explain import job
 from speedmap.graph import export
 from speedmap.model import rewrites, weights
 from speedmap.results import records
+from speedmap.run.job import job
 
-CHECKED = 3  # calibration images that the graph is compared with torch on
+CHECKED = 3  # calibration images that a graph is compared with torch on
 
 
-def main(network: str, dataset: str, imgsz: int, dynamic: bool, form: dict, out: str, record: str) -> None:
+def export_onnx(network: str, dataset: str, imgsz: int, form: dict, static: str, dynamic: str, record: str) -> None:
     """Export a network in a form that computes the same; the record holds the worst differences from torch."""
-    model, path = weights.network(Path(network)), Path(out)
-    files = [image["file"] for image in records.read(Path(dataset))["calibration"][:CHECKED]]
-    export.export(rewrites.rewritten(model, form), path, imgsz, dynamic)
-    difference = export.worst_difference(model, path, [images.load(Path(file), imgsz, dynamic)[0] for file in files])
-    facts = {"onnx_sha256": storage.sha256(path), "opset": export.OPSET, "form": rewrites.PLAIN | form}
-    records.write(Path(record), facts | {"difference": difference})
+    model = weights.network(Path(network))
+    rewritten = rewrites.rewritten(model, form)
+    files = [Path(image["file"]) for image in records.read(Path(dataset))["calibration"][:CHECKED]]
+    facts = {"opset": export.OPSET, "form": rewrites.PLAIN | form}
+    for shape, path in (("static", Path(static)), ("dynamic", Path(dynamic))):
+        export.export(rewritten, path, imgsz, shape == "dynamic")
+        batches = [images.load(file, imgsz, shape == "dynamic")[0] for file in files]
+        difference = export.worst_difference(model, path, batches)
+        facts[shape] = {"onnx_sha256": storage.sha256(path), "difference": difference}
+    records.write(Path(record), facts)
 
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        main(
-            snakemake.input.weights,
-            snakemake.input.dataset,
-            snakemake.params.imgsz,
-            snakemake.wildcards.shape == "dynamic",
-            snakemake.params.form,
-            snakemake.output.onnx,
-            snakemake.output.record,
+        export_onnx(
+            network=snakemake.input.weights,
+            dataset=snakemake.input.dataset,
+            imgsz=snakemake.params.imgsz,
+            form=snakemake.params.form,
+            static=snakemake.output.static,
+            dynamic=snakemake.output.dynamic,
+            record=snakemake.output.record,
         )

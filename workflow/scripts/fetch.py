@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from speedmap.dataset.download import fetch
-from speedmap.errors.explain import job
+from speedmap.dataset import download
+from speedmap.run.job import job
 
 
-def main(target: Path, source: dict) -> None:
-    fetch(source["url"], target, source["sha256"])
+def fetch(target: Path, source: dict) -> None:
+    download.fetch(source["url"], target, source["sha256"])
 
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        main(Path(snakemake.output[0]), snakemake.params.source)
+        fetch(target=Path(snakemake.output[0]), source=snakemake.params.source)

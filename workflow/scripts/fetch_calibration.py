@@ -3,13 +3,15 @@
 from pathlib import Path
 
 from speedmap.dataset.calibration_images import fetch_images
-from speedmap.errors.explain import job
+from speedmap.run.job import job
 
 
-def main(archive: Path, target: Path, source: dict) -> None:
+def fetch_calibration(archive: Path, target: Path, source: dict) -> None:
     fetch_images(archive, source["member"], source["url"], source["count"], target)
 
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        main(Path(snakemake.input[0]), Path(snakemake.output[0]), snakemake.params.source)
+        fetch_calibration(
+            archive=Path(snakemake.input[0]), target=Path(snakemake.output[0]), source=snakemake.params.source
+        )

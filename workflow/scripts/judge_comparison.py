@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from speedmap import storage
-from speedmap.errors.explain import job
 from speedmap.publishing import compare, compare_page
 from speedmap.results import records
+from speedmap.run.job import job
 
 
-def main(comparison: str, out: str, log: str) -> None:
+def judge_comparison(comparison: str, out: str, log: str) -> None:
     """Write the page; when it fails the page stays in the log, since a failed job leaves no output."""
     record = records.read(Path(comparison))
     text = compare_page.render(record)
@@ -22,4 +22,4 @@ def main(comparison: str, out: str, log: str) -> None:
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        main(snakemake.input[0], snakemake.output[0], snakemake.log[0])
+        judge_comparison(comparison=snakemake.input[0], out=snakemake.output[0], log=snakemake.log[0])

@@ -1,25 +1,38 @@
-"""Score what an engine detected."""
+"""Detect in the whole data set, and score what was found."""
 
 from pathlib import Path
 
-from speedmap.accuracy import evaluate
-from speedmap.errors.explain import job
-from speedmap.results import records
+from speedmap.accuracy import detect, evaluate
+from speedmap.engines import registry
+from speedmap.machine import gpu_lease
+from speedmap.results import metadata, records
+from speedmap.results.cell import Cell
+from speedmap.run.job import job
 
 
-def main(parts: list[str], dataset: str, code: str, out: str, found: str) -> None:
+def measure_accuracy(
+    cell: Cell, engine: str, record: str, dataset: str, imgsz: int, protocol: dict, code: str, out: str, detections: str
+) -> None:
     """Write the accuracy record of a cell, and the COCO result file behind it."""
-    record, detections = evaluate.score([records.read(Path(part)) for part in parts], records.read(Path(dataset)), code)
-    evaluate.write_detections(Path(found), detections)
-    records.write(Path(out), record)
+    backend, data = registry.backend(cell.backend), records.read(Path(dataset))
+    built = metadata.built(Path(engine), Path(record))
+    with gpu_lease.lease(backend.on_gpu, alone=False) as run:
+        results, session = detect.detect(backend, cell, Path(engine), data, imgsz, protocol)
+    measured = {"imgsz": imgsz, "session": session, **evaluate.score(results, data), "runs": [run]}
+    evaluate.write_detections(Path(detections), results)
+    records.write(Path(out), metadata.complete(measured, cell, backend.platform(), built, protocol, code))
 
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        main(
-            list(snakemake.input.parts),
-            snakemake.input.dataset,
-            snakemake.params.code,
-            snakemake.output.record,
-            snakemake.output.detections,
+        measure_accuracy(
+            cell=Cell.of(snakemake.wildcards),
+            engine=snakemake.input.engine,
+            record=snakemake.input.record,
+            dataset=snakemake.input.dataset,
+            imgsz=snakemake.params.imgsz,
+            protocol=snakemake.params.protocol,
+            code=snakemake.params.code,
+            out=snakemake.output.record,
+            detections=snakemake.output.detections,
         )

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from speedmap import storage
-from speedmap.errors.explain import job
 from speedmap.model import weights
 from speedmap.results import records
+from speedmap.run.job import job
 
 
-def main(model: str, source: str, dataset: str, out: str, record: str) -> None:
+def read_weights(model: str, source: str, dataset: str, out: str, record: str) -> None:
     """Write a model's fused network as safetensors, and beside it where it came from."""
     classes = [category["name"] for category in records.read(Path(dataset))["categories"]]
     facts = weights.normalise(model, source, classes, Path(out))
@@ -17,10 +17,10 @@ def main(model: str, source: str, dataset: str, out: str, record: str) -> None:
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        main(
-            snakemake.wildcards.model,
-            snakemake.params.source,
-            snakemake.input.dataset,
-            snakemake.output.weights,
-            snakemake.output.record,
+        read_weights(
+            model=snakemake.wildcards.model,
+            source=snakemake.params.source,
+            dataset=snakemake.input.dataset,
+            out=snakemake.output.weights,
+            record=snakemake.output.record,
         )

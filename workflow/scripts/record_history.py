@@ -1,17 +1,21 @@
-"""Add the figures to the history."""
+"""Add the figures to the history, and draw how each moved."""
 
 from pathlib import Path
 
-from speedmap.errors.explain import job
+from speedmap import storage
 from speedmap.publishing import history
+from speedmap.reporting import plots
 from speedmap.results.cell_result import gather
+from speedmap.run.job import job
 
 
-def main(paths: list[str], out: str) -> None:
-    """Append to results/history.jsonl."""
-    history.append(Path(out), gather(paths))
+def record_history(paths: list[str], lines: str, plot: str) -> None:
+    """Append to results/history.jsonl, and draw results/history.svg."""
+    history.append(Path(lines), gather(paths))
+    with storage.atomic(Path(plot)) as temporary:
+        plots.history(history.read(Path(lines)), temporary)
 
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        main(list(snakemake.input.records), snakemake.output[0])
+        record_history(paths=list(snakemake.input.records), lines=snakemake.output.lines, plot=snakemake.output.plot)

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from speedmap import storage
-from speedmap.errors.explain import job
 from speedmap.graph import multiply_adds
 from speedmap.reporting import report
 from speedmap.results import records
 from speedmap.results.cell_result import gather
+from speedmap.run.job import job
 
 
 def by_model(paths: list[str], models: list[str]) -> dict[str, Path]:
@@ -15,7 +15,7 @@ def by_model(paths: list[str], models: list[str]) -> dict[str, Path]:
     return dict(zip(models, map(Path, paths), strict=False))
 
 
-def main(inputs: dict, models: list[str], imgsz: int, out: str) -> None:
+def render_report(inputs: dict, models: list[str], imgsz: int, out: str) -> None:
     """Write results/report.html."""
     graphs, choices = (by_model(inputs[name], models) for name in ("graphs", "sensitivity"))
     text = report.render(
@@ -33,9 +33,9 @@ def main(inputs: dict, models: list[str], imgsz: int, out: str) -> None:
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        main(
-            dict(snakemake.input.items()),
-            snakemake.params.models,
-            snakemake.params.imgsz,
-            snakemake.output[0],
+        render_report(
+            inputs=dict(snakemake.input.items()),
+            models=snakemake.params.models,
+            imgsz=snakemake.params.imgsz,
+            out=snakemake.output[0],
         )

@@ -1,19 +1,23 @@
-"""Make the tables from the records."""
+"""Make the tables from the records, and say what all figures were taken on."""
 
 from pathlib import Path
 
 from speedmap import storage
-from speedmap.errors.explain import job
+from speedmap.publishing import provenance
 from speedmap.reporting import detail_table, table
 from speedmap.results import records, schema
 from speedmap.results.cell_result import gather
+from speedmap.run.job import job
 
 
-def main(paths: list[str], dataset: str, config: dict, backend: str, out: str, csv: str) -> None:
-    """Write table.md and table.csv."""
+def render_table(
+    paths: list[str], dataset: str, config: dict, backend: str, out: str, csv: str, environment: str
+) -> None:
+    """Write table.md, table.csv and environment.json."""
     data = records.read(Path(dataset))
     rows = gather(schema.checked(paths, data))
     text = table.render(rows, config, data, backend)
+    records.write(Path(environment), provenance.describe(rows, config))
     with storage.atomic(Path(csv)) as temporary:
         detail_table.frame(rows).to_csv(temporary, index=False)
     with storage.atomic(Path(out)) as temporary:
@@ -22,11 +26,12 @@ def main(paths: list[str], dataset: str, config: dict, backend: str, out: str, c
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        main(
-            list(snakemake.input.records),
-            snakemake.input.dataset,
-            snakemake.params.config,
-            snakemake.params.backend,
-            snakemake.output.table,
-            snakemake.output.csv,
+        render_table(
+            paths=list(snakemake.input.records),
+            dataset=snakemake.input.dataset,
+            config=snakemake.params.config,
+            backend=snakemake.params.backend,
+            out=snakemake.output.table,
+            csv=snakemake.output.csv,
+            environment=snakemake.output.environment,
         )

@@ -5,11 +5,11 @@ from pathlib import Path
 import onnx
 
 from speedmap import storage
-from speedmap.errors.explain import job
 from speedmap.graph import fp16
+from speedmap.run.job import job
 
 
-def main(source: str, out: str) -> None:
+def type_fp16(source: str, out: str) -> None:
     """Type a graph as float16 up to its last convolutions."""
     with storage.atomic(Path(out)) as temporary:
         onnx.save(fp16.to_fp16(onnx.load(source)), temporary)
@@ -17,4 +17,4 @@ def main(source: str, out: str) -> None:
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        main(snakemake.input[0], snakemake.output[0])
+        type_fp16(source=snakemake.input[0], out=snakemake.output[0])

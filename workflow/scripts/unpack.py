@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from speedmap.dataset.unzip import unpack
-from speedmap.errors.explain import job
+from speedmap.dataset import unzip
+from speedmap.run.job import job
 
 
-def main(archive: Path, target: Path, source: dict) -> None:
-    unpack(archive, source["member"], target)
+def unpack(archive: Path, target: Path, source: dict) -> None:
+    unzip.unpack(archive, source["member"], target)
 
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        main(Path(snakemake.input[0]), Path(snakemake.output[0]), snakemake.params.source)
+        unpack(archive=Path(snakemake.input[0]), target=Path(snakemake.output[0]), source=snakemake.params.source)

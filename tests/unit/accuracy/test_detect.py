@@ -2,15 +2,15 @@
 
 import threading
 import time
-from contextlib import nullcontext
+from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from speedmap.accuracy import detect
 from speedmap.dataset.letterbox import place
+from speedmap.engines.interface import Backend
 from speedmap.results.cell import Cell
 
 SIDE, COUNT = 64, 40
@@ -86,11 +86,39 @@ def test_a_session_that_fails_ends_the_job(failing):
     assert raised == ["out of memory"]
 
 
-def test_a_backend_that_gains_by_several_sessions_opens_so_many():
-    one, two = (
-        SimpleNamespace(Session=lambda engine, cell: nullcontext("one")),
-        SimpleNamespace(Session=None, several=lambda engine, cell: [nullcontext("one"), nullcontext("two")]),
-    )
+class Fake(Backend):
+    """A backend of sessions that detect as above; opened: those that are open."""
+
+    on_gpu = False
+
+    def __init__(self):
+        self.opened = []
+
+    def platform(self):
+        return {}
+
+    @contextmanager
+    def session(self, engine, cell):
+        session = Session()
+        session.facts = {"number": len(self.opened)}
+        self.opened.append(session)
+        yield session
+        self.opened.remove(session)
+
+
+class Several(Fake):
+    """One that gains by several sessions."""
+
+    def sessions(self, engine, cell):
+        return [self.session(engine, cell), self.session(engine, cell)]
+
+
+@pytest.mark.parametrize("kind", [Fake, Several])
+def test_a_backend_opens_as_many_sessions_as_it_gains_by_and_closes_them(kind):
+    backend = kind()
+    data = {"images": LISTED, "categories": [{"id": 1}]}
     cell = Cell("openvino", "tiny", "fp16", "static")
-    with detect.opened(one, cell, Path("engine")) as alone, detect.opened(two, cell, Path("engine")) as both:
-        assert (alone, both) == (["one"], ["one", "two"])
+    results, facts = detect.detect(backend, cell, Path("engine"), data, SIDE, PROTOCOL)
+    assert [entry["image_id"] for entry in results] == list(range(COUNT))
+    assert facts == {"number": 0}
+    assert backend.opened == []

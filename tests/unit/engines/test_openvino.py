@@ -20,13 +20,13 @@ def built(request, tmp_path_factory):
     plain, typed, engine = (tmp_path_factory.mktemp("engine") / name for name in ("plain.onnx", "half.onnx", "engine"))
     export.export(tiny().fuse(), plain, SIDE, request.param)
     onnx.save(fp16.to_fp16(onnx.load(plain)), typed)
-    openvino_backend.build(typed, engine, (SIDE, SIDE), SIDE, request.param, {})
+    openvino_backend.OpenVINO().build(typed, engine, (SIDE, SIDE), SIDE, request.param, {})
     return plain, typed, engine
 
 
 def test_a_float_engine_runs_the_fastest_type(built):
     _, typed, engine = built
-    assert openvino_backend.audit(engine, typed, SIDE)["shares"] == {FAST: 1.0}
+    assert openvino_backend.OpenVINO().audit(engine, typed, SIDE)["shares"] == {FAST: 1.0}
 
 
 def test_a_built_engine_computes_what_the_graph_computes(built):
@@ -45,7 +45,7 @@ def test_sessions_side_by_side_compute_what_one_alone_does(built, monkeypatch):
     images = np.random.default_rng(0).random((2, 1, 3, SIDE, SIDE), np.float32)
     cell, found = Cell("openvino", "tiny", "fp16", "static"), []
     with openvino_backend.Session(engine, cell) as alone, contextlib.ExitStack() as stack:
-        pair = [stack.enter_context(session) for session in openvino_backend.several(engine, cell)]
+        pair = [stack.enter_context(session) for session in openvino_backend.OpenVINO().sessions(engine, cell)]
         assert [session.facts["streams"] for session in (alone, *pair)] == [1, 2, 2]
         for session, image in zip(pair, images, strict=True):
             session.load(image)

@@ -9,7 +9,6 @@ import time
 from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -17,15 +16,13 @@ from speedmap.machine import gpu_lease, monitor, nvml
 
 ROOT = Path(__file__).parents[3]
 FAKES = ROOT / "tests/fakes"
-ENGINE = SimpleNamespace(ON_GPU=True)
 HOLD = """
 import json, os, sys, time
 from pathlib import Path
-from types import SimpleNamespace
 from speedmap.machine import gpu_lease
 
 folder, kind, seconds = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
-with gpu_lease.lease(SimpleNamespace(ON_GPU=True), kind == "alone", folder) as run:
+with gpu_lease.lease(True, kind == "alone", folder) as run:
     visible = os.environ["CUDA_VISIBLE_DEVICES"]
     print(json.dumps(run["gpu"]), flush=True)
     time.sleep(seconds)
@@ -179,7 +176,7 @@ def test_the_platform_is_the_same_on_every_gpu_of_a_model(host, monkeypatch):
 
 def test_an_engine_on_the_cpu_holds_no_gpu(host, tmp_path):
     host("H100")
-    with gpu_lease.lease(SimpleNamespace(ON_GPU=False), alone=True, folder=tmp_path) as run:
+    with gpu_lease.lease(False, alone=True, folder=tmp_path) as run:
         assert "CUDA_VISIBLE_DEVICES" not in os.environ
     assert run["gpu"] is None
     assert run["start"] <= run["end"]
@@ -188,7 +185,7 @@ def test_an_engine_on_the_cpu_holds_no_gpu(host, tmp_path):
 
 def test_without_a_gpu_a_job_for_one_runs_all_the_same(host, tmp_path):
     host("")
-    with gpu_lease.lease(ENGINE, alone=True, folder=tmp_path) as run:
+    with gpu_lease.lease(True, alone=True, folder=tmp_path) as run:
         pass
     assert run["gpu"] is None
 
@@ -198,7 +195,7 @@ def test_a_process_sees_the_gpu_it_had_and_no_other_for_good(host, monkeypatch, 
     host("H100,H100")
     if before:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", before)
-    with suppress(KeyError), gpu_lease.lease(ENGINE, alone=True, folder=tmp_path) as run:
+    with suppress(KeyError), gpu_lease.lease(True, alone=True, folder=tmp_path) as run:
         raise KeyError
     assert os.environ["CUDA_VISIBLE_DEVICES"] == run["gpu"]["uuid"]
     assert [gpu.place() for gpu in nvml.visible()] == [run["gpu"]]

@@ -7,7 +7,7 @@ import yaml
 
 import publish as publish_index
 from helpers.record_factory import PLATFORM, SHA, accuracy, speed, write
-from speedmap.publishing import history, index
+from speedmap.publishing import folders, history, index
 from speedmap.publishing import publish as publishing
 from speedmap.publishing.provenance import describe
 from speedmap.publishing.publish import PublishError
@@ -20,8 +20,8 @@ SMALL = {"backend": "tensorrt", "model": "yolov5n", "precision": "fp16", "shape"
 
 
 def publish(paths, others, force=False):
-    target = Path("results/published") / publishing.folder("tensorrt", PLATFORM)
-    publishing.publish(paths, others, target, publishing.identity("tensorrt", PLATFORM), force)
+    target = Path("results/published") / folders.folder("tensorrt", PLATFORM)
+    publishing.publish(paths, others, target, folders.identity("tensorrt", PLATFORM), force)
     return target
 
 
@@ -30,18 +30,16 @@ def content(folder):
 
 
 def test_the_folder_names_device_and_version():
-    assert publishing.folder("tensorrt", PLATFORM) == "rtx-2060-tensorrt10.3"
-    assert publishing.folder("tensorrt", {"gpu": "NVIDIA H100 80GB HBM3", "tensorrt": "8.6.1"}) == "h100-tensorrt8.6"
-    assert (
-        publishing.folder("tensorrt", {"gpu": "NVIDIA A100-SXM4-80GB", "tensorrt": "11"}) == "a100-sxm4-80gb-tensorrt11"
-    )
-    assert publishing.folder("openvino", {"device": "AMD (2 cores)", "openvino": "1.2"}) == "amd-2-cores-openvino1.2"
+    assert folders.folder("tensorrt", PLATFORM) == "rtx-2060-tensorrt10.3"
+    assert folders.folder("tensorrt", {"gpu": "NVIDIA H100 80GB HBM3", "tensorrt": "8.6.1"}) == "h100-tensorrt8.6"
+    assert folders.folder("tensorrt", {"gpu": "NVIDIA A100-SXM4-80GB", "tensorrt": "11"}) == "a100-sxm4-80gb-tensorrt11"
+    assert folders.folder("openvino", {"device": "AMD (2 cores)", "openvino": "1.2"}) == "amd-2-cores-openvino1.2"
 
 
 def test_a_folder_of_another_device_is_not_overwritten(results):
     paths, others = results()
     target = publish(paths, others)
-    other = publishing.identity("tensorrt", {**PLATFORM, "gpu": "NVIDIA RTX 2060 12GB"})
+    other = folders.identity("tensorrt", {**PLATFORM, "gpu": "NVIDIA RTX 2060 12GB"})
     with pytest.raises(PublishError, match="holds results of NVIDIA RTX 2060; move it"):
         publishing.publish(paths, others, target, other, True)
 
@@ -49,7 +47,7 @@ def test_a_folder_of_another_device_is_not_overwritten(results):
 def test_records_are_copied_and_found_again(results):
     paths, others = results()
     target = publish(paths, others)
-    rows = gather(publishing.recorded(target), target)
+    rows = gather(folders.recorded(target), target)
     assert rows == gather(paths)
     assert rows[0].engine == records.read(Path(others[0]))
     assert records.read(target / "dataset.json")["images"] == 3
@@ -87,7 +85,7 @@ def test_a_copy_that_cannot_take_its_place_leaves_a_baseline(results):
     (target / "table.md").mkdir()
     with pytest.raises(IsADirectoryError):
         publish(paths[:2], [*others, write("results/table.md", {})])
-    assert len(gather(publishing.recorded(target), target)) == 2
+    assert len(gather(folders.recorded(target), target)) == 2
     assert not list(target.glob("**/*.part"))
 
 
@@ -96,7 +94,7 @@ def test_a_further_build_belongs_to_its_cell(results):
     again = write("results/tensorrt/yolov5s-fp16-static/speed.2.json", speed("fp16"))
     assert schemas.checked([again]) == [again]
     target = publish([*paths, again], others)
-    first, second = gather(publishing.recorded(target), target)
+    first, second = gather(folders.recorded(target), target)
     assert first.builds == (speed("fp16") | {"schema": 1},)
     assert (first.medians, second.medians, second.builds) == ([2.0, 2.0], [2.0], ())
     write(again, {key: value for key, value in speed("fp16").items() if key != "samples_ms"})
@@ -121,12 +119,12 @@ def test_the_baseline_is_the_newest_of_this_device(results):
     old = Path("results/published/older")
     facts = json.loads((target / "published.json").read_text())
     write(old / "published.json", {**facts, "published": "2020-01-01T00:00:00+00:00"})
-    assert publishing.baseline(None, "tensorrt", {**PLATFORM, "tensorrt": "11"}) == target
-    assert publishing.baseline(str(old), "tensorrt", PLATFORM) == old
+    assert folders.baseline(None, "tensorrt", {**PLATFORM, "tensorrt": "11"}) == target
+    assert folders.baseline(str(old), "tensorrt", PLATFORM) == old
     with pytest.raises(PublishError, match="nothing is published for GTX"):
-        publishing.baseline(None, "tensorrt", {**PLATFORM, "gpu": "GTX"})
+        folders.baseline(None, "tensorrt", {**PLATFORM, "gpu": "GTX"})
     with pytest.raises(PublishError, match="holds no published results"):
-        publishing.baseline("nowhere", "tensorrt", PLATFORM)
+        folders.baseline("nowhere", "tensorrt", PLATFORM)
 
 
 def test_the_index_has_a_row_a_device_and_model(results):
@@ -145,7 +143,7 @@ def test_the_index_is_in_order_of_device_and_then_of_each_table(results):
     target = publish([*paths, small], others)
     facts = json.loads((target / "published.json").read_text())
     write(Path("results/published/other/published.json"), {**facts, "device": "AMD", "records": []})
-    publish_index.main("results/published/README.md", "results/published/index.csv")
+    publish_index.write_index(Path("results/published/README.md"), Path("results/published/index.csv"))
     lines = Path("results/published/index.csv").read_text().splitlines()
     assert [line.split(",")[:3] for line in lines[1:]] == [
         ["NVIDIA RTX 2060", "TensorRT 10.3.0", model] for model in ("yolov5s", "yolov5n")

@@ -79,22 +79,3 @@ def test_the_map_of_an_engine_that_is_not_verified_or_invalid_is_not_shown(
     row = failed_run.explained(CellResult(cell, None, {"metrics": {}}, None), missing)
     assert (row.accuracy is not None) == left
     assert bool(row.failed) != left
-
-
-def test_what_failed_in_an_earlier_run_is_no_reason(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in ("speed", "torch"):
-        (tmp_path / f"{name}.log").write_text("error: too few images")
-    failed_run.forget_reasons(plan({"weights": [], "speed": ["weights"], "torch": ["weights"]}, ended=["torch"]))
-    assert [path.name for path in tmp_path.iterdir()] == ["torch.log"]
-
-
-def test_only_the_table_of_a_run_that_failed_is_forgotten(tmp_path):
-    table = tmp_path / "table.md"
-    failed_run.forget_partial(table)
-    table.write_text("## Dynamic input")
-    failed_run.forget_partial(table)
-    assert table.exists()
-    table.write_text(f"{failed_run.PARTIAL}\n\n## Dynamic input")
-    failed_run.forget_partial(table)
-    assert not table.exists()

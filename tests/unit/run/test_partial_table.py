@@ -13,6 +13,7 @@ CONFIG = {"models": {"yolov5s": {"weights": "a.pt"}}, "precisions": ["fp16", "in
           "torch": False, "skip": [], "imgsz": 640, "speed": {"conf": 0.25, "iou": 0.45},
           "accuracy": {"conf": 0.001, "iou": 0.65, "max_det": 300}}  # fmt: skip
 CELLS = [Cell("tensorrt", "yolov5s", precision, "static") for precision in ("fp16", "int8")]
+PARTIAL = Path("results/table.partial.md")
 DATASET, TABLE, CSV = (f"results/{name}" for name in ("dataset.json", "table.md", "table.csv"))
 
 
@@ -28,9 +29,9 @@ def paths(results):
 
 def tabulate(paths, missing):
     """Make the table; returns its text, empty if there is none."""
-    failed_run.write(CELLS, paths, missing, DATASET, CONFIG, "tensorrt", TABLE, CSV)
-    assert not Path(CSV).exists()
-    return Path(TABLE).read_text() if Path(TABLE).exists() else ""
+    failed_run.write(CELLS, missing, CONFIG, "tensorrt", PARTIAL)
+    assert [Path(old).read_text() for old in (TABLE, CSV)] == ["old", "old"]
+    return PARTIAL.read_text() if PARTIAL.exists() else ""
 
 
 def line(text):

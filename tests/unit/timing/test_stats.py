@@ -52,7 +52,7 @@ def measured(data, tmp_path, monkeypatch):
         monkeypatch.setattr(speed, "watch", lambda gpu: Watch(source or Source(), period_s=0.001))
         engine = Path(tmp_path, "engine")
         engine.write_text(json.dumps({"median_ms": 5.0, **script}))
-        return speed.measure(null, CELL, engine, data, 32, protocol, None)
+        return speed.measure(null.Null(), CELL, engine, data, 32, protocol, None)
 
     return measure
 
@@ -95,7 +95,7 @@ def test_an_unstable_run_is_taken_once_more_and_then_kept(measured):
 def test_the_record_meets_its_schema(measured):
     schema = yaml.safe_load((Path(__file__).parents[3] / "workflow/schemas/speed.schema.yaml").read_text())
     built = {"engine_sha256": "0" * 64}
-    record = metadata.complete(measured(), CELL, null, built, PROTOCOL, "0" * 12)
+    record = metadata.complete(measured(), CELL, null.Null().platform(), built, PROTOCOL, "0" * 12)
     jsonschema.validate({"schema": 1, **record}, schema)
 
 

@@ -193,14 +193,15 @@ def test_a_tensorrt_without_calibrators_says_what_to_use(feed, trt):
     ],
 )
 def test_implicit_is_refused_before_anything_runs_where_it_is_gone(platform, words):
-    settings.check_method("explicit", platform)
+    backend = next(iter(platform))
+    settings.check_method("explicit", backend, platform)
     with pytest.raises(ConfigError, match=words):
-        settings.check_method("implicit", platform)
+        settings.check_method("implicit", backend, platform)
 
 
 @pytest.mark.parametrize("version", ["8.6.1", "10.16.1.11"])
 def test_implicit_is_taken_where_tensorrt_still_calibrates(version):
-    settings.check_method("implicit", {"tensorrt": version})
+    settings.check_method("implicit", "tensorrt", {"tensorrt": version})
 
 
 def plain():

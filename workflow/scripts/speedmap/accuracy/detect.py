@@ -3,17 +3,16 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
-from types import ModuleType
 
 import numpy as np
 from tqdm import tqdm
 
 from speedmap.dataset import images, letterbox
 from speedmap.dataset.letterbox import Placement
-from speedmap.engines.interface import Session
+from speedmap.engines.interface import Backend, Session
 from speedmap.model import postprocess
 from speedmap.model.postprocess import Detections
 from speedmap.results.cell import Cell
@@ -22,27 +21,14 @@ AHEAD = 8  # images that wait decoded, and outputs that wait for their boxes
 
 
 def detect(
-    module: ModuleType, cell: Cell, engine: Path, data: dict, imgsz: int, protocol: dict, part: tuple[int, int]
-) -> dict:
-    """Detect in a part of the data set; returns its COCO results, in the order of the images, and how they came about.
-
-    part: (2, 3) is the second of three parts, which follow one another and are as good as equal.
-    """
-    number, parts = part
-    first, end = (len(data["images"]) * edge // parts for edge in (number - 1, number))
+    backend: Backend, cell: Cell, engine: Path, data: dict, imgsz: int, protocol: dict
+) -> tuple[list[dict], dict]:
+    """Detect in the whole data set; returns its COCO results, in the order of the images, and the session's facts."""
     categories = [category["id"] for category in data["categories"]]
-    with opened(module, cell, engine) as sessions:
-        found = detect_images(sessions, data["images"][first:end], imgsz, cell.shape == "dynamic", protocol, categories)
-        return {"part": [number, parts], "imgsz": imgsz, "session": sessions[0].facts, "detections": found}
-
-
-@contextmanager
-def opened(module: ModuleType, cell: Cell, engine: Path) -> Iterator[list[Session]]:
-    """Open an engine for throughput, unlike the speed job: as several sessions where the backend gains by it."""
-    several = getattr(module, "several", None)
     with ExitStack() as stack:
-        found = several(engine, cell) if several else [module.Session(engine, cell)]
-        yield [stack.enter_context(session) for session in found]
+        sessions = [stack.enter_context(session) for session in backend.sessions(engine, cell)]
+        found = detect_images(sessions, data["images"], imgsz, cell.shape == "dynamic", protocol, categories)
+        return found, sessions[0].facts
 
 
 def detect_images(

@@ -1,4 +1,4 @@
-"""The mAP of COCO results, in one piece or in parts."""
+"""The mAP of COCO results."""
 
 import contextlib
 import io
@@ -11,49 +11,19 @@ from pycocotools.cocoeval import COCOeval
 
 from speedmap import storage
 from speedmap.accuracy import bootstrap, paired_difference
-from speedmap.errors import UserError
 from speedmap.model import postprocess
 from speedmap.results.metadata import describe
 
 METRICS = ("map", "map50", "map75", "map_small", "map_medium", "map_large")  # COCOeval's first six, fractions of 1
 
-SAME = ("artefact", "protocol", "imgsz")  # in all parts of one figure
 
-
-class Mixed(UserError):
-    """Parts of a data set that different engines or machines have detected in."""
-
-
-def score(parts: list[dict], data: dict, code: str) -> tuple[dict, list[dict]]:
-    """Join the parts of a data set in their order and score them; returns the accuracy record and the COCO results.
-
-    code: fingerprint of the code that detected and scored. Raises Mixed when the parts do not belong together.
-    """
-    parts = sorted(parts, key=lambda part: part["part"])
-    first = parts[0]
-    _check_alike(parts)
-    found = [entry for part in parts for entry in part["detections"]]
+def score(found: list[dict], data: dict) -> dict:
+    """Return what an accuracy record says of the COCO results in a data set: metrics, their errors and doubts."""
     return {
-        **{key: value for key, value in first.items() if key not in ("part", "detections")},
         **judge(Path(data["annotations"]), found, [image["id"] for image in data["images"]]),
-        "environment": {**first["environment"], "code": code},
-        "runs": [run for part in parts for run in part["runs"]],
         "dataset": describe(data),
         "warnings": postprocess.doubts(found),
-    }, found
-
-
-def _check_alike(parts: list[dict]) -> None:
-    """Refuse parts that are missing or doubled, or that came about in different ways."""
-    wanted = [[number, len(parts)] for number in range(1, len(parts) + 1)]
-    if [part["part"] for part in parts] != wanted:
-        raise Mixed(f"detections: parts {[part['part'] for part in parts]} are no whole; delete them and run again")
-    for key in SAME:
-        if any(part[key] != parts[0][key] for part in parts):
-            raise Mixed(f"detections: their parts differ in {key}; delete them and run again")
-    platforms = [part["environment"]["platform"] for part in parts]
-    if any(platform != platforms[0] for platform in platforms):
-        raise Mixed(f"detections: their parts come from {platforms[0]} and others; keep a cell on one kind of machine")
+    }
 
 
 def judge(annotations: Path, found: list[dict], image_ids: list[int]) -> dict:

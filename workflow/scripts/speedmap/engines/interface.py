@@ -1,8 +1,13 @@
-"""What every engine takes, gives and offers, whatever its backend."""
+"""What every backend and every one of its engines offers."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+
+from speedmap.results.cell import Cell
 
 
 class Session(Protocol):
@@ -14,6 +19,10 @@ class Session(Protocol):
     last: dict[str, float]
     facts: dict
 
+    def __enter__(self) -> "Session": ...
+
+    def __exit__(self, *error: object) -> None: ...
+
     def load(self, batch: np.ndarray) -> None:
         """Take an input, float32 [1, 3, h, w] in 0..1."""
 
@@ -24,4 +33,40 @@ class Session(Protocol):
         """Infer what was loaded; returns milliseconds of the engine alone."""
 
     def fetch(self) -> np.ndarray:
-        """Give the output, float32 [1, anchors, 5 + classes]; valid until the next run."""
+        """Return the output, float32 [1, anchors, 5 + classes]; valid until the next run."""
+
+
+class Backend(ABC):
+    """A runtime for detectors: builds engines, opens them and says what they run.
+
+    on_gpu: whether its sessions run on a GPU, which a job must then hold. What is not abstract is optional.
+    """
+
+    on_gpu: bool
+
+    @abstractmethod
+    def platform(self) -> dict:
+        """Return what an engine depends on besides its graph: a change of it means to build anew."""
+
+    @abstractmethod
+    def session(self, engine: Path, cell: Cell) -> Session:
+        """Open an engine for the least latency."""
+
+    def build(self, onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: bool, options: dict) -> dict:
+        """Build an engine file from typed ONNX, whole or not at all; returns the facts of the build.
+
+        opt: (height, width) that a dynamic engine is optimised for. options: the config's section of the backend.
+        """
+        raise NotImplementedError(f"{type(self).__name__} runs networks as they are and builds no engines")
+
+    def audit(self, engine: Path, onnx: Path, imgsz: int) -> dict:
+        """Return `shares` of the multiply-adds by the precision they run in, and `layers` {ONNX node: precision}."""
+        raise NotImplementedError(f"{type(self).__name__} runs networks as they are and has no engines to look into")
+
+    def sessions(self, engine: Path, cell: Cell) -> list[Session]:
+        """Open an engine for throughput, as one session or several that infer side by side."""
+        return [self.session(engine, cell)]
+
+    def alternatives(self) -> dict[str, Callable[[Path, Cell], Session]]:
+        """Return the other ways to run an engine, whose speed is a remark beside that of the first, by name."""
+        return {}

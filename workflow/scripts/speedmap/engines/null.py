@@ -11,9 +11,9 @@ import numpy as np
 from onnx import load
 
 from speedmap import storage
+from speedmap.engines.interface import Backend
 from speedmap.results.cell import Cell
 
-ON_GPU = True  # pretends that, too, so that what holds a GPU can be tried without one
 SCRIPT = {
     "noise": 0.01,
     "drift": 0.0,
@@ -25,22 +25,27 @@ SCRIPT = {
 }
 
 
-def usable() -> str | None:
-    """Say why the engine cannot run here; None, since it runs everywhere."""
-    return None
+class Null(Backend):
+    """Engines that are scripts; pretends to run on a GPU, so that what holds one can be tried without."""
 
+    on_gpu = True
 
-def platform() -> dict:
-    """Say what an engine depends on besides its graph."""
-    return {"device": "null"}
+    def platform(self) -> dict:
+        return {"device": "null"}
 
+    def build(self, onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: bool, options: dict) -> dict:
+        """Write the script in `options` as the engine."""
+        classes = load(onnx).graph.output[0].type.tensor_type.shape.dim[2].dim_value - 5
+        with storage.atomic(engine) as temporary:
+            temporary.write_text(json.dumps({"median_ms": 1.0, "classes": classes, **options}))
+        return {"build_s": 0.0}
 
-def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: bool, options: dict) -> dict:
-    """Write the script in `options` as the engine."""
-    classes = load(onnx).graph.output[0].type.tensor_type.shape.dim[2].dim_value - 5
-    with storage.atomic(engine) as temporary:
-        temporary.write_text(json.dumps({"median_ms": 1.0, "classes": classes, **options}))
-    return {"build_s": 0.0}
+    def session(self, engine: Path, cell: Cell) -> "Session":
+        return Session(engine, cell)
+
+    def audit(self, engine: Path, onnx: Path, imgsz: int) -> dict:
+        """Return float32 for everything."""
+        return {"shares": {"fp32": 1.0}, "layers": {}}
 
 
 class Session:
@@ -79,8 +84,3 @@ class Session:
     def fetch(self) -> np.ndarray:
         """Give an output in which nothing is found."""
         return np.zeros((1, self.anchors, 5 + self.script["classes"]), np.float32)
-
-
-def audit(engine: Path, onnx: Path, imgsz: int) -> dict:
-    """Say that all runs in float32."""
-    return {"shares": {"fp32": 1.0}, "layers": {}}

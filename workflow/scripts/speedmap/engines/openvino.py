@@ -10,13 +10,13 @@ import openvino
 from openvino import CompiledModel, Core
 
 from speedmap import storage
+from speedmap.engines.interface import Backend
 from speedmap.errors import UserError
 from speedmap.graph import multiply_adds
 from speedmap.graph.detector_graph import INPUT
 from speedmap.machine import environment
 from speedmap.results.cell import Cell
 
-ON_GPU = False
 NAMES = {"f32": "fp32", "f16": "fp16", "bf16": "bf16", "i8": "int8", "u8": "int8"}
 SPLIT = "/WithoutBiases"  # ends the name of a convolution that OpenVINO parts from its bias
 STREAMS = 8  # that infer side by side; each holds activations of its own, and more are not fed fast enough
@@ -25,16 +25,6 @@ CONVOLUTIONS = {"Convolution", "Deconvolution", "FullyConnected", "MatMul"}
 
 class EngineError(UserError):
     """A graph or an engine file that OpenVINO cannot take."""
-
-
-def usable() -> str | None:
-    """Say why OpenVINO cannot run here; None when it can."""
-    return None
-
-
-def platform() -> dict:
-    """Say what an engine depends on besides its graph."""
-    return {"device": environment.cpu_name(), "openvino": version("openvino")}
 
 
 def properties(threads: int, streams: int = 1) -> dict:
@@ -47,21 +37,54 @@ def properties(threads: int, streams: int = 1) -> dict:
     }
 
 
-def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: bool, options: dict) -> dict:
-    """Compile an ONNX file and write the engine that Session loads; returns facts on the build.
+class OpenVINO(Backend):
+    """OpenVINO on the CPU."""
 
-    The float part of the graph runs in the CPU's best float type (bfloat16 where the hardware has it), but the decoding
-    in float32.
-    """
-    start = time.perf_counter()
-    graph = onnxlib.load(onnx).SerializeToString()  # ONNX says best what is wrong with a file
-    try:
-        compiled = compile_graph(graph)
-    except RuntimeError as error:
-        raise EngineError(f"{onnx}: OpenVINO {version('openvino')} cannot compile it ({error})") from error
-    with storage.atomic(engine) as temporary:
-        temporary.write_bytes(compiled.export_model().getbuffer())
-    return {"build_s": time.perf_counter() - start}
+    on_gpu = False
+
+    def platform(self) -> dict:
+        return environment.cpu_platform("openvino")
+
+    def build(self, onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: bool, options: dict) -> dict:
+        """Compile an ONNX file and write the engine that Session loads; returns facts on the build.
+
+        The float part of the graph runs in the CPU's best float type (bfloat16 where the hardware has it), but the
+        decoding in float32.
+        """
+        start = time.perf_counter()
+        graph = onnxlib.load(onnx).SerializeToString()  # ONNX says best what is wrong with a file
+        try:
+            compiled = compile_graph(graph)
+        except RuntimeError as error:
+            raise EngineError(f"{onnx}: OpenVINO {version('openvino')} cannot compile it ({error})") from error
+        with storage.atomic(engine) as temporary:
+            temporary.write_bytes(compiled.export_model().getbuffer())
+        return {"build_s": time.perf_counter() - start}
+
+    def session(self, engine: Path, cell: Cell) -> "Session":
+        return Session(engine, cell)
+
+    def sessions(self, engine: Path, cell: Cell) -> list["Session"]:
+        """Open a session a core, at most STREAMS, that infer side by side."""
+        threads = environment.physical_cores()
+        streams = min(threads, STREAMS)
+        compiled = _open(engine, threads, streams)
+        return [Session(engine, cell, compiled) for _ in range(streams)]
+
+    def audit(self, engine: Path, onnx: Path, imgsz: int) -> dict:
+        """Read off the runtime graph in which precision each convolution runs."""
+        layers = {}
+        for operation in _open(engine, environment.physical_cores()).get_runtime_model().get_ops():
+            facts = operation.get_rt_info()
+            if facts["layerType"].astype(str) in CONVOLUTIONS:
+                precision = NAMES.get(facts["runtimePrecision"].astype(str), "unknown")
+                names = facts["originalLayersNames"].astype(str).split(",")
+                layers |= dict.fromkeys((name.removesuffix(SPLIT) for name in names), precision)
+        operations = multiply_adds.count(onnx, imgsz)
+        return {
+            "shares": multiply_adds.shares(operations, layers),
+            "layers": {name: layers.get(name, "unknown") for name in operations},
+        }
 
 
 def compile_graph(graph: bytes, **more: bool) -> CompiledModel:
@@ -109,14 +132,6 @@ class Session:
         return self.request.get_output_tensor(0).data
 
 
-def several(engine: Path, cell: Cell) -> list[Session]:
-    """Open an engine for throughput: a session a core, at most STREAMS, that infer side by side."""
-    threads = environment.physical_cores()
-    streams = min(threads, STREAMS)
-    compiled = _open(engine, threads, streams)
-    return [Session(engine, cell, compiled) for _ in range(streams)]
-
-
 def _open(engine: Path, threads: int, streams: int = 1) -> CompiledModel:
     try:
         return Core().import_model(engine.read_bytes(), "CPU", properties(threads, streams))
@@ -124,22 +139,3 @@ def _open(engine: Path, threads: int, streams: int = 1) -> CompiledModel:
         raise EngineError(
             f"{engine}: no engine of OpenVINO {version('openvino')} for this CPU; delete it and build it again"
         ) from error
-
-
-def audit(engine: Path, onnx: Path, imgsz: int) -> dict:
-    """Read off the runtime graph in which precision each convolution runs.
-
-    Returns `shares` of the multiply-adds by precision, and `layers` {name: precision}.
-    """
-    layers = {}
-    for operation in _open(engine, environment.physical_cores()).get_runtime_model().get_ops():
-        facts = operation.get_rt_info()
-        if facts["layerType"].astype(str) in CONVOLUTIONS:
-            precision = NAMES.get(facts["runtimePrecision"].astype(str), "unknown")
-            names = facts["originalLayersNames"].astype(str).split(",")
-            layers |= dict.fromkeys((name.removesuffix(SPLIT) for name in names), precision)
-    operations = multiply_adds.count(onnx, imgsz)
-    return {
-        "shares": multiply_adds.shares(operations, layers),
-        "layers": {name: layers.get(name, "unknown") for name in operations},
-    }

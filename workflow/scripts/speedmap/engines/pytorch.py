@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from speedmap.engines.interface import Backend
 from speedmap.errors import UserError
 from speedmap.machine import environment, gpu_lease
 from speedmap.model import weights
@@ -20,11 +21,6 @@ ON_GPU = torch.version.cuda is not None  # said without waking CUDA, which then 
 
 class TorchError(UserError):
     """A PyTorch that would measure another device than the one that is asked about."""
-
-
-def usable() -> str | None:
-    """Say why PyTorch cannot run here; None when it can."""
-    return None
 
 
 def device() -> torch.device:
@@ -43,20 +39,25 @@ def device() -> torch.device:
     )
 
 
-def platform() -> dict:
-    """Say what a figure depends on besides the weights."""
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else environment.cpu_name()
-    return {
-        "device": gpu,
-        "torch": version("torch"),
-        "cuda": torch.version.cuda,
-        "cudnn": torch.backends.cudnn.version(),
-    }
+class PyTorch(Backend):
+    """PyTorch, which runs the network itself: its engine is the file of fused weights."""
 
+    on_gpu = ON_GPU
 
-def alternatives() -> dict[str, Callable[[Path, Cell], "Session"]]:
-    """Name the ways to run a network besides eager mode: as CUDA graphs where a GPU is."""
-    return {"cuda_graph": partial(Session, graphs=True)} if torch.cuda.is_available() else {}
+    def platform(self) -> dict:
+        return {
+            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else environment.cpu_name(),
+            "torch": version("torch"),
+            "cuda": torch.version.cuda,
+            "cudnn": torch.backends.cudnn.version(),
+        }
+
+    def session(self, engine: Path, cell: Cell) -> "Session":
+        return Session(engine, cell)
+
+    def alternatives(self) -> dict[str, Callable[[Path, Cell], "Session"]]:
+        """Run the network as CUDA graphs, too, where a GPU is."""
+        return {"cuda_graph": partial(Session, graphs=True)} if torch.cuda.is_available() else {}
 
 
 class Graph(NamedTuple):

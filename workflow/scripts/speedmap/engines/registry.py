@@ -1,19 +1,24 @@
-"""The backends by name, and the choice between them."""
+"""The backends by name, and the choice between them, which loads none: plans are made where none is installed."""
 
-import importlib
-import sys
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Callable
+from importlib.util import find_spec
+from pkgutil import resolve_name
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from speedmap.errors import UserError
+from speedmap.machine import environment
 
-MODULES = {
-    "tensorrt": "engines.tensorrt.session",
-    "openvino": "engines.openvino",
-    "torch": "engines.pytorch",
-    "null": "engines.null",
+if TYPE_CHECKING:
+    from speedmap.engines.interface import Backend
+
+CLASSES = {
+    "tensorrt": "engines.tensorrt.backend:TensorRT",
+    "openvino": "engines.openvino:OpenVINO",
+    "torch": "engines.pytorch:PyTorch",
+    "null": "engines.null:Null",
 }
-ORDER = ("tensorrt", "openvino")  # what `auto` tries
+ORDER = ("tensorrt", "openvino")  # what `auto` tries; the last runs on any machine
 BINDING = ("gpu", "compute_capability", "tensorrt", "openvino")  # of a platform: what its engines are bound to
 
 
@@ -21,63 +26,81 @@ class BackendError(UserError):
     """A backend that was asked for but cannot run here."""
 
 
-def engine(backend: str) -> ModuleType:
-    """Import a backend's module: build, Session, audit, usable, platform, and whether its sessions run ON_GPU."""
+def backend(name: str) -> "Backend":
+    """Load a backend; BackendError when a package that it needs is missing."""
     try:
-        return importlib.import_module(f"speedmap.{MODULES[backend]}")
+        return resolve_name(f"speedmap.{CLASSES[name]}")()
     except ModuleNotFoundError as error:
-        raise BackendError(f"{backend} needs the package {error.name}, which is not installed; see envs/") from error
+        raise BackendError(f"{name} needs the package {error.name}, which is not installed; see envs/") from error
 
 
-def choose(wanted: str) -> str:
-    """Resolve `auto` to the first backend that can run here, and say on stderr why not an earlier one.
-
-    Raises BackendError when the wanted backend cannot run.
-    """
-    obstacles = []
-    for backend in ORDER if wanted == "auto" else (wanted,):
-        why_not = obstacle(backend)
-        if why_not is None:
-            return backend
-        obstacles.append(why_not)
-        if wanted == "auto":
-            print(f"{backend} is not used: {why_not}", file=sys.stderr)
-    raise BackendError(f"backend: {wanted} cannot run here: {'; '.join(obstacles)}")
+def module(name: str) -> str:
+    """Name the module of the library that a backend's class stands in."""
+    return CLASSES[name].partition(":")[0]
 
 
-def obstacle(backend: str) -> str | None:
-    """Say why a backend cannot run here; None when it can."""
+def obstacle(name: str) -> str | None:
+    """Return why a backend cannot run here; None when it can."""
+    if name == "tensorrt":
+        return _tensorrt_library().usable()
+    if name == "openvino" and find_spec("openvino") is None:
+        return "openvino needs the package openvino, which is not installed; see envs/"
+    return None
+
+
+def platform(name: str) -> dict:
+    """Return what an engine of a backend depends on besides its graph, as far as this machine tells: else None."""
+    return PLATFORMS[name]()
+
+
+def _tensorrt_library() -> ModuleType:
+    return resolve_name("speedmap.engines.tensorrt.library")  # by name, so that an edit of it reruns no other backend
+
+
+def _openvino() -> dict:
+    return environment.cpu_platform("openvino")
+
+
+def _tensorrt() -> dict:
     try:
-        return engine(backend).usable()
-    except BackendError as error:
-        return str(error)
+        return _tensorrt_library().platform()
+    except UserError:  # no GPU or no TensorRT: the jobs run elsewhere
+        return dict.fromkeys(("tensorrt", "gpu", "compute_capability", "driver", "cuda_driver"))
 
 
-def platform(backend: str) -> dict:
-    """Say what an engine of the backend depends on besides its graph: a change of it means to build anew."""
-    return engine(backend).platform()
+def _null() -> dict:
+    return {"device": "null"}
+
+
+PLATFORMS: dict[str, Callable[[], dict]] = {"tensorrt": _tensorrt, "openvino": _openvino, "null": _null}
 
 
 def planned(wanted: str, given: dict | None) -> tuple[str, dict]:
     """Resolve the backend and its platform: this machine's, unless one is given because the jobs run elsewhere.
 
-    Raises BackendError when the wanted backend cannot run here, or a platform is given for no backend in particular.
+    `auto` is the first backend that can run here, the last of ORDER where none can. Raises BackendError when a platform
+    is given for no backend in particular.
     """
-    if given is None:
-        backend = choose(wanted)
-        return backend, platform(backend)
-    if wanted == "auto":
+    if given is not None and wanted == "auto":
         raise BackendError("platform: is given, but for which backend? name it, as describe_platform.py prints both")
-    return wanted, given
+    if wanted == "auto":
+        wanted = next((name for name in ORDER if obstacle(name) is None), ORDER[-1])
+    return wanted, platform(wanted) if given is None else given
 
 
-def check_torch(backend: str) -> None:
+def check_usable(wanted: str, chosen: str) -> list[str]:
+    """Return why backends before the chosen one are not used; BackendError with all reasons if it cannot run here."""
+    tried = ORDER[: ORDER.index(chosen) + 1] if wanted == "auto" else (chosen,)
+    reasons = {name: obstacle(name) for name in tried}
+    if reasons[chosen]:
+        raise BackendError(f"backend: {wanted} cannot run here: {'; '.join(filter(None, reasons.values()))}")
+    return [f"{name} is not used: {why_not}" for name, why_not in reasons.items() if why_not]
+
+
+def check_torch(name: str) -> None:
     """Refuse a PyTorch for CPUs beside TensorRT: its columns would hold another device's figures."""
-    try:
-        installed = version("torch")
-    except PackageNotFoundError:  # the jobs that need it will say so
-        return
-    if backend == "tensorrt" and installed.endswith("+cpu"):
+    installed = environment.installed("torch")  # without any the jobs that need it will say so
+    if name == "tensorrt" and installed and installed.endswith("+cpu"):
         raise BackendError(
             f"torch {installed} is for CPUs only; install a GPU's environment (envs/), or set torch: false"
         )
@@ -86,11 +109,11 @@ def check_torch(backend: str) -> None:
 def demand(expected: dict, here: dict) -> None:
     """Refuse to build on another platform than was planned for; another driver is none.
 
-    Raises BackendError with the key that differs.
+    What the plan did not know is not demanded. Raises BackendError with the key that differs.
     """
     for key in BINDING:
-        if expected.get(key) != here.get(key):
+        if expected.get(key) not in (None, here.get(key)):
             raise BackendError(
-                f"planned for {key} {expected.get(key)}, but this node has {here.get(key)}; choose nodes by gpu_model "
+                f"planned for {key} {expected[key]}, but this node has {here.get(key)}; choose nodes by gpu_model "
                 "in the profile, or set platform in the config"
             )

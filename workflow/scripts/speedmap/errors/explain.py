@@ -1,32 +1,11 @@
 """Turn whatever ends a job into one line that a person can act on."""
 
 import re
-import sys
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from speedmap.errors import UserError, known
 
 KILLED = re.compile(r"\.(\w+)\.py' (died with <Signals\.\w+: \d+>)")  # as Snakemake's log says it
 LONGEST = 300  # characters of a foreign message; the log has it in full
-
-
-@contextmanager
-def job(log: str) -> Iterator[None]:
-    """Run a job: what goes wrong is written to its log in full and to the terminal in one line, exit code 1."""
-    path = Path(log)
-    path.unlink(missing_ok=True)  # what an earlier attempt said is no longer true
-    try:
-        yield
-    except Exception as error:
-        explained = explain(error)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        meant = isinstance(error, UserError) and error.__cause__ is None  # for users, who need no more
-        path.write_text(f"{explained}\n" if meant else f"{traceback.format_exc()}\n{explained}\n")
-        print(explained, file=sys.stderr, flush=True)
-        raise SystemExit(1) from None
 
 
 def explain(error: BaseException) -> str:

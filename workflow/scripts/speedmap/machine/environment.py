@@ -40,15 +40,23 @@ def _siblings(cpu: int) -> str:
     return path.read_text().strip() if path.exists() else str(cpu)
 
 
+def cpu_platform(package: str) -> dict[str, str | None]:
+    """Return what an engine of a package that runs on the CPU depends on: the processor and the package's version."""
+    return {"device": cpu_name(), package: installed(package)}
+
+
+def installed(package: str) -> str | None:
+    """Return the version of a package, None when it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
 def versions() -> dict[str, str]:
-    """Give the versions of Python and of the packages that a figure can depend on."""
-    found = {"python": python_platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    """Return the versions of Python and of the packages that a figure can depend on."""
+    known = {package: installed(package) for package in PACKAGES}
+    return {"python": python_platform.python_version(), **{name: text for name, text in known.items() if text}}
 
 
 def commit() -> dict:

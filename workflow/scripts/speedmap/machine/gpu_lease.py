@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from speedmap.machine.nvml import NoGpu, visible
@@ -25,14 +24,15 @@ Place = dict[str, Any]  # of a GPU: index, uuid
 
 
 @contextmanager
-def lease(module: ModuleType, alone: bool, folder: Path = FOLDER) -> Iterator[dict]:
+def lease(on_gpu: bool, alone: bool, folder: Path = FOLDER) -> Iterator[dict]:
     """Hold a GPU for as long as the block runs, and let this process see no other; wait for one if it must.
 
-    module: the engine's. alone: no other lease on the GPU, whoever holds it; else the GPU that the fewest jobs share.
+    on_gpu: whether the engine runs on one. alone: no other lease on the GPU, whoever holds it; else the GPU that the
+    fewest jobs share.
     Yields what a record says of a run: `gpu` (index and uuid, None where the engine runs on none), `start`, and at the
     end `end`.
     """
-    places = candidates() if module.ON_GPU else []
+    places = candidates() if on_gpu else []
     with _held(places, alone, folder) if places else nullcontext() as place:
         run = {"gpu": place, "start": now()}
         try:

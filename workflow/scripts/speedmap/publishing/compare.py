@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from speedmap.accuracy import paired_difference
 from speedmap.errors import UserError
+from speedmap.publishing.folders import device
 from speedmap.results.cell_result import CellResult
 
 REGRESSED, IMPROVED, NOISE, MISSING, NEW = "regressed", "improved", "within noise", "missing", "new"
@@ -56,11 +57,6 @@ MUST_MATCH: dict[str, Callable[[dict], object]] = {
     "input size": lambda record: record.get("imgsz"),
     "data set": lambda record: record["dataset"]["sha256"],
 }
-
-
-def device(platform: dict) -> str:
-    """Name what an engine runs on: the GPU, else the processor."""
-    return platform.get("gpu") or platform["device"]
 
 
 def _setting(record: dict) -> dict:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from speedmap.publishing import publish
+from speedmap.publishing import folders
 from speedmap.reporting.markdown_table import table
-from speedmap.results.cell_result import CellResult, gather
+from speedmap.results.cell_result import NAMES, CellResult, gather
 
 PRECISIONS = ("fp16", "int8")
 ORDER = ("device", "backend", "version")  # of the rows
@@ -30,7 +30,7 @@ NOTE = (
 
 def entries(root: Path) -> list[dict]:
     """List the published folders below `root` by device, backend and version, each model as in its own table."""
-    found = sorted(publish.manifests(root).items(), key=lambda item: [item[1][key] for key in ORDER])
+    found = sorted(folders.manifests(root).items(), key=lambda item: [item[1][key] for key in ORDER])
     return [line for folder, facts in found for line in _lines(folder, facts)]
 
 
@@ -50,9 +50,9 @@ def _text(name: str, value: str | float | None) -> str:
 
 
 def _lines(folder: Path, facts: dict) -> list[dict]:
-    rows = gather(publish.recorded(folder), folder)
+    rows = gather(folders.recorded(folder), folder)
     return [
-        {"Device": facts["device"], "Backend": publish.title(facts), "Model": model,
+        {"Device": facts["device"], "Backend": title(facts), "Model": model,
          **figures(rows, facts["backend"], model), "Data": _data(rows), "Date": facts["published"][:10],
          "Folder": folder.name}
         for model in dict.fromkeys(row.cell.model for row in rows)
@@ -82,3 +82,8 @@ def _data(rows: list[CellResult]) -> str:
 
 
 FIGURES = {"ms": _speed, "mAP": _map}
+
+
+def title(facts: dict) -> str:
+    """Name a backend and its version."""
+    return f"{NAMES.get(facts['backend'], facts['backend'])} {facts['version']}"

@@ -1,42 +1,16 @@
 """Published results: one folder a device and backend version, committed, and the index of all of them."""
 
-import json
-import re
 import shutil
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 from speedmap import storage
-from speedmap.errors import UserError
-from speedmap.publishing.compare import device
+from speedmap.publishing.folders import MANIFEST, PublishError
 from speedmap.results import records
-from speedmap.results.cell_result import NAMES, CellResult, gather
+from speedmap.results.cell_result import CellResult, gather
 
-ROOT = Path("results/published")
-MANIFEST = "published.json"
 OWNED = ("table.*", "dataset.json", "environment.json", "calibration/*.json", "torch/**/*.json", "{backend}/**/*.json")
-USUAL = re.compile(r"NVIDIA|GeForce|\d+GB|HBM\w+")  # words in a device's name that its folder does without
-
-
-class PublishError(UserError):
-    """Results that should not be published, or a baseline that is not there; the message names the remedy."""
-
-
-def folder(backend: str, platform: dict) -> str:
-    """Name the folder of a device and a release, such as `h100-tensorrt10.3`; its manifest has both in full."""
-    facts = identity(backend, platform)
-    device = " ".join(word for word in facts["device"].split() if not USUAL.fullmatch(word))
-    return f"{_slug(device)}-{backend}{'.'.join(facts['version'].split('.')[:2])}"
-
-
-def identity(backend: str, platform: dict) -> dict[str, str]:
-    """Say what a published folder is about."""
-    return {"device": device(platform), "backend": backend, "version": platform.get(backend, "")}
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-")
 
 
 def objections(rows: list[CellResult]) -> list[str]:
@@ -96,34 +70,3 @@ def _copy(source: Path, target: Path) -> None:
         records.write(target, {**content, "images": len(content["images"]), "calibration": len(content["calibration"])})
     else:
         shutil.copyfile(source, target)
-
-
-def baseline(wanted: str | None, backend: str, platform: dict) -> Path:
-    """Find the folder to compare with: the wanted one, else the newest of this device and backend."""
-    if wanted:
-        if not Path(wanted, MANIFEST).is_file():
-            raise PublishError(f"baseline: {wanted} holds no published results; name a folder below {ROOT}")
-        return Path(wanted)
-    here = {"device": device(platform), "backend": backend}  # of any version
-    fitting = [path for path, facts in manifests().items() if facts.items() >= here.items()]
-    if not fitting:
-        raise PublishError(
-            f"nothing is published for {here['device']} yet; publish a run, or set baseline in the config"
-        )
-    return fitting[-1]
-
-
-def manifests(root: Path = ROOT) -> dict[Path, dict]:
-    """Read what was published, the newest last; by folder."""
-    found = {path.parent: json.loads(path.read_text()) for path in root.glob(f"*/{MANIFEST}")}
-    return dict(sorted(found.items(), key=lambda item: item[1]["published"]))
-
-
-def recorded(source: Path) -> list[str]:
-    """List the speed and accuracy records of a published folder, in the order in which its cells stood."""
-    return [str(source / Path(path).relative_to("results")) for path in records.read(source / MANIFEST)["records"]]
-
-
-def title(facts: dict) -> str:
-    """Name a backend and its version."""
-    return f"{NAMES.get(facts['backend'], facts['backend'])} {facts['version']}"

@@ -1,6 +1,5 @@
 """A cell of the matrix: one model in one precision and input shape on one backend."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 FOLDER = "results/{backend}/{model}-{precision}-{shape}"  # the one grammar of paths; rules, table and records share it
@@ -16,9 +15,9 @@ class Cell:
     shape: str
 
     @classmethod
-    def of(cls, backend: str, wildcards: Mapping[str, str]) -> "Cell":
+    def of(cls, wildcards: object) -> "Cell":
         """Take a cell from a job's wildcards, whatever others there are."""
-        return cls(backend, *(wildcards[axis] for axis in ("model", "precision", "shape")))
+        return cls(wildcards.backend, wildcards.model, wildcards.precision, wildcards.shape)
 
     @property
     def name(self) -> str:

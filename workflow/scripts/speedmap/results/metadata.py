@@ -4,7 +4,6 @@ import hashlib
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from types import ModuleType
 
 from speedmap import storage
 from speedmap.errors import UserError
@@ -38,14 +37,14 @@ def built(engine: Path, record: Path) -> dict:
     return described
 
 
-def complete(measured: dict, cell: Cell, module: ModuleType, built: dict, protocol: dict, code: str) -> dict:
+def complete(measured: dict, cell: Cell, platform: dict, built: dict, protocol: dict, code: str) -> dict:
     """Add to what was measured the cell, the protocol, the environment and the artefact it was measured on.
 
-    built: the record beside the engine. code: fingerprint of the code that measured.
+    platform: the backend's. built: the record beside the engine. code: fingerprint of the code that measured.
     """
     artefact = {key: built[key] for key in ("engine_sha256", "onnx_sha256", "weights_sha256") if built.get(key)}
     identity = {"cell": asdict(cell), "protocol": protocol, "artefact": artefact, "measured": _now()}
-    return {**identity, "environment": {**environment.capture(module.platform()), "code": code}, **measured}
+    return {**identity, "environment": {**environment.capture(platform), "code": code}, **measured}
 
 
 def _now() -> str:

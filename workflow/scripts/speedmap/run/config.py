@@ -19,12 +19,12 @@ class ConfigError(UserError):
 
 
 def replacing(given: dict) -> dict:
-    """Pick what an overlay replaces as a whole, never mixed with the default's: models, data set and INT8 settings.
+    """Return what an overlay replaces as a whole: models, data set, and the settings of INT8 and of timing.
 
     Those of the default are the sample's: another data set has none of them.
     """
-    whole = {key: given[key] for key in ("models", "dataset", "int8") if key in given}
-    return {"int8": {}, **whole} if "dataset" in given else whole
+    whole = {key: given[key] for key in ("models", "dataset", "int8", "speed") if key in given}
+    return {"int8": {}, "speed": {}, **whole} if "dataset" in given else whole
 
 
 def check(config: dict, files: list[str]) -> None:
@@ -87,11 +87,11 @@ def _check_dataset(config: dict) -> None:
             raise ConfigError(f"dataset.{key}: {path} is not there; correct the path")
 
 
-def check_method(method: str, platform: dict) -> None:
+def check_method(method: str, backend: str, platform: dict) -> None:
     """Refuse implicit INT8 where no calibrator is: from TensorRT 11 on, and in other backends."""
-    version = platform.get("tensorrt", "")
-    if method == "explicit" or (version and int(version.split(".")[0]) < NO_CALIBRATOR):
-        return
+    version = platform.get("tensorrt")
+    if method == "explicit" or (backend == "tensorrt" and (not version or int(version.split(".")[0]) < NO_CALIBRATOR)):
+        return  # what is not known here, the job is told
     why = "only TensorRT 8.6 and 10 calibrate while they build"
     if version:
         why = f"TensorRT {NO_CALIBRATOR} has removed its calibrators (this is {version})"

@@ -4,42 +4,35 @@ from dataclasses import replace
 from pathlib import Path
 
 from speedmap import storage
-from speedmap.reporting import table
+from speedmap.reporting.table import render
 from speedmap.results import records, schema
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import CellResult, gather
 
+PARTIAL = "Not complete, since the run failed: the same command goes on, and makes this table again."
+DATASET = "results/dataset.json"
+MARK = "error: "  # begins the line that a failed job leaves
 
-def write(
-    cells: list[Cell],
-    paths: list[str],
-    missing: dict[str, list[str]],
-    dataset: str,
-    config: dict,
-    backend: str,
-    out: str,
-    csv: str,
-) -> None:
-    """Write table.md from the records that a failed run has made or found up to date; other cells show the reason.
 
-    missing: files that it should have made and has not, with the logs behind them. The old table.md and table.csv go in
-    any case: they are of other records, maybe of another config.
+def write(cells: list[Cell], missing: dict[str, list[str]], config: dict, backend: str, table: Path) -> None:
+    """Tabulate what a failed run has made or found up to date; other cells show the reason. Nothing without a figure.
+
+    missing: files that it should have made and has not, with the logs behind them. config: of the experiment.
     """
-    for old in (out, csv):
-        Path(old).unlink(missing_ok=True)
-    if dataset in missing:
+    if DATASET in missing:
         return
-    data = records.read(Path(dataset))
+    data = records.read(Path(DATASET))
+    paths = [f"{cell.folder}/{path}" for cell in cells for path in sorted(_recorded(cell))]
     rows = gather([path for path in paths if path not in missing and schema.sound(path, data)])
     found = {row.cell: row for row in rows if row.speed or row.accuracy}
     if found:
         rows = [explained(found.get(cell, CellResult(cell, None, None, None)), missing) for cell in cells]
-        with storage.atomic(Path(out)) as temporary:
-            temporary.write_text(f"{PARTIAL}\n\n{table.render(rows, config, data, backend)}")
+        with storage.atomic(table) as temporary:
+            temporary.write_text(f"{PARTIAL}\n\n{render(rows, config, data, backend)}")
 
 
-PARTIAL = "Not complete, since the run failed: the same command goes on, and makes this table again."
-MARK = "error: "  # begins the line that a failed job leaves
+def _recorded(cell: Cell) -> list[str]:
+    return [path.name for path in Path(cell.folder).glob("*.json") if path.name.startswith(("speed.", "accuracy."))]
 
 
 def unmade(dag) -> dict[str, list[str]]:
@@ -77,19 +70,3 @@ def _error(log: Path) -> str:
     """Read the message of a job that failed, empty if it did not."""
     last = log.read_text(errors="replace").rstrip().rpartition("\n")[2] if log.is_file() else ""
     return last.removeprefix(MARK) if last.startswith(MARK) else ""
-
-
-def forget_reasons(dag) -> None:
-    """Delete the logs of the jobs that are to run, as Snakemake does when each begins: they are of earlier runs.
-
-    dag: Snakemake's.
-    """
-    for job in dag.needrun_jobs():
-        for log in job.log:
-            Path(log).unlink(missing_ok=True)
-
-
-def forget_partial(table: Path) -> None:
-    """Delete the table of a run that failed, since Snakemake would take it for what the rule has made, and be done."""
-    if table.exists() and table.read_text(errors="replace").startswith(PARTIAL):
-        table.unlink()

@@ -2,36 +2,53 @@
 
 import fcntl
 import re
-import shutil
 import signal
+import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-ORPHAN = re.compile(r"\..+\.\d+\.part")  # what records.atomic was about to rename
+from speedmap.errors import UserError
+
+NAME = "alive"  # of the file in Snakemake's folder that is locked
+HELD: list[IO] = []  # open, and so locked, until this process ends
+ORPHAN = re.compile(r"\..+\.\d+\.part")  # what storage.atomic was about to rename
 
 
-def take_over(state: Path, results: Path, main: bool) -> IO | None:
-    """Share the lock of a working directory, having cleaned up if nobody else had it; keep the file open for good.
+class LockError(UserError):
+    """A working directory that another run holds; the message says what to do."""
 
-    The system frees this lock when a process dies, however it dies. Snakemake's own locks outlive a killed run, so
-    nobody alive means that they, and half-written files, are nobody's. state: Snakemake's folder. main: whether this is
-    the process that plans; its jobs, maybe on other hosts, only hold the lock. Returns None where the file system has
-    no such locks, or the folder is another user's: Snakemake then refuses to go on, and says how.
+
+def take(state: Path, results: Path) -> None:
+    """Take the lock of a working directory for as long as this process lives, and clean up what a dead run left.
+
+    The system frees this lock when a process dies, however it dies; the run's jobs share it. Nobody alive thus means
+    that half-written files are nobody's. Where the file system has no such locks that is said, and the run goes on.
+    state: Snakemake's folder. Raises LockError when another run, or a job of one, lives, or the folder is not writable.
     """
     try:
-        state.mkdir(exist_ok=True)
-        file = (state / "alive").open("a")
-    except OSError:
-        return None
+        file = (state / NAME).open("a")
+    except OSError as error:
+        raise LockError(f"{state / NAME}: cannot be written ({error.strerror}); run as its owner") from error
     try:
-        if main and _alone(file):
-            shutil.rmtree(state / "locks", ignore_errors=True)
-            _remove_orphans(results)
-        fcntl.flock(file, fcntl.LOCK_SH)  # may let go for a moment, in which this process has locked nothing yet
-    except OSError:
-        return file.close()
-    return file
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _remove_orphans(results)
+        fcntl.flock(file, fcntl.LOCK_SH)  # may let go for a moment, in which this process has begun nothing yet
+        HELD.append(file)
+    except BlockingIOError as error:
+        raise LockError(f"{Path.cwd()}: another run, or a job of one, works here; wait for it, or end it") from error
+    except OSError as error:
+        print(f"{Path.cwd()}: no locks on this file system ({error.strerror}); let no other run work here",
+              file=sys.stderr)  # fmt: skip
+
+
+def share(state: Path) -> None:
+    """Let a job hold its run's lock, too, so that no other run begins before it ends, whatever becomes of its own."""
+    with suppress(OSError):
+        file = (state / NAME).open("a")
+        fcntl.flock(file, fcntl.LOCK_SH)
+        HELD.append(file)
 
 
 def terminate_without_deadlock() -> None:
@@ -42,14 +59,6 @@ def terminate_without_deadlock() -> None:
     handler = signal.getsignal(signal.SIGTERM)
     if callable(handler):
         signal.signal(signal.SIGTERM, lambda *given: threading.Thread(target=handler, args=given).start())
-
-
-def _alone(file: IO) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _remove_orphans(results: Path) -> None:

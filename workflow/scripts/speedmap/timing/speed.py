@@ -6,12 +6,11 @@ from collections import defaultdict
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from statistics import median
-from types import ModuleType
 
 import numpy as np
 
 from speedmap.dataset import images, letterbox
-from speedmap.engines.interface import Session
+from speedmap.engines.interface import Backend, Session
 from speedmap.errors import UserError
 from speedmap.machine.monitor import watch
 from speedmap.model import postprocess
@@ -29,7 +28,7 @@ class Unstable(UserError):
 
 
 def measure(
-    module: ModuleType, cell: Cell, engine: Path, data: dict, imgsz: int, protocol: dict, audit: dict | None
+    backend: Backend, cell: Cell, engine: Path, data: dict, imgsz: int, protocol: dict, audit: dict | None
 ) -> dict:
     """Time an engine over the data set's mix of shapes, and the phases around it, the machine watched meanwhile.
 
@@ -38,8 +37,8 @@ def measure(
     dynamic = cell.shape == "dynamic"
     order = sequence(data["images"], imgsz, dynamic)
     timing = Protocol(protocol["warmup_s"], protocol["min_s"], protocol["min_samples"])
-    with module.Session(engine, cell) as session:
-        watched = watch(module.ON_GPU)
+    with backend.session(engine, cell) as session:
+        watched = watch(backend.on_gpu)
         measured = time_engine(session, order, imgsz, dynamic, timing, watched)
         files = [file for _, file in order]
         phases = time_phases(session, files, imgsz, dynamic, protocol["conf"], protocol["iou"])
@@ -47,7 +46,7 @@ def measure(
     return {
         **measured,
         "phases": phases,
-        "alternatives": _alternatives(module, cell, engine, order, imgsz, timing),
+        "alternatives": _alternatives(backend, cell, engine, order, imgsz, timing),
         "imgsz": imgsz,
         "dataset": describe(data),
         "session": facts,
@@ -58,11 +57,11 @@ def measure(
 
 
 def _alternatives(
-    module: ModuleType, cell: Cell, engine: Path, order: list[tuple[str, str]], imgsz: int, timing: Protocol
+    backend: Backend, cell: Cell, engine: Path, order: list[tuple[str, str]], imgsz: int, timing: Protocol
 ) -> dict[str, dict]:
-    """Time an engine in the other ways that its module knows; the summary of each by name."""
+    """Time an engine in the other ways that its backend knows; the summary of each by name."""
     found = {}
-    for name, opened in getattr(module, "alternatives", dict)().items():
+    for name, opened in backend.alternatives().items():
         with opened(engine, cell) as session:
             found[name] = time_engine(session, order, imgsz, cell.shape == "dynamic", timing, nullcontext())["summary"]
     return found

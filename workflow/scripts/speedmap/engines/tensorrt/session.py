@@ -1,4 +1,4 @@
-"""TensorRT on a GPU: build, run and audit, as every engine module offers it."""
+"""A TensorRT engine on a GPU: its contexts, CUDA graphs and memory."""
 
 import logging
 import math
@@ -10,30 +10,23 @@ from typing import Any
 import numpy as np
 
 from speedmap.dataset.letterbox import STRIDE
-from speedmap.engines.tensorrt import inspector
-from speedmap.engines.tensorrt.builder import build
 from speedmap.engines.tensorrt.cuda import CudaError, Stream
 from speedmap.engines.tensorrt.engine_file import (
     Shape,
     check_types,
     deserialize,
     fits,
-    inspected,
     memory_size,
     new_context,
     output_shape,
     profile,
     released,
 )
-from speedmap.engines.tensorrt.library import EngineError, explain, library, logger, platform, usable
-from speedmap.graph import multiply_adds
+from speedmap.engines.tensorrt.library import EngineError, explain, library, logger, platform
 from speedmap.graph.detector_graph import INPUT, OUTPUT
 from speedmap.results.cell import Cell
 
-__all__ = ["ON_GPU", "EngineError", "Session", "audit", "build", "platform", "usable"]
-
 log = logging.getLogger(__name__)
-ON_GPU = True
 
 
 @dataclass
@@ -195,15 +188,3 @@ class Session:
             return None
         graphs["captured"] += 1
         return graph
-
-
-def audit(engine: Path, onnx: Path, imgsz: int) -> dict:
-    """Read off the engine inspector in which precision each convolution runs.
-
-    Gives `shares` of the multiply-adds by precision, and `layers` {ONNX node: precision}.
-    """
-    with Stream(), released():
-        text = inspected(engine, platform())
-    operations = multiply_adds.count(onnx, imgsz)
-    layers = inspector.precisions(inspector.parse(text), operations)
-    return {"shares": multiply_adds.shares(operations, layers), "layers": layers}

@@ -1,0 +1,115 @@
+"""Inputs and parameters that depend on a job's wildcards, and the hashes of what Snakemake does not watch."""
+
+from speedmap.publishing import folders
+from speedmap.run.fingerprint import contents, fingerprint_of, stamp
+
+
+def fingerprint(script):
+    """Hash an adapter and all of the library that it imports, since Snakemake watches the script's own file only."""
+    return fingerprint_of(SCRIPTS, script)
+
+
+def fingerprint_with_backend(script):
+    """Return a function that hashes the backend of a cell, too."""
+
+    def of_cell(wildcards):
+        return fingerprint_of(SCRIPTS, script, registry.module(wildcards.backend))
+
+    return of_cell
+
+
+# fetch.smk
+
+
+def download_of(wildcards):
+    return SOURCES[wildcards.path]
+
+
+def archive_of(wildcards):
+    return SOURCES[wildcards.path]["archive"]
+
+
+# build.smk
+
+
+def folder_of(part):
+    """Return a folder of images; of the user's own, the stamp tells what its time does not."""
+    path = config["dataset"][part]
+    return path if part in config["dataset"].get("sources", {}) else ancient(path)
+
+
+def stamp_of_images(wildcards):
+    return stamp(config["dataset"]["images"]), contents(config["dataset"]["calibration"])
+
+
+def weights_of(wildcards):
+    weights = source_of_weights(wildcards)
+    return [] if weights == "random" else weights
+
+
+def source_of_weights(wildcards):
+    return config["models"][wildcards.model]["weights"]
+
+
+def calibration_of(wildcards):
+    """Return what INT8 is typed from besides the graph; nothing where TensorRT finds ranges itself."""
+    if IMPLICIT:
+        return {}
+    return {
+        "statistics": "results/calibration/{model}.npz",
+        "choice": "results/calibration/{model}-{backend}.json",
+    }
+
+
+def target_of_int8(wildcards):
+    """Return what INT8 is typed for: processor and backend, but not a GPU's name or driver."""
+    return {key: value for key, value in PLATFORM.items() if key not in ("gpu", "driver", "cuda_driver")}
+
+
+def options_of_build(wildcards):
+    """Return the backend's options, and for an engine that is to be calibrated while it is built, on what.
+
+    A further build times its kernels anew: with the timings of the first it would choose what that one chose.
+    """
+    options = config.get(wildcards.backend, {})
+    if wildcards.build and "timing_cache" in options:
+        options = options | {"timing_cache": False}
+    if not IMPLICIT or wildcards.precision != "int8":
+        return options
+    return options | {"implicit": {"dataset": "results/dataset.json", "images": config["int8"]["images"]}}
+
+
+# measure.smk
+
+
+def engine_files(wildcards):
+    """Return the engine of a cell and what is known of it; torch runs the weights themselves."""
+    if wildcards.backend == "torch":
+        return {"engine": "results/weights/{model}.safetensors", "record": "results/weights/{model}.json"}
+    cell, build = "results/{backend}/{model}-{precision}-{shape}", wildcards.get("build", "")
+    files = {"engine": f"{cell}/engine{build}", "record": f"{cell}/engine{build}.json"}
+    return files | ({"verification": f"{cell}/verify{build}.json"} if "build" in wildcards.keys() else {})
+
+
+def platform_of(wildcards):
+    """Return what a figure depends on besides the engine: for torch the device without the backend's version."""
+    return {key: value for key, value in PLATFORM.items() if wildcards.backend != "torch" or key != BACKEND}
+
+
+def number_of_attempt(wildcards, attempt):
+    """Tell a job whether it is a retry: an unstable measurement is taken once more, a second time it is kept."""
+    return attempt
+
+
+# publish.smk
+
+
+def baseline_folder(wildcards):
+    try:
+        return str(folders.baseline(config["baseline"], BACKEND, PLATFORM))
+    except UserError as error:
+        raise WorkflowError(str(error))
+
+
+def baseline_records(wildcards):
+    return folders.recorded(Path(baseline_folder(wildcards)))

@@ -1,0 +1,77 @@
+"""From records to what people read."""
+
+CELLS = settings.cells(config)
+BUILDS = settings.builds(config)
+SPEED = collect("results/{backend}/{cell}/speed{build}.json", backend=BACKEND, cell=CELLS, build=BUILDS)
+ACCURACY = collect("results/{backend}/{cell}/accuracy.json", backend=BACKEND, cell=settings.with_accuracy(config))
+TORCH = collect("results/torch/{model}-fp16-dynamic/speed.json", model=config["models"]) + collect(
+    "results/torch/{model}-fp32-dynamic/accuracy.json", model=settings.trained(config)
+)
+RECORDS = SPEED + ACCURACY + (TORCH if config["torch"] else [])
+ENGINES = collect("results/{backend}/{cell}/engine{build}.json", backend=BACKEND, cell=CELLS, build=BUILDS)
+CHOICES = collect("results/calibration/{model}-{backend}.json", model=config["models"], backend=BACKEND)
+SENSITIVITY = CHOICES if "int8" in config["precisions"] and not IMPLICIT else []
+
+
+rule render_table:
+    input:
+        records=RECORDS,
+        engines=ENGINES,
+        dataset="results/dataset.json",
+    output:
+        table="results/table.md",
+        csv="results/table.csv",
+        environment="results/environment.json",
+    log:
+        "logs/render_table.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        backend=BACKEND,
+        config=CONFIG,
+        code=fingerprint("render_table"),
+    script:
+        "../scripts/render_table.py"
+
+
+rule draw_pareto:
+    input:
+        records=RECORDS,
+        engines=ENGINES,
+    output:
+        "results/pareto.svg",
+    log:
+        "logs/draw_pareto.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        code=fingerprint("draw_pareto"),
+    script:
+        "../scripts/draw_pareto.py"
+
+
+rule render_report:
+    input:
+        records=RECORDS,
+        engines=ENGINES,
+        graphs=collect("results/onnx/{model}-static.onnx", model=config["models"]),
+        sensitivity=SENSITIVITY,
+        table="results/table.md",
+        environment="results/environment.json",
+        peaks="results/peaks.json",
+        template=workflow.source_path("../report/report.html.j2"),
+    output:
+        "results/report.html",
+    log:
+        "logs/render_report.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        models=list(config["models"]),
+        imgsz=config["imgsz"],
+        code=fingerprint("render_report"),
+    script:
+        "../scripts/render_report.py"

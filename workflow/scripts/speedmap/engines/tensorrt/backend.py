@@ -1,0 +1,34 @@
+"""TensorRT on a GPU, as one of the backends."""
+
+from pathlib import Path
+
+from speedmap.engines.interface import Backend
+from speedmap.engines.tensorrt import builder, inspector, library
+from speedmap.engines.tensorrt.cuda import Stream
+from speedmap.engines.tensorrt.engine_file import inspected, released
+from speedmap.engines.tensorrt.session import Session
+from speedmap.graph import multiply_adds
+from speedmap.results.cell import Cell
+
+
+class TensorRT(Backend):
+    """TensorRT 8.6, 10 or 11 on the first visible GPU."""
+
+    on_gpu = True
+
+    def platform(self) -> dict:
+        return library.platform()
+
+    def build(self, onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: bool, options: dict) -> dict:
+        return builder.build(onnx, engine, opt, imgsz, dynamic, options)
+
+    def session(self, engine: Path, cell: Cell) -> Session:
+        return Session(engine, cell)
+
+    def audit(self, engine: Path, onnx: Path, imgsz: int) -> dict:
+        """Read off the engine inspector in which precision each convolution runs."""
+        with Stream(), released():
+            text = inspected(engine, library.platform())
+        operations = multiply_adds.count(onnx, imgsz)
+        layers = inspector.precisions(inspector.parse(text), operations)
+        return {"shares": multiply_adds.shares(operations, layers), "layers": layers}

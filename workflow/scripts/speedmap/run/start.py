@@ -1,0 +1,49 @@
+"""What a run does when it starts and when it ends."""
+
+import sys
+from pathlib import Path
+
+from speedmap.engines import registry
+from speedmap.errors import explain
+from speedmap.machine import gpu_lease
+from speedmap.run import config as settings
+from speedmap.run import workdir_lock
+
+PARTIAL = Path("results/table.partial.md")
+
+
+def begin(config: dict, backend: str | None, dag) -> None:
+    """Refuse to run beside another run or without the backend, and take away what a dead run left.
+
+    backend: None where jobs run in other environments or on other machines. dag: Snakemake's. Raises UserError.
+    """
+    workdir_lock.take(Path(".snakemake"), Path("results"))
+    workdir_lock.terminate_without_deadlock()
+    forget_partial_table()
+    for job in dag.needrun_jobs():  # what the logs of an earlier run say is no longer true
+        for log in job.log:
+            Path(log).unlink(missing_ok=True)
+    if backend:
+        remarks = registry.check_usable(config["backend"], backend)
+        if config["torch"]:
+            registry.check_torch(backend)
+        if backend == "tensorrt":
+            remarks.append(gpu_lease.left_out())
+        print(*filter(None, remarks), sep="\n", end="", file=sys.stderr)
+
+
+def forget_partial_table() -> None:
+    """Delete the table of a run that failed."""
+    PARTIAL.unlink(missing_ok=True)
+
+
+def fail(config: dict, backend: str, dag, logs: list[str]) -> None:
+    """Tabulate what a failed run has, and explain the jobs that were killed and could not explain themselves."""
+    from speedmap.run import failed_run  # needs what a plan does not
+
+    missing = failed_run.unmade(dag)
+    if "results/table.md" in missing:
+        cells, experiment = settings.planned(config, backend), settings.experiment(config)
+        failed_run.write(cells, missing, experiment, backend, PARTIAL)
+    for log in logs:
+        print(*explain.killed(Path(log).read_text(errors="replace")), sep="\n", file=sys.stderr)
