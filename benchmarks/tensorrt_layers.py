@@ -2,8 +2,9 @@
 
     python benchmarks/tensorrt_layers.py results/tensorrt/yolov5s-int8-static/engine
 
-Prints the layers of each kind, their number and the sum of their median times. TensorRT waits after each layer when it
-is profiled, so the sum is well above the engine's own time: compare kinds and engines, not milliseconds with the table.
+Prints the layers of each kind, their number and the sum of their median times, the lint, and the slowest layers.
+TensorRT waits after each layer when it is profiled, so the sum is well above the engine's own time: compare kinds and
+engines, not milliseconds with the table.
 """
 
 import argparse
@@ -18,12 +19,14 @@ from tabulate import tabulate
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow/scripts"))
 
-from speedmap.engines.tensorrt import inspector
+from speedmap.engines.tensorrt import inspector, lint
 from speedmap.engines.tensorrt import session as trt_session
 from speedmap.engines.tensorrt.cuda import Stream
 from speedmap.engines.tensorrt.engine_file import inspected, released
 from speedmap.engines.tensorrt.library import load, platform
 from speedmap.results.cell import Cell
+
+WIDTH = 100  # characters of a layer's name
 
 
 def main(settings: argparse.Namespace) -> None:
@@ -31,7 +34,11 @@ def main(settings: argparse.Namespace) -> None:
     with Stream(), released():
         layers = inspector.parse(inspected(settings.engine, platform()))
     kinds = {plain(layer["Name"]): layer["LayerType"] for layer in layers}
-    print(tabulate(by_kind(times, kinds), ("kind", "layers", "ms"), "github", floatfmt=".3f"))
+    print(tabulate(by_kind(times, kinds), ("kind", "layers", "ms"), "github", floatfmt=".3f"), end="\n\n")
+    print(", ".join(f"{name} {count}" for name, count in lint.lint(layers).items()), end="\n\n")
+    slowest = sorted(times.items(), key=itemgetter(1), reverse=True)[: settings.slowest]
+    rows = [(name[:WIDTH], kinds.get(name, "unknown"), 1e3 * ms) for name, ms in slowest]
+    print(tabulate(rows, ("layer", "kind", "us"), "github", floatfmt=".1f"))
 
 
 def profiled(engine: Path, count: int) -> dict[str, float]:
@@ -79,4 +86,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("engine", type=Path)
     parser.add_argument("--count", type=int, default=100, help="inferences before the profile and in it")
+    parser.add_argument("--slowest", type=int, default=15, help="layers to list by name")
     main(parser.parse_args())

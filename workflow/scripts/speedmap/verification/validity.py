@@ -12,8 +12,9 @@ SUBSTITUTES = {("openvino", "fp16"): {"fp16", "bf16", "fp32"}}  # what a CPU may
 def verdict(cell: Cell, audit: dict, agreed: dict, random: bool, choice: dict) -> dict:
     """Sum up what was found out about an engine, and why it is invalid if it is.
 
-    audit: `shares` of the multiply-adds by precision, `layers` by name. agreed: with the float32 graph, see `verify`;
-    not judged for random weights, which magnify every rounding. choice: of the layers that stay in float.
+    audit: `shares` of the multiply-adds by precision, `layers` by name, and TensorRT's `lint`. agreed: with the float32
+    graph, see `agreement`; not judged for random weights, which magnify every rounding. choice: of the layers that stay
+    in float.
     """
     shares, precision = audit["shares"], ran(audit["shares"])
     return {
@@ -23,6 +24,7 @@ def verdict(cell: Cell, audit: dict, agreed: dict, random: bool, choice: dict) -
         "agreement": agreed,
         "invalid": invalid(cell.backend, cell.precision, shares, None if random else agreed),
         "remarks": missed(choice),
+        "lint": audit.get("lint", {}),
     }
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from speedmap.engines.interface import Backend
-from speedmap.engines.tensorrt import builder, inspector, library
+from speedmap.engines.tensorrt import builder, inspector, library, lint
 from speedmap.engines.tensorrt.cuda import Stream
 from speedmap.engines.tensorrt.engine_file import inspected, released
 from speedmap.engines.tensorrt.session import Session
@@ -26,9 +26,10 @@ class TensorRT(Backend):
         return Session(engine, cell)
 
     def audit(self, engine: Path, onnx: Path, imgsz: int) -> dict:
-        """Read off the engine inspector in which precision each convolution runs."""
+        """Read off the engine inspector in which precision each convolution runs, and the engine's `lint`."""
         with Stream(), released():
             text = inspected(engine, library.platform())
         operations = multiply_adds.count(onnx, imgsz)
-        layers = inspector.precisions(inspector.parse(text), operations)
-        return {"shares": multiply_adds.shares(operations, layers), "layers": layers}
+        described = inspector.parse(text)
+        layers = inspector.precisions(described, operations)
+        return {"shares": multiply_adds.shares(operations, layers), "layers": layers, "lint": lint.lint(described)}

@@ -52,12 +52,13 @@ def _nodes(layer: dict) -> set[str]:
 def precision(layer: dict) -> str:
     """Name the precision in which a layer multiplies: that of its weights, else of its first input."""
     weights = layer.get("Weights")
-    if isinstance(weights, dict) and (known := _spelled(str(weights.get("Type", "")))) != "unknown":
+    if isinstance(weights, dict) and (known := spelled(str(weights.get("Type", "")))) != "unknown":
         return known
     inputs = [tensor for tensor in layer.get("Inputs", []) if isinstance(tensor, dict)]
     formats = [str(tensor.get("Format/Datatype") or tensor.get("Datatype") or "") for tensor in inputs[:1]]
-    return _spelled(formats[0]) if formats else "unknown"
+    return spelled(formats[0]) if formats else "unknown"
 
 
-def _spelled(text: str) -> str:
+def spelled(text: str) -> str:
+    """Name the type that a format or a type of TensorRT's speaks of, `unknown` where it is none of SPELLINGS."""
     return next((name for name, pattern in SPELLINGS.items() if re.search(pattern, text, re.IGNORECASE)), "unknown")

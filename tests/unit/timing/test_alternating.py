@@ -1,0 +1,87 @@
+import json
+
+import numpy as np
+import pytest
+
+from speedmap.engines import null
+from speedmap.results.cell import Cell
+from speedmap.timing import alternating
+
+
+def session(folder, name, **script):
+    engine = folder / name
+    engine.write_text(json.dumps(script))
+    return null.Session(engine, Cell("null", "m", name, "static"))
+
+
+def test_the_speedup_of_two_engines_lies_in_its_interval(tmp_path):
+    batches = {"64x64": np.zeros((1, 3, 64, 64), np.float32), "64x32": np.zeros((1, 3, 64, 32), np.float32)}
+    slow, fast = (session(tmp_path, name, median_ms=ms, seed=ms) for name, ms in (("fp16", 22), ("int8", 20)))
+    runs = [alternating.runner(each, batches) for each in (slow, fast)]
+    result = alternating.speedup(alternating.alternate(*runs, list(batches), rounds=20, runs=10))
+    assert result["low"] <= result["ratio"] <= result["high"]
+    assert result["ratio"] == pytest.approx(1.1, rel=0.01)
+    assert (result["first_ms"], result["second_ms"]) == pytest.approx((22, 20), rel=0.01)
+    assert result["rounds"] == 20
+
+
+def test_engines_take_turns_in_both_orders_on_the_same_inputs():
+    calls = []
+
+    def first(name):
+        calls.append(("first", name))
+        return 2.0
+
+    def second(name):
+        calls.append(("second", name))
+        return 1.0
+
+    pairs = alternating.alternate(first, second, ["a", "b"], rounds=2, runs=1)
+    assert pairs == [(2.0, 1.0), (2.0, 1.0)]  # and one more that is not counted
+    turns = [name for name, item in calls if item == "a"]
+    assert turns == ["second", "first", "first", "second", "second", "first"]
+    assert [item for _, item in calls] == ["a", "b"] * 6
+
+
+def test_a_drift_that_both_share_does_not_count():
+    drifting = iter(np.linspace(1, 3, 400))
+
+    def run(factor):
+        return lambda name: factor * level[0]
+
+    level = [1.0]
+
+    def slower(name):
+        level[0] = next(drifting)
+        return 1.2 * level[0]
+
+    result = alternating.speedup(alternating.alternate(slower, run(1.0), ["a"], rounds=20, runs=5))
+    assert result["ratio"] == pytest.approx(1.2, rel=0.05)
+
+
+def test_a_difference_beyond_the_noise_is_told_from_none():
+    random = np.random.default_rng(0)
+    same = alternating.speedup([(1 + 0.02 * random.normal(), 1 + 0.02 * random.normal()) for _ in range(40)])
+    faster = alternating.speedup([(1.1 + 0.02 * random.normal(), 1 + 0.02 * random.normal()) for _ in range(40)])
+    assert same["low"] < 1 < same["high"]
+    assert faster["low"] > 1
+
+
+def test_an_input_is_loaded_when_it_changes_only():
+    class Loaded:
+        def __init__(self):
+            self.seen = []
+
+        def load(self, batch):
+            self.seen.append(batch)
+
+        def occupy(self):
+            pass
+
+        def run(self):
+            return 1.0
+
+    engine = Loaded()
+    run = alternating.runner(engine, {"a": 1, "b": 2})
+    assert [run(name) for name in "aabba"] == [1.0] * 5
+    assert engine.seen == [1, 2, 1]

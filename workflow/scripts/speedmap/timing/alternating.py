@@ -1,0 +1,67 @@
+"""How much faster one engine is than another: runs that alternate between the two in one process.
+
+An engine timed twice differs by up to 8% from process to process, for clocks and memory differ; two that take turns
+share both, so that their ratio is known far better than either time.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import cycle
+from statistics import median
+
+import numpy as np
+
+from speedmap.engines.interface import Session
+
+ROUNDS, RUNS = 40, 50  # turns of each engine, runs a turn
+DRAWS, SEED = 2000, 0  # of the bootstrap over rounds
+LEVELS = (2.5, 97.5)  # percent
+
+
+def alternate(
+    first: Callable[[str], float],
+    second: Callable[[str], float],
+    inputs: Sequence[str],
+    rounds: int = ROUNDS,
+    runs: int = RUNS,
+) -> list[tuple[float, float]]:
+    """Let two engines take turns, and which goes first, too; returns the median of each in every round.
+
+    first, second: run an input and return milliseconds. A round goes over the inputs, as often as `runs` asks for at
+    least, the same ones for both; one round before the first is not counted.
+    """
+    count = max(runs, len(inputs))
+    pairs = []
+    for number in range(rounds + 1):
+        order = (first, second) if number % 2 else (second, first)
+        times = {run: median(run(item) for item, _ in zip(cycle(inputs), range(count), strict=False)) for run in order}
+        pairs.append((times[first], times[second]))
+    return pairs[1:]
+
+
+def speedup(pairs: Sequence[tuple[float, float]], draws: int = DRAWS) -> dict:
+    """Say how many times as fast the second engine is: the median ratio of the rounds, with a 95% interval.
+
+    Returns `ratio`, `low`, `high` (bootstrap over rounds), `rounds`, and `first_ms`, `second_ms`, the medians of each.
+    """
+    times = np.asarray(pairs, float)
+    ratios = times[:, 0] / times[:, 1]
+    drawn = np.random.default_rng(SEED).choice(ratios, (draws, len(ratios)))
+    low, high = np.percentile(np.median(drawn, axis=1), LEVELS)
+    first, second = np.median(times, axis=0)
+    return {"ratio": float(np.median(ratios)), "low": float(low), "high": float(high), "rounds": len(ratios),
+            "first_ms": float(first), "second_ms": float(second)}  # fmt: skip
+
+
+def runner(session: Session, batches: dict[str, np.ndarray]) -> Callable[[str], float]:
+    """Make a function that runs one of several inputs in an engine, each loaded anew when it changes."""
+    loaded = ""
+
+    def run(name: str) -> float:
+        nonlocal loaded
+        if name != loaded:
+            session.load(batches[name])
+            loaded = name
+        session.occupy()
+        return session.run()
+
+    return run
