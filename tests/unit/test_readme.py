@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from snakemake.cli import parse_args
 
-TEXT = Path("README.md").read_text().replace("\\\n", " ")
-FOUND = re.findall(r"`(snakemake [^`]*)`", TEXT) + re.findall(r"^    (snakemake .*)$", TEXT, re.MULTILINE)
-COMMANDS = [command for command in FOUND if "profiles/slurm" not in command]  # whose plugin is not installed here
+TEXT = "\n".join(path.read_text() for path in (Path("README.md"), *Path("docs").glob("*.md"))).replace("\\\n", " ")
+COMMANDS = re.findall(r"`(snakemake [^`]*)`", TEXT) + re.findall(r"^    (snakemake .*)$", TEXT, re.MULTILINE)
+COMMANDS = [command for command in COMMANDS if "profiles/slurm" not in command]  # whose plugin is not installed here
 
 
 def test_there_are_commands():
@@ -15,8 +15,15 @@ def test_there_are_commands():
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_asks_for_the_file_that_it_names(command):
+def test_a_command_asks_for_the_file_that_it_names_and_says_on_how_many_cores(command):
     words = shlex.split(command, comments=True)[1:]
     _, given = parse_args(words)
     named = {word for word in words if word == "publish" or word.startswith("results/")}
     assert named == set(given.targets) | set(given.forcerun or ())
+    assert given.cores
+
+
+@pytest.mark.parametrize("page", [Path("README.md"), *Path("docs").glob("*.md")], ids=str)
+def test_links_lead_to_files_that_are_there(page):
+    links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
