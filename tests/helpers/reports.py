@@ -42,7 +42,7 @@ def row(backend="tensorrt", precision="fp16", shape="static", invalid=(), score=
 ROWS = [row(), row(precision="int8", shape="dynamic", score=0.38), row("torch", "fp32", "dynamic")]
 
 
-def rendered(rows=ROWS):
+def rendered(rows=ROWS, bundle=""):
     table = "## Title\n\n|a<br><sup>b|c|\n|---|---|\n|x|1<sup>2</sup>|\n\n1. <script>alert(1)</script>\n"
     template = ROOT / "workflow/report/report.html.j2"
-    return report.render(template, table, rows, {"yolov5s": 10**9}, PEAKS, SENSITIVITY, FACTS)
+    return report.render(template, table, rows, {"yolov5s": 10**9}, PEAKS, SENSITIVITY, FACTS, bundle)

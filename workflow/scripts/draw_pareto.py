@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from speedmap import storage
-from speedmap.reporting import plots
+from speedmap.reporting import charts
 from speedmap.reporting.pareto_points import points
 from speedmap.results.cell_result import gather
 from speedmap.run.job import job
@@ -11,8 +10,9 @@ from speedmap.run.job import job
 
 def draw_pareto(paths: list[str], out: str) -> None:
     """Write results/pareto.svg."""
-    with storage.atomic(Path(out)) as temporary:
-        plots.pareto(points(gather(paths)), temporary)
+    charts.save(
+        charts.pareto(points(gather(paths))), "Latency against mAP: towards the upper left is better", Path(out)
+    )
 
 
 if __name__ == "__main__":

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from speedmap import storage
 from speedmap.publishing import history
-from speedmap.reporting import plots
+from speedmap.reporting import charts
 from speedmap.results.cell_result import gather
 from speedmap.run.job import job
 
@@ -12,8 +11,8 @@ from speedmap.run.job import job
 def record_history(paths: list[str], lines: str, plot: str) -> None:
     """Append to results/history.jsonl, and draw results/history.svg."""
     history.append(Path(lines), gather(paths))
-    with storage.atomic(Path(plot)) as temporary:
-        plots.history(history.read(Path(lines)), temporary)
+    drawn = charts.history(history.read(Path(lines)))
+    charts.save(drawn, "Speed and mAP over time, with their intervals", Path(plot))
 
 
 if __name__ == "__main__":

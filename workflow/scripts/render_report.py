@@ -4,7 +4,7 @@ from pathlib import Path
 
 from speedmap import storage
 from speedmap.graph import multiply_adds
-from speedmap.reporting import report
+from speedmap.reporting import charts, report
 from speedmap.results import records
 from speedmap.results.cell_result import gather
 from speedmap.run.job import job
@@ -26,6 +26,7 @@ def render_report(inputs: dict, models: list[str], imgsz: int, out: str) -> None
         records.read(Path(inputs["peaks"])),
         {name: records.read(path) for name, path in choices.items()},
         records.read(Path(inputs["environment"])),
+        charts.bundle(),
     )
     with storage.atomic(Path(out)) as temporary:
         temporary.write_text(text)

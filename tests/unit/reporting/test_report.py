@@ -1,28 +1,37 @@
 import re
-from xml.etree import ElementTree
+from dataclasses import replace
 
 import pytest
 
-from helpers.reports import PEAKS, ROWS, rendered, row
-from speedmap.reporting import markdown_html, plots, roofline, svg_chart
+from helpers.reports import PEAKS, rendered, row
+from speedmap.reporting import charts, markdown, roofline
 from speedmap.reporting.pareto_points import points
-from speedmap.reporting.svg_chart import Mark, Scale
-from speedmap.reporting.svg_histogram import histogram
 from speedmap.results.cell_result import CellResult
 
 
 def test_the_page_needs_nothing_from_elsewhere():
     text = rendered()
-    assert not re.findall(r"<script|<link[^>]*stylesheet|@import|url\(", text)
+    assert not re.findall(r"<script [^>]*src|<link[^>]*stylesheet|@import|url\(", text)
     assert {
         link for link in re.findall(r'(?:src|href)="([^"]*)"', text) if not link.startswith(("#", "data:"))
     } == set()
+    assert "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:" in text
+
+
+def test_the_page_with_all_that_draws_it_is_small():
+    bundle = charts.bundle()
+    assert "vegaEmbed" in bundle
+    assert "</script" not in bundle  # it would end there
+    assert len(rendered(bundle=bundle).encode()) < 3 * 2**20
 
 
 def test_what_records_say_is_escaped():
-    text = rendered()
+    hostile = row()
+    text = rendered([replace(hostile, cell=replace(hostile.cell, model="</script><script>alert(2)</script>"))])
     assert "CPU &lt;1&gt;" in text
-    assert "&lt;script&gt;" in text
+    assert "&lt;script&gt;alert(1)" in text
+    assert r"\u003c/script\u003e\u003cscript\u003ealert(2)" in text  # within the data of a chart
+    assert not re.search(r"<script>alert", text)
 
 
 def test_the_page_shows_every_part():
@@ -34,6 +43,15 @@ def test_the_page_shows_every_part():
     assert "<td>c7<" not in text
     chosen = "12 convolutions stay in float, 90.0% of the multiply-adds are in INT8: the output changes by 0.0042"
     assert f"{chosen}, int8.target is 0.001." in text
+
+
+def test_series_have_the_same_colours_in_every_chart_of_the_page():
+    ranges = re.findall(r'"scale": (\{"domain": \["T[^}]*\})', rendered())
+    shown = {name: colour for text in ranges for name, colour in charts.SERIES.items() if f'"{name}"' in text}
+    assert len(ranges) >= 4
+    for text in ranges:
+        names, colours = (re.findall(r'"([^"]+)"', part) for part in re.findall(r"\[[^]]*\]", text))
+        assert [shown[name] for name in names] == colours
 
 
 def test_a_page_without_figures_still_renders():
@@ -52,54 +70,35 @@ def test_the_point_of_torch_joins_its_two_cells():
     assert [(point.series, point.ms, point.map) for point in joined] == [("Torch FP16", 2.0, 40.0)]
 
 
-def test_a_scale_maps_its_ends_and_ticks_lie_within():
-    for scale in (Scale(0, 10, 100, 0), Scale(1, 100, 0, 50, log=True), Scale(1, 3, 0, 50, log=True)):
-        assert (scale(scale.low), scale(scale.high)) == (scale.start, scale.end)
-        assert len(scale.ticks()) >= 2
-        assert all(scale.low <= tick <= scale.high for tick in scale.ticks())
-
-
-def test_charts_are_well_formed_and_hold_every_mark():
-    marks = [Mark(x, x * x, f"<{x}>", "a & b", (x - 0.5, x + 0.5), (0, 9)) for x in (1.0, 2.0, 3.0)]
-    drawn = svg_chart.scatter(marks, "x & y", "y", ["other", "a & b"], True, [(marks[0], marks[2])])
-    root = ElementTree.fromstring(f"<div>{drawn}</div>")
-    assert len(root.findall(".//g[@class='mark c1']/circle")) == 3
-    assert [hit.get("aria-label") for hit in root.findall(".//g[@class='hit']")] == ["<1.0>", "<2.0>", "<3.0>"]
-    assert len(root.findall(".//path[@class='arrow']")) == 1
-    assert [name.text for name in root.iter("i")] == ["●"]
-    bars = ElementTree.fromstring(histogram([1.0, 2.0, 2.0, 50.0], "<t>", 0.9, 3.0)).iter("rect")
-    assert len(list(bars)) == 3
-
-
-def test_columns_stand_in_their_order_and_on_zero():
-    drawn = svg_chart.columns([(2.0, "INT8", "first"), (4.0, "float", "second")], "convolution", "change")
-    root = ElementTree.fromstring(f"<div>{drawn}</div>")
-    low, high = root.findall(".//rect[@class]")
-    assert float(high.get("height")) == pytest.approx(2 * float(low.get("height")), abs=0.2)
-    assert float(low.get("x")) < float(high.get("x"))
-    assert (low.get("class"), high.get("class")) == ("bar c0", "bar c1")
-
-
-@pytest.mark.parametrize(("place", "side"), [((0, 9), "right below"), ((9, 0), "left above")])
-def test_what_a_mark_tells_stays_within_the_chart(place, side):
-    marks = [Mark(*place, "here", "s"), Mark(4.5, 4.5, "middle", "s")]
-    drawn = ElementTree.fromstring(f"<div>{svg_chart.scatter(marks, 'x', 'y', ['s'])}</div>")
-    tip = drawn.find(".//foreignObject")
-    assert tip.find("div").get("class") == side
-    assert 0 <= float(tip.get("x")) <= svg_chart.WIDTH - svg_chart.TIP[0]
-    assert 0 <= float(tip.get("y")) <= svg_chart.HEIGHT - svg_chart.TIP[1]
-
-
-def test_equal_values_still_have_a_scale():
-    assert "<circle" in svg_chart.scatter([Mark(1.0, 1.0, "t", "s")], "x", "y", ["s"], True)
+def test_an_unknown_error_stays_unknown():
+    unknown = row(error=None)
+    assert points([unknown])[0].map_error is None
+    assert '"mAP": "40.00 \\u00b1 unknown"' in rendered([unknown])
 
 
 def test_markdown_becomes_html():
-    text = markdown_html.html("## A\n\n|m<br><sup>s|\n|---|\n|**1**|\n\n\\* `note`\nmore")
-    assert text == (
-        '<h2>A</h2>\n<div class="scroll"><table><thead><tr><th>m<br><sup>s</th></tr></thead>'
-        "<tbody><tr><td><b>1</b></td></tr></tbody></table></div>\n<p>* <code>note</code> more</p>"
-    )
+    text = markdown.html("## A\n\n| m<br><sup>s | n |\n|---|--:|\n| **1** | a\\|b |\n\n\\* `note`\nmore\n\n1. x\n")
+    for part in ("<h2>A</h2>", "<th>m<br><sup>s</th>", "<td><b>1</b></td>", "<p>* <code>note</code>", "<li>x</li>"):
+        assert part.replace("<b>", "<strong>").replace("</b>", "</strong>") in text
+    assert re.search(r'<div class="scroll"[^>]*><table>.*</table></div>', text, re.DOTALL)
+    assert '<td style="text-align:right">a|b</td>' in text
+
+
+@pytest.mark.parametrize(
+    "hostile", ["<img src=x onerror=alert(1)>", "![x](http://h/x.png)", "[x](javascript:alert(1))"]
+)
+def test_markdown_takes_no_html_images_or_links(hostile):
+    text = markdown.html(f"|a|\n|---|\n|{hostile}|\n\n{hostile}\n\n1. {hostile}\n")
+    assert not re.findall(r"<(?:img|a)\b", text)
+    assert text.count("alert(1)") + text.count("http://h") == 3
+
+
+def test_tables_in_markdown_escape_what_ends_a_column():
+    assert markdown.table(["a|b", "c"], [["1", "x|y"]], ["left", "right"]).splitlines() == [
+        r"| a\|b   |    c |",
+        "|--------|------|",
+        r"| 1      | x\|y |",
+    ]
 
 
 def test_the_roof_is_the_longer_of_two_times():
@@ -108,26 +107,3 @@ def test_the_roof_is_the_longer_of_two_times():
     assert (static.compute_ms, static.memory_ms) == pytest.approx((0.75, 0.1))
     assert (static.bound, static.share) == ("compute", pytest.approx(0.375))
     assert (dynamic.compute_ms, dynamic.share) == (None, pytest.approx(0.05))
-
-
-def test_an_unknown_error_is_no_bar(tmp_path):
-    unknown = row(error=None)
-    assert points([unknown])[0].map_error is None
-    assert "mAP 40.00 ± unknown" in rendered([unknown])
-    plots.pareto(points([unknown]), tmp_path / "pareto.svg")
-    line = {"measured": "2026-01-01T00:00:00+00:00", "cell": "a", "valid": True, "value": 1}
-    speed, unsure = {"figure": "speed", "low": 0.9, "high": 1.1}, {"figure": "mAP", "low": None, "high": None}
-    plots.history([line | speed, line | unsure], tmp_path / "history.svg")
-    assert (tmp_path / "history.svg").stat().st_size
-
-
-def test_the_plots_name_their_points(tmp_path):
-    plots.pareto(points(ROWS), tmp_path / "pareto.svg")
-    text = "".join(ElementTree.parse(tmp_path / "pareto.svg").getroot().itertext())
-    assert all(name in text for name in ("TensorRT FP16", "TensorRT INT8", "Torch FP32", "yolov5s"))
-    line = {"measured": "2026-01-01T00:00:00+00:00", "cell": "a", "valid": True, "value": 1, "low": 0.9, "high": 1.1}
-    lines = [{**line, "figure": figure} for figure in ("speed", "mAP")]
-    plots.history([*lines, {**lines[0], "cell": "broken", "valid": False}], tmp_path / "history.svg")
-    text = "".join(ElementTree.parse(tmp_path / "history.svg").getroot().itertext())
-    assert "a" in text
-    assert "broken" not in text

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from speedmap.publishing.compare import NOISE, ORDER, failed
-from speedmap.reporting.markdown_table import table
+from speedmap.reporting.markdown import table
 
 HEAD = ("cell", "figure", "verdict", "before", "now", "change")
 

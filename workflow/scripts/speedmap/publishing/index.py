@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from speedmap.publishing import folders
-from speedmap.reporting.markdown_table import table
+from speedmap.reporting.markdown import table
 from speedmap.results.cell_result import NAMES, CellResult, gather
 
 PRECISIONS = ("fp16", "int8")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from speedmap.accuracy import paired_difference
+from speedmap.reporting import markdown
 from speedmap.results.cell_result import CellResult
 
 
@@ -129,4 +130,4 @@ def _table(shown: pd.DataFrame, names: Columns) -> str:
     given = [name for name in names if shown[name].any()]
     part = shown.loc[shown[given].any(axis=1), [*HEAD, *given]]
     align = ["left"] * len(HEAD) + ["right"] * len(given)
-    return part.to_markdown(index=False, disable_numparse=True, tablefmt="github", colalign=align) if given else ""
+    return markdown.table(list(part), part.to_numpy().tolist(), align) if given else ""

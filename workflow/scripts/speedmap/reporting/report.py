@@ -1,4 +1,4 @@
-"""The report: one HTML file that shows all results and needs nothing else, neither network nor scripts."""
+"""The report: one HTML file that shows all results and needs nothing else, no network either."""
 
 import json
 from pathlib import Path
@@ -7,15 +7,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from speedmap.dataset.letterbox import pixels
-from speedmap.reporting import markdown_html, svg_chart
-from speedmap.reporting.pareto_points import Point, fastest, points, series, starts
+from speedmap.reporting import charts, markdown
+from speedmap.reporting.pareto_points import points, series
 from speedmap.reporting.roofline import roofs
-from speedmap.reporting.svg_chart import Mark
-from speedmap.reporting.svg_histogram import histogram
 from speedmap.results.cell_result import CellResult
 
 WORST = 12  # convolutions of each model in the sensitivity table
-CLIPPED = 0.995  # quantile at which the distributions are cut off
+WIDE = "container"  # a chart is as wide as its place on the page
 
 
 def render(
@@ -26,24 +24,26 @@ def render(
     peaks: dict,
     sensitivity: dict,
     facts: dict,
+    bundle: str,
 ) -> str:
     """Fill the template.
 
     table: of table.md. work: multiply-adds by model at the config's imgsz. sensitivity: by model, as choose_float wrote
-    it. facts: of environment.json.
+    it. facts: of environment.json. bundle: the JavaScript that draws the charts.
     """
     environment = Environment(
         loader=FileSystemLoader(template.parent), autoescape=select_autoescape(default=True), undefined=StrictUndefined
     )
     return environment.get_template(template.name).render(
-        table=Markup(markdown_html.html(table)),
-        pareto=Markup(pareto(points(rows), all_series(rows))),
-        distributions=[(name, Markup(text)) for name, text in distributions(rows)],
-        shapes=[(name, Markup(text)) for name, text in shapes(rows)],
+        bundle=Markup(bundle),
+        table=Markup(markdown.html(table)),
+        pareto=charts.pareto(points(rows), WIDE).to_dict(),
+        distributions=distributions(rows),
+        shapes=shapes(rows),
         roofs=roofs(rows, work, peaks, facts["config"]["imgsz"]),
         peaks=peaks,
         sensitivity={
-            model: (Markup(costs(choice)), worst(choice), reached(choice)) for model, choice in sensitivity.items()
+            model: (_costs(choice["table"]), worst(choice), reached(choice)) for model, choice in sensitivity.items()
         },
         worst=WORST,
         facts=facts,
@@ -51,69 +51,33 @@ def render(
     )
 
 
-def all_series(rows: list[CellResult]) -> list[str]:
-    """Name the series that cells belong to, each of which has one colour on the page."""
-    return sorted({series(row) for row in rows if row.speed})
-
-
-def pareto(found: list[Point], names: list[str]) -> str:
-    """Draw latency against mAP, with arrows from torch to each engine of the same model."""
-    named = fastest(found)
-    marks = {point: _point(point, point.model if point in named else "") for point in found}
-    origins = starts(found)
-    pairs = [(origins[point.model], point) for point in found if origins.get(point.model) not in (None, point)]
-    arrows = [(marks[start], marks[end]) for start, end in pairs]
-    axes = "latency of one image, ms (median)", "mAP50-95, points"
-    return svg_chart.scatter(list(marks.values()), *axes, names, True, arrows)
-
-
-def _point(point: Point, label: str) -> Mark:
-    error = point.map_error
-    title = (
-        f"{point.model}, {point.shape}\n{point.series}\n{point.ms:.2f} ms ({point.ms_low:.2f} to {point.ms_high:.2f})\n"
-        f"mAP {point.map:.2f} ± {'unknown' if error is None else f'{error:.2f}'}"
-    )
-    across, up = (point.ms_low, point.ms_high), None if error is None else (point.map - error, point.map + error)
-    return Mark(point.ms, point.map, title, point.series, across, up, point.shape == "dynamic", label)
-
-
-def distributions(rows: list[CellResult]) -> list[tuple[str, str]]:
+def distributions(rows: list[CellResult]) -> list[tuple[str, dict]]:
     """Draw each timed cell's latencies, each on a scale of its own."""
-    found = []
-    for row in (row for row in rows if row.speed and not row.invalid):
-        samples = row.speed["samples_ms"]
-        high = sorted(samples)[int(CLIPPED * (len(samples) - 1))]
-        name = f"{row.cell.backend}/{row.cell.name}"
-        found.append((name, histogram(samples, name, 0.98 * min(samples), 1.02 * high)))
-    return found
+    samples = {
+        f"{row.cell.backend}/{row.cell.name}": row.speed["samples_ms"] for row in rows if row.speed and not row.invalid
+    }
+    return [(name, charts.distribution(values, name, WIDE).to_dict()) for name, values in samples.items()]
 
 
-def shapes(rows: list[CellResult]) -> list[tuple[str, str]]:
+def shapes(rows: list[CellResult]) -> list[tuple[str, dict]]:
     """Draw each model's medians of the input shapes against their pixels, for the cells of dynamic input."""
     timed = [row for row in rows if row.speed and row.cell.shape == "dynamic" and not row.invalid]
-    models, names = dict.fromkeys(row.cell.model for row in timed), all_series(rows)
-    marks = {model: [mark for row in timed if row.cell.model == model for mark in _shapes(row)] for model in models}
-    return [
-        (model, svg_chart.scatter(found, "pixels, thousands", "median, ms", names)) for model, found in marks.items()
-    ]
+    medians = {model: [] for model in dict.fromkeys(row.cell.model for row in timed)}
+    for row in timed:
+        medians[row.cell.model] += _medians(row)
+    return [(model, charts.shapes(values, WIDE).to_dict()) for model, values in medians.items()]
 
 
-def _shapes(row: CellResult) -> list[Mark]:
-    name = series(row)
+def _medians(row: CellResult) -> list[dict]:
     return [
-        Mark(pixels(shape) / 1e3, facts["median_ms"],
-             f"{name}, {shape}\n{facts['median_ms']:.2f} ms, {facts['count']} samples", name)
+        {"series": series(row), "shape": shape, "kilopixels": pixels(shape) / 1e3, "ms": facts["median_ms"],
+         "samples": facts["count"]}
         for shape, facts in row.speed["per_shape"].items()
     ]  # fmt: skip
 
 
-def costs(choice: dict) -> str:
-    """Draw what INT8 in each convolution alone does to the output, in the order of the graph."""
-    bars = [(100 * line["error"], "stays in float" if line["float"] else "INT8",
-             f"{line['conv']}\n{100 * line['error']:.4f}% of the output") for line in choice["table"]]  # fmt: skip
-    return (
-        svg_chart.columns(bars, "convolutions, from the input to the heads", "change of the output, %") if bars else ""
-    )
+def _costs(lines: list[dict]) -> dict:
+    return charts.costs(lines, WIDE).to_dict() if lines else {}
 
 
 def reached(choice: dict) -> str:

@@ -3,9 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-import pandas as pd
-
-from speedmap.reporting import detail_table, footnotes
+from speedmap.reporting import detail_table, footnotes, markdown
 from speedmap.reporting.footnotes import Notes
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import NAMES, CellResult
@@ -42,7 +40,7 @@ def _table(found: dict[Cell, CellResult], config: dict, backend: str, shape: str
             cells = [Cell(name, model, precision, shape) for model in config["models"]]
             header = f"{NAMES[name]}<br><sup>{title}-{_ran(found, cells)}"
             columns[header] = [_figure(found.get(cell), cell, config, figure, notes) for cell in cells]
-    table = pd.DataFrame(columns).to_markdown(index=False, disable_numparse=True, tablefmt="github")
+    table = markdown.table(list(columns), zip(*columns.values(), strict=True))
     return f"## {TITLES[shape].format(config['imgsz'])}\n\n{table}"
 
 

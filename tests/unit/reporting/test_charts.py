@@ -1,0 +1,196 @@
+"""Charts as the files show them: what is drawn, where and in which colour."""
+
+import itertools
+import math
+import re
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+
+from speedmap.reporting import charts
+from speedmap.reporting.pareto_points import Point
+
+SVG = "{http://www.w3.org/2000/svg}"
+TORCH = Point("yolov5s", "Torch FP32", "dynamic", 8.0, 7.5, 9.0, 40.0, 1.5)
+FP16 = Point("yolov5s", "TensorRT FP16", "static", 2.0, 1.9, 2.2, 39.0, 1.5)
+INT8 = Point("yolov5s", "TensorRT INT8", "dynamic", 1.0, 0.9, 1.1, 42.0, None)
+POINTS = [TORCH, FP16, INT8]
+LINES, HEADS, ACROSS, UP, MARKS = (f"layer_{number}_marks" for number in range(5))
+DARK = "#12161c"  # the report's page
+
+
+@pytest.fixture
+def draw(tmp_path):
+    """Draw a chart to a file; returns its root."""
+
+    def run(chart):
+        charts.save(chart, "A title", tmp_path / "chart.svg")
+        assert "NaN" not in (tmp_path / "chart.svg").read_text()
+        return ElementTree.parse(tmp_path / "chart.svg").getroot()
+
+    return run
+
+
+def texts(root):
+    return ["".join(element.itertext()) for element in root.iter(f"{SVG}text")]
+
+
+def marks(root, name):
+    """List the marks of a layer."""
+    groups = [group for group in root.iter(f"{SVG}g") if name in group.get("class", "").split()]
+    return [child for group in groups for child in group]
+
+
+def place(mark):
+    return tuple(map(float, re.match(r"translate\(([^,]+),([^)]+)\)", mark.get("transform")).groups()))
+
+
+def length(mark):
+    return abs(float(mark.get("x2") or 0)), abs(float(mark.get("y2") or 0))
+
+
+def test_the_pareto_plot_has_a_title_units_and_a_legend(draw):
+    shown = texts(draw(charts.pareto(POINTS)))
+    assert {"A title", "median latency of one image, ms (log)", "COCO mAP50-95, points", "yolov5s"} <= set(shown)
+    assert {"TensorRT FP16", "TensorRT INT8", "Torch FP32", "static", "dynamic"} <= set(shown)
+
+
+def test_every_mark_tells_its_figures(draw):
+    told = [mark.get("aria-label") for mark in marks(draw(charts.pareto(POINTS)), MARKS)]
+    assert len(told) == 3
+    assert "8.00 ms (7.50 to 9.00)" in told[0]
+    assert "40.00 ± 1.50" in told[0]
+    assert "42.00 ± unknown" in told[2]
+
+
+def test_arrows_lead_from_torch_to_each_engine(draw):
+    root = draw(charts.pareto(POINTS))
+    start, *ends = map(place, marks(root, MARKS))
+    heads = marks(root, HEADS)
+    assert len(heads) == len(marks(root, LINES)) == 2
+    for head, end in zip(heads, ends, strict=True):
+        x, y = place(head)
+        assert math.dist((x, y), end) == pytest.approx(11, abs=0.01)
+        assert math.dist(start, (x, y)) + 11 == pytest.approx(math.dist(start, end), abs=0.01)
+        turned = float(re.search(r"rotate\((.+)\)", head.get("transform"))[1])
+        assert turned % 360 == pytest.approx(math.degrees(math.atan2(end[1] - start[1], end[0] - start[0])) % 360)
+
+
+def test_without_torch_there_are_no_arrows(draw):
+    root = draw(charts.pareto([FP16, INT8]))
+    assert marks(root, HEADS) == marks(root, LINES) == []
+
+
+def test_error_bars_go_both_ways_and_none_is_drawn_of_an_unknown_error(draw):
+    root = draw(charts.pareto(POINTS))
+    across, up = marks(root, ACROSS), marks(root, UP)
+    assert (len(across), len(up)) == (3, 2)
+    assert all(length(bar)[0] > 1 and length(bar)[1] == 0 for bar in across)
+    assert all(length(bar)[0] == 0 and length(bar)[1] > 1 for bar in up)
+    assert length(up[0])[1] == pytest.approx(length(up[1])[1])  # both of 3 points
+
+
+def test_a_plane_of_no_extent_is_drawn(draw):
+    point = replace(FP16, ms_low=2.0, ms_high=2.0, map_error=None)
+    assert len(marks(draw(charts.pareto([point])), MARKS)) == 1
+
+
+def test_without_points_the_file_says_so(draw):
+    assert texts(draw(charts.pareto([]))) == ["No cell has both figures.", "A title"]
+
+
+def test_the_same_figures_make_the_same_file(draw, tmp_path):
+    drawn = []
+    for _ in range(2):
+        draw(charts.pareto(POINTS))
+        drawn.append((tmp_path / "chart.svg").read_bytes())
+    assert drawn[0] == drawn[1]
+
+
+def luminance(colour):
+    channels = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize("colour", [*charts.SERIES.values(), *charts.SPARE, *charts.STAYS.values()])
+def test_colours_stand_out_from_both_pages(colour):
+    assert 1.05 / (luminance(colour) + 0.05) >= 3
+    assert (luminance(colour) + 0.05) / (luminance(DARK) + 0.05) >= 3
+
+
+def test_no_two_series_have_one_colour_and_a_series_keeps_its_own():
+    names = {*charts.SERIES, "null FP16", "null INT8"}
+    assert len(set(charts.colours(names).values())) == len(names)
+    assert charts.colours({"TensorRT INT8", "null FP16"})["TensorRT INT8"] == charts.colours(names)["TensorRT INT8"]
+
+
+def test_the_slowest_samples_stand_in_the_last_bar():
+    samples = [1.0] * 500 + [1.5] * 499 + [50.0]
+    spec = charts.distribution(samples, "cell", 400).to_dict()
+    bars, median = (spec["datasets"][layer["data"]["name"]] for layer in spec["layer"])
+    assert [entry["samples"] for entry in bars] == [500, 499, 1]
+    assert all(
+        entry["low"] <= value <= entry["high"] for entry, value in zip(bars, (1.0, 1.5, 1.02 * 1.5), strict=True)
+    )
+    assert median == [{"low": 1.25}]
+
+
+def test_columns_stand_in_their_order_and_on_zero(draw):
+    lines = [{"conv": "second", "error": 0.02, "float": False}, {"conv": "first", "error": 0.04, "float": True}]
+    low, high = marks(draw(charts.costs(lines, 400)), "marks")
+    boxes = [list(map(float, re.findall(r"-?[\d.]+", bar.get("d")))) for bar in (low, high)]
+    assert boxes[0][0] < boxes[1][0]  # M x,y h width v height
+    assert boxes[1][3] == pytest.approx(2 * boxes[0][3], rel=0.01)
+    assert (low.get("fill"), high.get("fill")) == (charts.STAYS["INT8"], charts.STAYS["stays in float"])
+    assert "first" in high.get("aria-label")
+
+
+def line(cell, figure, day, **facts):
+    interval = {"value": 0.5, "low": 0.4, "high": 0.6}
+    return {
+        "measured": f"2026-01-0{day}T00:00:00+00:00",
+        "cell": cell,
+        "figure": figure,
+        "valid": True,
+        **interval,
+    } | facts
+
+
+AXES = ("tensorrt", "openvino", "null"), ("yolov5s", "my-own"), ("fp16", "int8"), ("static", "dynamic")
+CELLS = [f"{backend}/{model}-{precision}-{shape}" for backend, model, precision, shape in itertools.product(*AXES)]
+
+
+def test_each_line_of_the_history_has_a_colour_of_its_own(draw):
+    lines = [line(cell, figure, day) for cell in CELLS for figure in ("speed", "mAP") for day in (1, 2)]
+    root = draw(charts.history(lines))
+    drawn = [group for group in root.iter(f"{SVG}g") if "mark-line" in group.get("class", "")]
+    for number in range(0, len(drawn)):
+        assert len(drawn[number]) == len({path.get("stroke") for path in drawn[number]})
+    assert sum(map(len, drawn)) == 2 * len(CELLS)
+    shown = texts(root)
+    for title in (
+        "A title",
+        "yolov5s, static input: speed",
+        "my-own, dynamic input: mAP",
+        "TensorRT INT8",
+        "null FP16",
+    ):
+        assert title in shown
+    assert {"median, ms (log)", "mAP50-95, points", "day (UTC)"} <= set(shown)
+
+
+def test_the_history_leaves_out_what_is_invalid_and_intervals_that_are_unknown(draw):
+    unsure = line("tensorrt/a-fp16-static", "mAP", 1, low=None, high=None)
+    root = draw(charts.history([unsure, line("tensorrt/broken-fp16-static", "speed", 1, valid=False)]))
+    assert not [text for text in texts(root) if "broken" in text]
+    rules = [
+        group for group in root.iter(f"{SVG}g") if {"mark-rule", "role-mark"} <= set(group.get("class", "").split())
+    ]
+    assert sum(map(len, rules)) == 0
+
+
+def test_the_history_shows_mean_average_precision_in_points():
+    (entry,) = [charts._entry(line("torch/my-own-fp32-dynamic", "mAP", 1))]
+    assert (entry["value"], entry["low"], entry["model"], entry["series"]) == (50, 40, "my-own", "Torch FP32")

@@ -1,0 +1,221 @@
+"""Charts in Vega-Lite: one definition of each, which files show as it is and the report's reader can ask for figures.
+
+None has colours of its own but those of the series: the neutral ones belong to the page, which may be light or dark.
+"""
+
+from pathlib import Path
+
+import altair as alt
+import numpy as np
+import vl_convert
+
+from speedmap import storage
+from speedmap.reporting.pareto_points import Point, fastest, starts
+from speedmap.results.cell_result import NAMES
+
+VEGA_LITE = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
+PAPER = {"background": "white", "view": {"stroke": None}, "axis": {"gridColor": "#ddd"}, "rule": {"color": "#666"},
+         "point": {"color": "#666"}}  # fmt: skip
+FILE_WIDTH = 720  # pixels; in the report a chart is as wide as its place
+# Of one lightness, so that each stands out by 3:1 from white and from the report's dark page.
+SERIES = {
+    "Torch FP32": "#7e6ef2", "Torch FP16": "#d14ba0", "Torch BF16": "#b05ad3",
+    "TensorRT FP32": "#1d84f5", "TensorRT BF16": "#1d9999", "TensorRT FP16": "#03a14a", "TensorRT INT8": "#d55c13",
+    "OpenVINO FP32": "#2692ba", "OpenVINO BF16": "#269b7e", "OpenVINO FP16": "#7c9128", "OpenVINO INT8": "#b37903",
+}  # fmt: skip
+SPARE = ("#e14754", "#868686")  # before those of series that are not shown
+LEGEND = alt.Legend(orient="bottom", columns=3, title=None)
+MARKS = alt.Legend(orient="top", title=None, symbolFillColor="grey", symbolStrokeColor="grey")
+INPUTS = {"static": "circle", "dynamic": "diamond"}
+FIGURES = {"speed": ("median, ms (log)", "log"), "mAP": ("mAP50-95, points", "linear")}  # of the history
+STAYS = {"INT8": "#1d84f5", "stays in float": "#d55c13"}
+BINS = 60
+CLIPPED = 0.995  # quantile at which the distributions are cut off
+HEAD = 60  # square pixels of an arrow's head
+ANGLE = "atan2(scale('y', datum.map) - scale('y', datum.map0), scale('x', datum.ms) - scale('x', datum.ms0))"
+
+
+def bundle() -> str:
+    """Return the JavaScript that draws charts on a page, which then needs no network."""
+    return vl_convert.javascript_bundle(vl_version=VEGA_LITE)
+
+
+def save(chart: alt.TopLevelMixin, title: str, path: Path) -> None:
+    """Write a chart as an SVG file on white."""
+    spec = chart.properties(title=title).to_dict()
+    with storage.atomic(path) as temporary:
+        temporary.write_text(vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE, config=PAPER))
+
+
+def pareto(points: list[Point], width: int | str = FILE_WIDTH) -> alt.LayerChart:
+    """Draw latency against mAP: a colour a series, an arrow from torch to each engine of its model, error bars."""
+    if not points:
+        return alt.layer(_chart([{"text": "No cell has both figures."}]).mark_text(size=14).encode(text="text:N"))
+    x = alt.X("ms:Q", title="median latency of one image, ms (log)").scale(type="log", nice=False, padding=20)
+    y = alt.Y("map:Q", title="COCO mAP50-95, points").scale(zero=False, padding=20)
+    marks = _chart([_point(point) for point in points]).mark_point(filled=True, size=90, opacity=1)
+    shape = alt.Shape("input:N", legend=MARKS).scale(domain=list(INPUTS), range=list(INPUTS.values()))
+    told = [alt.Tooltip(f"{name}:N") for name in ("model", "series", "input", "latency", "mAP")]
+    figures = marks.encode(x, y, _colour({point.series for point in points}), shape, tooltip=told)
+    names = (
+        _chart([_label(point) for point in fastest(points)]).mark_text(dy=-12, aria=False).encode(x, y, text="model:N")
+    )
+    return alt.layer(*_arrows(points, x, y), *_bars(points, x, y), figures, names).properties(
+        width=width, height=400, description="Latency against mAP: towards the upper left is better"
+    )
+
+
+def _point(point: Point) -> dict:
+    error = "unknown" if point.map_error is None else f"{point.map_error:.2f}"
+    return {
+        "ms": point.ms, "map": point.map, "model": point.model, "series": point.series, "input": point.shape,
+        "latency": f"{point.ms:.2f} ms ({point.ms_low:.2f} to {point.ms_high:.2f})",
+        "mAP": f"{point.map:.2f} ± {error}",
+    }  # fmt: skip
+
+
+def _label(point: Point) -> dict:
+    return {"ms": point.ms, "map": point.map + (point.map_error or 0), "model": point.model}
+
+
+def _bars(points: list[Point], x: alt.X, y: alt.Y) -> list[alt.Chart]:
+    """Draw the 95% intervals of the medians, and two standard errors of each mAP whose error is known."""
+    colour = _colour({point.series for point in points})
+    across = [{"ms": point.ms_low, "high": point.ms_high, "map": point.map, "series": point.series} for point in points]
+    up = [
+        {
+            "ms": point.ms,
+            "map": point.map - point.map_error,
+            "high": point.map + point.map_error,
+            "series": point.series,
+        }
+        for point in points
+        if point.map_error is not None
+    ]
+    return [
+        _chart(across).mark_rule(aria=False).encode(x, y, colour, x2="high:Q"),
+        _chart(up).mark_rule(aria=False).encode(x, y, colour, y2="high:Q"),
+    ]
+
+
+def _arrows(points: list[Point], x: alt.X, y: alt.Y) -> list[alt.Chart]:
+    """Draw a line from each model's torch point to each of its engines, with a head short of the engine's mark."""
+    origins = starts(points)
+    pairs = [(origins[point.model], point) for point in points if origins.get(point.model) not in (None, point)]
+    lines = _chart([{"ms0": start.ms, "map0": start.map, "ms": end.ms, "map": end.map} for start, end in pairs])
+    head = {
+        "angle": alt.expr(f"{ANGLE} * 180 / PI"),
+        "xOffset": alt.expr(f"-11 * cos({ANGLE})"),
+        "yOffset": alt.expr(f"-11 * sin({ANGLE})"),
+    }
+    return [
+        lines.mark_rule(opacity=0.4, aria=False).encode(x, y, x2="ms0:Q", y2="map0:Q"),
+        lines.mark_point(shape="triangle-right", filled=True, size=HEAD, opacity=0.7, aria=False, **head).encode(x, y),
+    ]
+
+
+def distribution(samples: list[float], name: str, width: int | str) -> alt.LayerChart:
+    """Draw how often each latency in milliseconds came, with a line at the median; the slowest are in the last bar."""
+    low, high = 0.98 * min(samples), 1.02 * float(np.quantile(samples, CLIPPED, method="lower"))
+    counts, edges = np.histogram(np.clip(samples, low, high), BINS, (low, high))
+    bins = [
+        {"low": round(left, 4), "high": round(right, 4), "samples": int(count)}
+        for left, right, count in zip(edges[:-1], edges[1:], counts, strict=True)
+        if count
+    ]
+    x = alt.X("low:Q", title="ms", bin="binned").scale(zero=False, nice=False).axis(grid=False, tickCount=5)
+    bars = _chart(bins).mark_bar(aria=False, color=SERIES["TensorRT FP32"]).encode(
+        x, alt.Y("samples:Q", axis=None), x2="high:Q", tooltip=["low:Q", "high:Q", "samples:Q"]
+    )  # fmt: skip
+    median = float(np.median(samples))
+    line = (
+        _chart([{"low": median}])
+        .mark_rule(strokeWidth=2)
+        .encode(alt.X("low:Q", title="ms"), tooltip=alt.Tooltip("low:Q", title="median ms"))
+    )
+    return alt.layer(bars, line).properties(
+        width=width, height=60, description=f"{name}: {len(samples)} samples, median {median:.2f} ms"
+    )
+
+
+def shapes(medians: list[dict], width: int | str) -> alt.Chart:
+    """Draw the median of each input shape against its pixels: series, shape, kilopixels, ms and samples of each."""
+    told = ["series:N", "shape:N", alt.Tooltip("ms:Q", format=".2f"), "samples:Q"]
+    return _chart(medians).mark_point(filled=True, size=60, opacity=1).encode(
+        alt.X("kilopixels:Q", title="pixels, thousands").scale(zero=False, padding=10),
+        alt.Y("ms:Q", title="median, ms").scale(zero=False, padding=10),
+        _colour({entry["series"] for entry in medians}),
+        tooltip=told,
+    ).properties(width=width, height=260, description="Median latency against the pixels of the input")  # fmt: skip
+
+
+def costs(lines: list[dict], width: int | str) -> alt.Chart:
+    """Draw what INT8 in each convolution alone does to the output, in the order of the graph.
+
+    lines: conv, error (of the output, as a share) and float (whether it stays so) of each.
+    """
+    bars = [
+        {"place": place, "conv": line["conv"], "percent": 100 * line["error"],
+         "runs": "stays in float" if line["float"] else "INT8"}
+        for place, line in enumerate(lines)
+    ]  # fmt: skip
+    return _chart(bars).mark_bar().encode(
+        alt.X("place:O", title="convolutions, from the input to the heads").axis(labels=False, ticks=False),
+        alt.Y("percent:Q", title="change of the output, %"),
+        _legend("runs", STAYS),
+        tooltip=["conv:N", alt.Tooltip("percent:Q", title="change of the output, %", format=".4f"), "runs:N"],
+    ).properties(width=width, height=300, description="Change of the output by INT8 in each convolution")  # fmt: skip
+
+
+def history(lines: list[dict]) -> alt.VConcatChart:
+    """Draw speed and mAP over time with their intervals, a row a model and input; invalid figures are left out."""
+    entries = [_entry(line) for line in lines if line["valid"]]
+    colour = _colour({entry["series"] for entry in entries})
+    places: dict = {}  # each part of the picture: model, input and figure
+    for entry in sorted(
+        entries, key=lambda entry: (entry["model"], entry["input"], list(FIGURES).index(entry["figure"]))
+    ):
+        row = places.setdefault((entry["model"], entry["input"]), {})
+        row.setdefault(entry["figure"], []).append(entry)
+    rows = [[_over_time(part, colour, *place, figure) for figure, part in row.items()] for place, row in places.items()]
+    return alt.vconcat(*(alt.hconcat(*row) for row in rows))
+
+
+def _entry(line: dict) -> dict:
+    backend, _, name = line["cell"].partition("/")
+    model, precision, shape = name.rsplit("-", 2)
+    factor = 100 if line["figure"] == "mAP" else 1
+    figures = {key: line[key] and factor * line[key] for key in ("value", "low", "high")}
+    series = f"{NAMES.get(backend, backend)} {precision.upper()}"
+    return {"measured": line["measured"], "model": model, "series": series, "input": shape,
+            "figure": line["figure"], **figures}  # fmt: skip
+
+
+def _over_time(entries: list[dict], colour: alt.Color, model: str, shape: str, figure: str) -> alt.LayerChart:
+    unit, scale = FIGURES[figure]
+    x = alt.X("measured:T", title="day (UTC)").scale(type="utc")
+    y = alt.Y("value:Q", title=unit).scale(type=scale, zero=False, nice=False, padding=10)
+    lines = _chart(entries).mark_line(point=True).encode(x, y, colour)
+    known = [entry for entry in entries if entry["low"] is not None]
+    bars = _chart(known).mark_rule(strokeWidth=0.7).encode(x, alt.Y("low:Q"), colour, y2="high:Q")
+    title = f"{model}, {shape} input: {figure}"
+    return alt.layer(bars, lines).properties(width=FILE_WIDTH // 2, height=180, title=title)
+
+
+def colours(names: set[str]) -> dict[str, str]:
+    """Assign each series its colour: its own where it has one, the same in every chart, else a spare one."""
+    taken = {SERIES.get(name) for name in names}
+    spare = iter([*SPARE, *(colour for colour in SERIES.values() if colour not in taken)])
+    return {name: SERIES.get(name) or next(spare) for name in sorted(names)}
+
+
+def _colour(names: set[str]) -> alt.Color:
+    return _legend("series", colours(names))
+
+
+def _legend(field: str, names: dict[str, str]) -> alt.Color:
+    return alt.Color(f"{field}:N", legend=LEGEND).scale(domain=list(names), range=list(names.values()))
+
+
+def _chart(values: list[dict]) -> alt.Chart:
+    return alt.Chart(alt.InlineData(values=values))
