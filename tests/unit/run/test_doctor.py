@@ -131,15 +131,6 @@ def test_a_container_has_less_memory_than_its_machine(tmp_path):
     assert doctor.available_memory(tmp_path / "nowhere") is None
 
 
-@pytest.mark.parametrize(("total", "free", "state"), [(64, 64, WARNING), (1024, 10, WARNING), (1024, 1000, OK)])
-def test_shared_memory(tmp_path, total, free, state):
-    assert doctor.shared(tmp_path, lambda _path: (total * 2**20, 0, free * 2**20)).state == state
-
-
-def test_shared_memory_that_is_not_there(tmp_path):
-    assert doctor.shared(tmp_path / "shm").state == WARNING
-
-
 def test_the_default_config_is_readable():
     assert doctor.config(["config.yaml"]).state == OK
 

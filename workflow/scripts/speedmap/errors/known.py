@@ -1,6 +1,6 @@
-"""The known messages of torch, ONNX, TensorRT, CUDA, cuDNN, OpenVINO and pycocotools, each with its cause and remedy.
+"""Messages of the libraries that are hard to act on as they stand, each with its cause and remedy.
 
-Where each was seen stands beside its recorded text in tests/unit/test_catalogue.py.
+Where each was seen stands beside its recorded text in tests/unit/errors/test_known.py.
 """
 
 import re
@@ -20,11 +20,6 @@ INSTALL = "install envs/gpu.txt anew in an empty environment"
 
 # The first that matches counts: a cause stands before what follows from it, the special before the general.
 MESSAGES = {
-    # the machine
-    r"insufficient shared memory \(shm\)|out of shared memory|unable to (open shared|write to file </torch_)": (
-        "the shared memory in /dev/shm is too small, as it is in containers unless asked for",
-        "start the container with --shm-size=1g or --ipc=host",
-    ),
     r"No space left on device|Errno 28\b|Disk quota exceeded|File too large": (
         "the disk is full, or the temporary folder or a quota is",
         "free space, or set TMPDIR to a folder with space; the same command then goes on",
@@ -45,15 +40,6 @@ MESSAGES = {
         "the machine's memory is too small for this step, or other processes hold it",
         "end other work or run with fewer --cores; if the number asked for is absurd, the input file is damaged",
     ),
-    r"can't start new thread|pthread_create failed|Resource temporarily unavailable": (
-        "the system gives this job no more threads: its memory, or the number of its processes, is limited",
-        "raise the limits (ulimit -v, ulimit -u, the container's), or run with fewer --cores",
-    ),
-    # libraries that are not found, or not of one version
-    r"cannot enable executable stack": (
-        "this system refuses libraries with an executable stack, which some TensorRT 10 have",
-        "update TensorRT to 10.8 or later",
-    ),
     r"(open|load) library:? '?\S*nvinfer\w*builder_resource|KLibDigest": (
         "TensorRT's builder resource is missing, damaged, or of another version than libnvinfer",
         f"keep one TensorRT: take others off LD_LIBRARY_PATH and {INSTALL}",
@@ -62,61 +48,18 @@ MESSAGES = {
         "a library of TensorRT (libnvinfer, its plugins or parser) is missing, damaged or of another major version",
         f"{INSTALL}, or put the lib folder of that TensorRT on LD_LIBRARY_PATH",
     ),
-    r"undefined symbol: \w*(getBuilderPluginRegistry|nvinfer|NvInfer|nvonnxparser)": (
-        "two versions of TensorRT meet in one process",
-        f"keep one: take others off LD_LIBRARY_PATH and {INSTALL}",
-    ),
     r"libcuda\.so[.\d]*: cannot open shared|no CUDA-capable|ERROR_NO_DEVICE|No CUDA GPUs are avail|no NVIDIA driver": (
         "no NVIDIA driver or GPU is visible here",
         "check nvidia-smi and CUDA_VISIBLE_DEVICES, start containers with --gpus all, or set backend: openvino",
     ),
-    r"lib(cudnn|cublas|cudart|nvrtc|cufft)\w*\.so[.\d]*: cannot open shared": (
-        "a library of CUDA or cuDNN is missing, or of another major version than the program wants",
-        f"{INSTALL}, and take other CUDA folders off LD_LIBRARY_PATH",
-    ),
-    r"lib(GL|gthread-2\.0)\.so[.\d]*: cannot open shared": (
-        "the OpenCV with windows is installed, and needs libraries of a desktop",
-        "uninstall opencv-python and install the opencv-python-headless of envs/common.txt",
-    ),
-    r"size changed, may indicate binary incompatibility": (
-        "a compiled package (often pycocotools) was built for another NumPy",
-        "install envs/ anew in an empty environment, which pins versions that fit",
-    ),
-    r"Torch not compiled with CUDA": (
-        "this PyTorch is the one for CPUs",
-        f"{INSTALL}, or set backend: openvino",
-    ),
-    # the driver and the GPU
     r"driver version is insufficient|initialization failure with error:? 35|driver on your system is too old": (
         "the NVIDIA driver is older than this CUDA needs",
         "update the driver, or install envs/gpu-tensorrt10.txt, which takes drivers from 525 on",
     ),
-    r"Driver/library version mismatch|unsupported display driver / cuda driver|SYSTEM_DRIVER_MISMATCH": (
-        "the driver in the kernel and its libraries differ in version, as after an update",
-        "restart the machine",
-    ),
-    r"forward compatibility was attempted": (
-        "the container's CUDA is newer than the driver, and this GPU has no forward compatibility",
-        "update the driver, or take a container with the driver's CUDA",
-    ),
-    r"Target GPU SM ?\d+ is not supp|Unsupported SM|no kernel image is available|not compatible with the current Py": (
-        "this GPU's compute capability is not among those that the installed TensorRT or PyTorch was built for",
-        "new GPU: update TensorRT and PyTorch (envs/gpu.txt); old GPU: install envs/gpu-tensorrt8.6.txt",
-    ),
-    r"require hardware with Int8 support|without native Int8 support": (
-        "this GPU has no INT8 arithmetic",
-        "leave int8 out of `precisions`",
-    ),
-    # two owners of one GPU context, and what follows from wrong buffers
     r"CUDNN_STATUS_MAPPING_ERROR|invalid resource handle|Cask convolution execution|explicit_context_dependent": (
         "two owners of the GPU's context are in one process (PyCUDA and torch), or a stream of another context",
         "time engines in a process of their own without torch and PyCUDA, as the rules here do",
     ),
-    r"illegal memory access|CUDA_ERROR_ILLEGAL_ADDRESS|a clean-up operation failed": (
-        "the GPU wrote out of bounds: the image's shape and the engine's buffers disagree",
-        f"the engine is of another model or imgsz: {REBUILD}; report it if that does not help",
-    ),
-    # engines
     r"generated on an incompatible device|engine plan file across different models": (
         "the engine was built for another GPU",
         REBUILD,
@@ -125,7 +68,7 @@ MESSAGES = {
         "the engine was built by another version of TensorRT, or of CUDA with it",
         f"{REBUILD}; if that does not help, two TensorRT are installed: keep one",
     ),
-    r"magic[ _]?tag": (
+    r"magic[ _]?tag|serialization (error|assertion)|plan file|cannot deserialize the engine": (
         "the file is no engine of this TensorRT: truncated, of another tool, or built by another version",
         REBUILD,
     ),
@@ -133,25 +76,9 @@ MESSAGES = {
         "the input lies outside of the dimensions that the engine was built for (minimum to maximum of its profile)",
         f"the engine is of another imgsz or shape: {REBUILD}; static engines take imgsz x imgsz only",
     ),
-    r"no optimization profile has been defined|missing dimensions in profile|MIN<=OPT<=MAX": (
-        "the range of dimensions does not fit the graph's dynamic input",
-        "delete the ONNX file and let snakemake export it again; report it with the config if that does not help",
-    ),
     r"Missing (dynamic range|scale and zero-point) for|no scaling factors detected|provide dynamic range": (
         "INT8 ranges are missing: the calibration is incomplete, or its cache is of another model",
         "delete the calibration cache (resources/implicit-*.cache) and the engine, or use int8.method: explicit",
-    ),
-    r"BuilderFlag\b.* has no attribute|getFlag\(BuilderFlag::k(FP|BF|INT)|CreationFlag\b.* has no attribute": (
-        "a precision is asked for by a builder flag, which TensorRT 11 and strongly typed graphs no longer have",
-        "let the graph carry the precision as the rules here do, or install envs/gpu-tensorrt10.txt",
-    ),
-    r"tensorrt\S* object has no attribute": (
-        "the program is written for another major version of TensorRT than the installed one",
-        INSTALL,
-    ),
-    r"Myelin (error|\().*Could not find any implementation": (
-        "TensorRT could not try the kernels of a layer, as when other work holds the GPU's memory",
-        "end other work on the GPU (nvidia-smi shows it) and run again",
     ),
     r"Requested amount of (GPU )?memory|insuff?icient memory on req|Error Code:? 2: Out ?Of ?Memory|getBestTactic": (
         "the GPU's memory is too small for the build, or other work holds it",
@@ -161,58 +88,29 @@ MESSAGES = {
         "the GPU's memory is too small for the run, or other work holds it",
         "end other work on the GPU, or take a smaller model or imgsz",
     ),
-    r"Could not find any implementation for node": (
-        "TensorRT has no kernel for a layer within its limits",
-        "end other work on the GPU, raise tensorrt.workspace_gib or tensorrt.builder_level, or update TensorRT",
+    r"Could not find any implementation": (
+        "TensorRT could not try the kernels of a layer, or has none within its limits",
+        "end other work on the GPU (nvidia-smi shows it), raise tensorrt.workspace_gib, or update TensorRT",
     ),
     r"scale coefficients|quantiz\w+ (scale|axis|node)|Int8 (mode|is)\b": (
         "this TensorRT cannot take the Q/DQ of the graph",
         "update TensorRT, or leave the cell out with `skip`",
     ),
-    r"No importer registered|unsupported ONNX|UNSUPPORTED_NODE|unsupported operator": (
-        "TensorRT's parser refuses an operator of the graph",
-        "update TensorRT, or export the model again with the versions in envs/",
-    ),
-    r"serialization (error|assertion)|plan file|cannot deserialize the engine": (
-        "the engine file is truncated, or from another TensorRT",
-        REBUILD,
-    ),
-    # files
     r"points outside the directory|escapes \w*\s?model directory|outside the base directory": (
         "the ONNX file wants to read weights from outside of its own folder",
         "do not trust it: take the file from its source, or export it again",
-    ),
-    r"Unsupported model IR version": (
-        "the ONNX file is of a newer format than the installed ONNX Runtime reads",
-        "install envs/ anew, which pins versions that fit, and delete the file",
     ),
     r"Protobuf parsing failed|Error parsing message with type 'onnx|Unable to read the model": (
         "the ONNX file is truncated or no ONNX file",
         "delete it and let snakemake make it again",
     ),
-    r"not support the following ONNX operations|No conversion rule found|is not a registered function/op": (
-        "the graph has an operator that this program does not know",
-        "export the model again with the versions in envs/",
-    ),
-    r"failed finding central directory|PytorchStreamReader failed": (
-        "the checkpoint is truncated or damaged, as by a broken download",
-        "delete it and fetch it again",
-    ),
     r"SafetensorError|deserializing header": (
         "the weights file is truncated or damaged",
         "delete it and run again",
     ),
-    r"Weights only load failed|WeightsUnpickler error": (
-        "the checkpoint holds code besides weights, which is never run here",
-        "take the official file, or save the weights alone (state_dict, safetensors)",
-    ),
     r"Cannot import compiled blob|runtime_requirements_magic": (
         "the engine was built by another OpenVINO, for another CPU, or is damaged",
         REBUILD,
-    ),
-    r"do not correspond to current coco set": (
-        "detections name images that the annotations do not have",
-        "delete detections.json and accuracy.json of the cell and run again with one and the same dataset",
     ),
 }  # fmt: skip
 

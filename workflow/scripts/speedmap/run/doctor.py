@@ -1,7 +1,6 @@
 """Check a machine before the run, in at most ten lines: what was found, what is missing, what to do."""
 
 import importlib.metadata
-import os
 import re
 import shutil
 import sys
@@ -19,7 +18,6 @@ OLDEST = (3, 11)
 GIB = 2**30
 DISK, LEAST_DISK = 20 * GIB, 2 * GIB  # COCO val2017, weights and engines; the sample's files
 MEMORY = 4 * GIB  # an export of yolov5x beside a build
-SHARED = 64 * 2**20  # what Docker gives where nothing is asked for; torch's workers need more
 FREE_SHARE = 0.8  # of the GPU's memory: below it, somebody else works there
 
 
@@ -144,17 +142,6 @@ def available_memory(system: Path = Path("/")) -> int | None:
     return min(bounds, default=None)
 
 
-def shared(folder: Path = Path("/dev/shm"), usage: Callable = shutil.disk_usage) -> Line:
-    """Check the shared memory, which containers have little of."""
-    if not os.access(folder, os.W_OK):
-        return Line(WARNING, "shm", f"{folder} is not there or not writable", "start the container with --ipc=host")
-    total, _used, free = usage(folder)
-    text = f"{free / 2**20:.0f} MiB free in {folder}"
-    if total <= SHARED or free < SHARED:
-        return Line(WARNING, "shm", text, "start the container with --shm-size=1g")
-    return Line(OK, "shm", text)
-
-
 def config(files: list[str]) -> Line:
     """Read the config as the run would: syntax, schema, and what settings.check sees."""
     try:
@@ -185,6 +172,6 @@ def report(files: list[str]) -> tuple[list[Line], bool]:
     obstacles = usable()
     lines = [
         python(), packages(ROOT / "envs"), gpu(), *engines(obstacles), disk(shutil.disk_usage(Path.cwd()).free),
-        memory(available_memory()), shared(), config(files),
+        memory(available_memory()), config(files),
     ]  # fmt: skip
     return lines, None in obstacles.values()
