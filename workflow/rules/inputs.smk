@@ -1,19 +1,22 @@
 """Inputs and parameters that depend on a job's wildcards, and the hashes of what Snakemake does not watch."""
 
+from functools import cache
+
 from speedmap.publishing import folders
 from speedmap.run.fingerprint import contents, fingerprint_of, stamp
 
 
-def fingerprint(script):
+@cache
+def fingerprint(script, *modules):
     """Hash an adapter and all of the library that it imports, since Snakemake watches the script's own file only."""
-    return fingerprint_of(SCRIPTS, script)
+    return fingerprint_of(SCRIPTS, script, *modules)
 
 
 def fingerprint_with_backend(script):
     """Return a function that hashes the backend of a cell, too."""
 
     def of_cell(wildcards):
-        return fingerprint_of(SCRIPTS, script, registry.module(wildcards.backend))
+        return fingerprint(script, registry.module(wildcards.backend))
 
     return of_cell
 
