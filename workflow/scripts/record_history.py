@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from speedmap.publishing import history
-from speedmap.reporting import charts
+from speedmap.reporting import charts, history_chart
 from speedmap.results.cell_result import gather
 from speedmap.run.job import job
 
@@ -11,7 +11,7 @@ from speedmap.run.job import job
 def record_history(paths: list[str], lines: str, plot: str) -> None:
     """Append to results/history.jsonl, and draw results/history.svg."""
     history.append(Path(lines), gather(paths))
-    drawn = charts.history(history.read(Path(lines)))
+    drawn = history_chart.history(history.read(Path(lines)))
     charts.save(drawn, "Speed and mAP over time, with their intervals", Path(plot))
 
 

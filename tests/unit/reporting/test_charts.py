@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from speedmap.reporting import charts
+from speedmap.reporting import charts, history_chart
 from speedmap.reporting.pareto_points import Point
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -164,7 +164,7 @@ CELLS = [f"{backend}/{model}-{precision}-{shape}" for backend, model, precision,
 
 def test_each_line_of_the_history_has_a_colour_of_its_own(draw):
     lines = [line(cell, figure, day) for cell in CELLS for figure in ("speed", "mAP") for day in (1, 2)]
-    root = draw(charts.history(lines))
+    root = draw(history_chart.history(lines))
     drawn = [group for group in root.iter(f"{SVG}g") if "mark-line" in group.get("class", "")]
     for number in range(0, len(drawn)):
         assert len(drawn[number]) == len({path.get("stroke") for path in drawn[number]})
@@ -183,7 +183,7 @@ def test_each_line_of_the_history_has_a_colour_of_its_own(draw):
 
 def test_the_history_leaves_out_what_is_invalid_and_intervals_that_are_unknown(draw):
     unsure = line("tensorrt/a-fp16-static", "mAP", 1, low=None, high=None)
-    root = draw(charts.history([unsure, line("tensorrt/broken-fp16-static", "speed", 1, valid=False)]))
+    root = draw(history_chart.history([unsure, line("tensorrt/broken-fp16-static", "speed", 1, valid=False)]))
     assert not [text for text in texts(root) if "broken" in text]
     rules = [
         group for group in root.iter(f"{SVG}g") if {"mark-rule", "role-mark"} <= set(group.get("class", "").split())
@@ -192,5 +192,5 @@ def test_the_history_leaves_out_what_is_invalid_and_intervals_that_are_unknown(d
 
 
 def test_the_history_shows_mean_average_precision_in_points():
-    (entry,) = [charts._entry(line("torch/my-own-fp32-dynamic", "mAP", 1))]
+    (entry,) = [history_chart._entry(line("torch/my-own-fp32-dynamic", "mAP", 1))]
     assert (entry["value"], entry["low"], entry["model"], entry["series"]) == (50, 40, "my-own", "Torch FP32")

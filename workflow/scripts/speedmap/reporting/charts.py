@@ -3,6 +3,7 @@
 None has colours of its own but those of the series: the neutral ones belong to the page, which may be light or dark.
 """
 
+from itertools import cycle
 from pathlib import Path
 
 import altair as alt
@@ -11,7 +12,6 @@ import vl_convert
 
 from speedmap import storage
 from speedmap.reporting.pareto_points import Point, fastest, starts
-from speedmap.results.cell_result import NAMES
 
 VEGA_LITE = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
 PAPER = {"background": "white", "view": {"stroke": None}, "axis": {"gridColor": "#ddd"}, "rule": {"color": "#666"},
@@ -27,7 +27,6 @@ SPARE = ("#e14754", "#868686")  # before those of series that are not shown
 LEGEND = alt.Legend(orient="bottom", columns=3, title=None)
 MARKS = alt.Legend(orient="top", title=None, symbolFillColor="grey", symbolStrokeColor="grey")
 INPUTS = {"static": "circle", "dynamic": "diamond"}
-FIGURES = {"speed": ("median, ms (log)", "log"), "mAP": ("mAP50-95, points", "linear")}  # of the history
 STAYS = {"INT8": "#1d84f5", "stays in float": "#d55c13"}
 BINS = 60
 CLIPPED = 0.995  # quantile at which the distributions are cut off
@@ -50,15 +49,17 @@ def save(chart: alt.TopLevelMixin, title: str, path: Path) -> None:
 def pareto(points: list[Point], width: int | str = FILE_WIDTH) -> alt.LayerChart:
     """Draw latency against mAP: a colour a series, an arrow from torch to each engine of its model, error bars."""
     if not points:
-        return alt.layer(_chart([{"text": "No cell has both figures."}]).mark_text(size=14).encode(text="text:N"))
+        return alt.layer(of([{"text": "No cell has both figures."}]).mark_text(size=14).encode(text="text:N"))
     x = alt.X("ms:Q", title="median latency of one image, ms (log)").scale(type="log", nice=False, padding=20)
     y = alt.Y("map:Q", title="COCO mAP50-95, points").scale(zero=False, padding=20)
-    marks = _chart([_point(point) for point in points]).mark_point(filled=True, size=90, opacity=1)
+    marks = of([_point(point) for point in points]).mark_point(filled=True, size=90, opacity=1)
     shape = alt.Shape("input:N", legend=MARKS).scale(domain=list(INPUTS), range=list(INPUTS.values()))
     told = [alt.Tooltip(f"{name}:N") for name in ("model", "series", "input", "latency", "mAP")]
-    figures = marks.encode(x, y, _colour({point.series for point in points}), shape, tooltip=told)
+    figures = marks.encode(x, y, colour({point.series for point in points}), shape, tooltip=told)
     names = (
-        _chart([_label(point) for point in fastest(points)]).mark_text(dy=-12, aria=False).encode(x, y, text="model:N")
+        of([_label(point) for point in fastest(points)])
+        .mark_text(dx=-4, dy=-12, align="left", aria=False)
+        .encode(x, y, text="model:N")
     )
     return alt.layer(*_arrows(points, x, y), *_bars(points, x, y), figures, names).properties(
         width=width, height=400, description="Latency against mAP: towards the upper left is better"
@@ -80,7 +81,7 @@ def _label(point: Point) -> dict:
 
 def _bars(points: list[Point], x: alt.X, y: alt.Y) -> list[alt.Chart]:
     """Draw the 95% intervals of the medians, and two standard errors of each mAP whose error is known."""
-    colour = _colour({point.series for point in points})
+    series = colour({point.series for point in points})
     across = [{"ms": point.ms_low, "high": point.ms_high, "map": point.map, "series": point.series} for point in points]
     up = [
         {
@@ -93,8 +94,8 @@ def _bars(points: list[Point], x: alt.X, y: alt.Y) -> list[alt.Chart]:
         if point.map_error is not None
     ]
     return [
-        _chart(across).mark_rule(aria=False).encode(x, y, colour, x2="high:Q"),
-        _chart(up).mark_rule(aria=False).encode(x, y, colour, y2="high:Q"),
+        of(across).mark_rule(aria=False).encode(x, y, series, x2="high:Q"),
+        of(up).mark_rule(aria=False).encode(x, y, series, y2="high:Q"),
     ]
 
 
@@ -102,7 +103,7 @@ def _arrows(points: list[Point], x: alt.X, y: alt.Y) -> list[alt.Chart]:
     """Draw a line from each model's torch point to each of its engines, with a head short of the engine's mark."""
     origins = starts(points)
     pairs = [(origins[point.model], point) for point in points if origins.get(point.model) not in (None, point)]
-    lines = _chart([{"ms0": start.ms, "map0": start.map, "ms": end.ms, "map": end.map} for start, end in pairs])
+    lines = of([{"ms0": start.ms, "map0": start.map, "ms": end.ms, "map": end.map} for start, end in pairs])
     head = {
         "angle": alt.expr(f"{ANGLE} * 180 / PI"),
         "xOffset": alt.expr(f"-11 * cos({ANGLE})"),
@@ -124,12 +125,12 @@ def distribution(samples: list[float], name: str, width: int | str) -> alt.Layer
         if count
     ]
     x = alt.X("low:Q", title="ms", bin="binned").scale(zero=False, nice=False).axis(grid=False, tickCount=5)
-    bars = _chart(bins).mark_bar(aria=False, color=SERIES["TensorRT FP32"]).encode(
+    bars = of(bins).mark_bar(aria=False, color=SERIES["TensorRT FP32"]).encode(
         x, alt.Y("samples:Q", axis=None), x2="high:Q", tooltip=["low:Q", "high:Q", "samples:Q"]
     )  # fmt: skip
     median = float(np.median(samples))
     line = (
-        _chart([{"low": median}])
+        of([{"low": median}])
         .mark_rule(strokeWidth=2)
         .encode(alt.X("low:Q", title="ms"), tooltip=alt.Tooltip("low:Q", title="median ms"))
     )
@@ -141,10 +142,10 @@ def distribution(samples: list[float], name: str, width: int | str) -> alt.Layer
 def shapes(medians: list[dict], width: int | str) -> alt.Chart:
     """Draw the median of each input shape against its pixels: series, shape, kilopixels, ms and samples of each."""
     told = ["series:N", "shape:N", alt.Tooltip("ms:Q", format=".2f"), "samples:Q"]
-    return _chart(medians).mark_point(filled=True, size=60, opacity=1).encode(
+    return of(medians).mark_point(filled=True, size=60, opacity=1).encode(
         alt.X("kilopixels:Q", title="pixels, thousands").scale(zero=False, padding=10),
         alt.Y("ms:Q", title="median, ms").scale(zero=False, padding=10),
-        _colour({entry["series"] for entry in medians}),
+        colour({entry["series"] for entry in medians}),
         tooltip=told,
     ).properties(width=width, height=260, description="Median latency against the pixels of the input")  # fmt: skip
 
@@ -159,7 +160,7 @@ def costs(lines: list[dict], width: int | str) -> alt.Chart:
          "runs": "stays in float" if line["float"] else "INT8"}
         for place, line in enumerate(lines)
     ]  # fmt: skip
-    return _chart(bars).mark_bar().encode(
+    return of(bars).mark_bar().encode(
         alt.X("place:O", title="convolutions, from the input to the heads").axis(labels=False, ticks=False),
         alt.Y("percent:Q", title="change of the output, %"),
         _legend("runs", STAYS),
@@ -167,49 +168,15 @@ def costs(lines: list[dict], width: int | str) -> alt.Chart:
     ).properties(width=width, height=300, description="Change of the output by INT8 in each convolution")  # fmt: skip
 
 
-def history(lines: list[dict]) -> alt.VConcatChart:
-    """Draw speed and mAP over time with their intervals, a row a model and input; invalid figures are left out."""
-    entries = [_entry(line) for line in lines if line["valid"]]
-    colour = _colour({entry["series"] for entry in entries})
-    places: dict = {}  # each part of the picture: model, input and figure
-    for entry in sorted(
-        entries, key=lambda entry: (entry["model"], entry["input"], list(FIGURES).index(entry["figure"]))
-    ):
-        row = places.setdefault((entry["model"], entry["input"]), {})
-        row.setdefault(entry["figure"], []).append(entry)
-    rows = [[_over_time(part, colour, *place, figure) for figure, part in row.items()] for place, row in places.items()]
-    return alt.vconcat(*(alt.hconcat(*row) for row in rows))
-
-
-def _entry(line: dict) -> dict:
-    backend, _, name = line["cell"].partition("/")
-    model, precision, shape = name.rsplit("-", 2)
-    factor = 100 if line["figure"] == "mAP" else 1
-    figures = {key: line[key] and factor * line[key] for key in ("value", "low", "high")}
-    series = f"{NAMES.get(backend, backend)} {precision.upper()}"
-    return {"measured": line["measured"], "model": model, "series": series, "input": shape,
-            "figure": line["figure"], **figures}  # fmt: skip
-
-
-def _over_time(entries: list[dict], colour: alt.Color, model: str, shape: str, figure: str) -> alt.LayerChart:
-    unit, scale = FIGURES[figure]
-    x = alt.X("measured:T", title="day (UTC)").scale(type="utc")
-    y = alt.Y("value:Q", title=unit).scale(type=scale, zero=False, nice=False, padding=10)
-    lines = _chart(entries).mark_line(point=True).encode(x, y, colour)
-    known = [entry for entry in entries if entry["low"] is not None]
-    bars = _chart(known).mark_rule(strokeWidth=0.7).encode(x, alt.Y("low:Q"), colour, y2="high:Q")
-    title = f"{model}, {shape} input: {figure}"
-    return alt.layer(bars, lines).properties(width=FILE_WIDTH // 2, height=180, title=title)
-
-
 def colours(names: set[str]) -> dict[str, str]:
     """Assign each series its colour: its own where it has one, the same in every chart, else a spare one."""
     taken = {SERIES.get(name) for name in names}
-    spare = iter([*SPARE, *(colour for colour in SERIES.values() if colour not in taken)])
+    spare = cycle([*SPARE, *(known for known in SERIES.values() if known not in taken)])
     return {name: SERIES.get(name) or next(spare) for name in sorted(names)}
 
 
-def _colour(names: set[str]) -> alt.Color:
+def colour(names: set[str]) -> alt.Color:
+    """Encode the series by their colours, with a legend."""
     return _legend("series", colours(names))
 
 
@@ -217,5 +184,6 @@ def _legend(field: str, names: dict[str, str]) -> alt.Color:
     return alt.Color(f"{field}:N", legend=LEGEND).scale(domain=list(names), range=list(names.values()))
 
 
-def _chart(values: list[dict]) -> alt.Chart:
+def of(values: list[dict]) -> alt.Chart:
+    """Start a chart of some values."""
     return alt.Chart(alt.InlineData(values=values))
