@@ -35,7 +35,7 @@ from speedmap.graph.detector_graph import (
     Graph,
 )
 from speedmap.model import checkpoint, postprocess, yolov5
-from speedmap.quantization import calibration, insert_qdq, sensitivity
+from speedmap.quantization import calibration, insert_qdq, qdq_plan, sensitivity
 from speedmap.results import records
 from speedmap.run import fingerprint
 
@@ -45,6 +45,7 @@ SHARED = ROOT.parent / "shared"
 def main(settings: argparse.Namespace) -> None:
     options = insert_qdq.DEFAULTS | json.loads(settings.options)
     settings.work.mkdir(parents=True, exist_ok=True)
+    settings.dialect = qdq_plan.dialect(settings.backend, openvino.OpenVINO().platform())
     static, graph = (exported(settings.weights, settings.work, shape) for shape in ("static", settings.shape))
     pictures = coco.calibration_files(settings.calibration)
     statistics = calibrated(static, pictures, settings, options)
@@ -54,7 +55,7 @@ def main(settings: argparse.Namespace) -> None:
     onnx.save(model, settings.work / f"{graph.stem}-{settings.dialect}.onnx")
     results = {
         "FP32": reference(graph, truth, settings),
-        "INT8": found(ENGINES[settings.dialect](model), truth, settings),
+        "INT8": found(ENGINES[settings.backend](model), truth, settings),
     }
     report(results, truth, settings, chosen)
 
@@ -150,7 +151,7 @@ def report(results: dict[str, list[dict]], truth: dict, settings: argparse.Names
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--dialect", choices=sorted(ENGINES), required=True)
+    parser.add_argument("--dialect", choices=sorted(ENGINES), required=True, dest="backend")
     parser.add_argument("--shape", choices=("static", "dynamic"), required=True)
     parser.add_argument("--data", type=Path, default=SHARED / "coco/dev", help="folder with images/ and instances.json")
     parser.add_argument("--calibration", type=Path, default=SHARED / "coco/calibration/images")

@@ -2,28 +2,28 @@
 
 from pathlib import Path
 
-from speedmap.quantization import sensitivity
+from speedmap.quantization import qdq_plan, sensitivity
 from speedmap.quantization.calibration import Statistics
 from speedmap.results import records
 from speedmap.run.job import job
 
 
 def choose_float(
-    backend: str, onnx: str, statistics: str, weights: str, dataset: str, imgsz: int, options: dict, out: str
+    dialect: str, onnx: str, statistics: str, weights: str, dataset: str, imgsz: int, options: dict, out: str
 ) -> None:
     """Write the scan of all convolutions and the choice that follows from it; random weights are not worth one."""
     if records.read(Path(weights))["random"]:
         records.write(Path(out), {"float": sensitivity.affordable_ends(Path(onnx), imgsz, options), "table": []})
         return
     files = [Path(image["file"]) for image in records.read(Path(dataset))["calibration"]]
-    choice = sensitivity.choose(Path(onnx), Statistics.load(Path(statistics)), files, imgsz, backend, options)
+    choice = sensitivity.choose(Path(onnx), Statistics.load(Path(statistics)), files, imgsz, dialect, options)
     records.write(Path(out), choice)
 
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
         choose_float(
-            backend=snakemake.wildcards.backend,
+            dialect=qdq_plan.dialect(snakemake.wildcards.backend, snakemake.params.target),
             onnx=snakemake.input.onnx,
             statistics=snakemake.input.statistics,
             weights=snakemake.input.weights,

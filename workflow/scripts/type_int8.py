@@ -7,7 +7,7 @@ import onnx
 from speedmap import storage
 from speedmap.graph import fp16
 from speedmap.graph.detector_graph import note
-from speedmap.quantization import insert_qdq
+from speedmap.quantization import insert_qdq, qdq_plan
 from speedmap.quantization.calibration import Statistics
 from speedmap.results import records
 from speedmap.run.job import job
@@ -16,7 +16,7 @@ NOTED = ("target", "reached", "met", "int8_share")  # of the choice, for those w
 HALF_REST = {"tensorrt"}  # backends that run the rest of an INT8 graph in float16; a CPU has no fast one
 
 
-def type_int8(backend: str, source: str, statistics: str | None, choice: str | None, options: dict, out: str) -> None:
+def type_int8(dialect: str, source: str, statistics: str | None, choice: str | None, options: dict, out: str) -> None:
     """Insert Q/DQ nodes at every convolution but those chosen to stay in float.
 
     Without statistics the graph stays float32, for a TensorRT that finds INT8 ranges while it builds.
@@ -24,8 +24,8 @@ def type_int8(backend: str, source: str, statistics: str | None, choice: str | N
     model = onnx.load(source)
     if statistics and choice:
         chosen = records.read(Path(choice))
-        model = insert_qdq.quantize(model, Statistics.load(Path(statistics)), chosen["float"], backend, options)
-        model = fp16.to_fp16(model) if backend in HALF_REST else model
+        model = insert_qdq.quantize(model, Statistics.load(Path(statistics)), chosen["float"], dialect, options)
+        model = fp16.to_fp16(model) if dialect in HALF_REST else model
         note(model, {key: chosen[key] for key in NOTED if key in chosen})
     with storage.atomic(Path(out)) as temporary:
         onnx.save(model, temporary)
@@ -34,7 +34,7 @@ def type_int8(backend: str, source: str, statistics: str | None, choice: str | N
 if __name__ == "__main__":
     with job(snakemake.log[0]):
         type_int8(
-            backend=snakemake.wildcards.backend,
+            dialect=qdq_plan.dialect(snakemake.wildcards.backend, snakemake.params.target),
             source=snakemake.input.onnx,
             statistics=snakemake.input.get("statistics"),
             choice=snakemake.input.get("choice"),

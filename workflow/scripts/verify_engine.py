@@ -26,7 +26,7 @@ def verify_engine(
         with backend.session(Path(engine), cell) as session:
             float32 = onnx_runtime.session(Path(reference))
             agreed = agreement.agreement(session, float32, files, imgsz, cell.shape == "dynamic")
-    verdict = validity.verdict(cell, audit, agreed, random, noted(load(onnx)))
+    verdict = validity.verdict(cell, audit, agreed, random, noted(load(onnx)), backend.platform())
     records.write(Path(out), {"engine_sha256": storage.sha256(Path(engine)), **verdict, "runs": [run]})
 
 

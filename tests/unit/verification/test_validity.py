@@ -22,10 +22,21 @@ GOOD = {"scores": 0.999, "boxes": 0.99}
     ],
 )
 def test_what_makes_a_cell_invalid(backend, asked, shares, agreed, reason):
-    found = validity.invalid(backend, asked, shares, agreed)
+    found = validity.invalid(backend, asked, shares, agreed, {})
     assert found == [] if reason is None else any(reason in text for text in found)
 
 
 def test_a_mixed_engine_is_said():
     assert validity.mixed({"fp16": 0.95, "fp32": 0.05}) == []
     assert validity.mixed({"fp16": 0.8, "fp32": 0.2}) == ["runs 80% fp16, 20% fp32 of its multiply-adds"]
+
+
+@pytest.mark.parametrize(
+    ("platform", "said"), [({"int8_sums": "16 bits, saturating"}, True), ({"int8_sums": "32 bits"}, False), ({}, False)]
+)
+def test_an_int8_cell_that_disagrees_names_the_missing_instructions_and_a_remedy(platform, said):
+    disagree = {"scores": 0.8, "boxes": 0.9}
+    found = " ".join(validity.invalid("openvino", "int8", {"int8": 1.0}, disagree, platform))
+    assert ("without VNNI, adds products of INT8 in 16 bits" in found) == said
+    assert ("int8.least_share" in found) == said
+    assert "VNNI" not in " ".join(validity.invalid("openvino", "fp16", {"fp32": 1.0}, disagree, platform))

@@ -14,7 +14,7 @@ from speedmap.engines.interface import Backend
 from speedmap.errors import UserError
 from speedmap.graph import multiply_adds
 from speedmap.graph.detector_graph import INPUT
-from speedmap.machine import environment
+from speedmap.machine import cpu_features, environment
 from speedmap.results.cell import Cell
 
 NAMES = {"f32": "fp32", "f16": "fp16", "bf16": "bf16", "i8": "int8", "u8": "int8"}
@@ -43,7 +43,7 @@ class OpenVINO(Backend):
     on_gpu = False
 
     def platform(self) -> dict:
-        return environment.cpu_platform("openvino")
+        return cpu_features.openvino_platform()
 
     def build(self, onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: bool, options: dict) -> dict:
         """Compile an ONNX file and write the engine that Session loads; returns facts on the build.

@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from speedmap.errors import UserError
-from speedmap.machine import environment
+from speedmap.machine import cpu_features, environment
 
 if TYPE_CHECKING:
     from speedmap.engines.interface import Backend
@@ -19,7 +19,7 @@ CLASSES = {
     "null": "engines.null:Null",
 }
 ORDER = ("tensorrt", "openvino")  # what `auto` tries; the last runs on any machine
-BINDING = ("gpu", "compute_capability", "tensorrt", "openvino")  # of a platform: what its engines are bound to
+BINDING = ("gpu", "compute_capability", "tensorrt", "openvino", "int8_sums")  # of a platform, for its engines
 
 
 class BackendError(UserError):
@@ -58,7 +58,7 @@ def _tensorrt_library() -> ModuleType:
 
 
 def _openvino() -> dict:
-    return environment.cpu_platform("openvino")
+    return cpu_features.openvino_platform()
 
 
 def _tensorrt() -> dict:

@@ -20,7 +20,7 @@ def quantize(
 ) -> onnx.ModelProto:
     """Return a copy of a float32 detector in which all convolutions but `keep_float` compute in eight bits.
 
-    dialect: "tensorrt" or "openvino". options: those of DEFAULTS, which stand for absent ones. Raises PlanError when
+    dialect: of CONVENTIONS. options: those of DEFAULTS, which stand for absent ones. Raises PlanError when
     the statistics are another model's.
     """
     result = onnx.ModelProto()
@@ -31,24 +31,27 @@ def quantize(
     nodes: list[NodeProto] = []
     for site in plan(graph, statistics, convs, convention, ranges.METHODS[options["range"]]):
         for name in site.convs:
-            nodes += _weight(graph, name, statistics, options)
+            nodes += _weight(graph, name, statistics, options, convention)
         nodes += _activations(graph, site, convention.bracketed)
         _redirect(graph, site, convention)
     _insert(result, nodes)
     return result
 
 
-def _weight(graph: Graph, conv: str, statistics: Statistics, options: dict) -> list[NodeProto]:
+def _weight(
+    graph: Graph, conv: str, statistics: Statistics, options: dict, convention: QdqConvention
+) -> list[NodeProto]:
     """Round a convolution's weights per output channel, and let its bias make up for what that changes on average.
 
     Both get new names, since simplified graphs share initializers that are equal.
     """
     (tensor, _, bias), weight = graph.convs[conv].input, graph.weight(conv)
-    steps = weight_rounding.steps(weight)
-    value = weight_rounding.nearest(weight, steps).astype(np.float32)
+    top = weight_rounding.NARROW_TOP if convention.narrow and conv in graph.first else weight_rounding.TOP
+    steps = weight_rounding.steps(weight, top)
+    value = weight_rounding.nearest(weight, steps, top).astype(np.float32)
     mean, covariance = statistics.under(conv, tensor, weight.shape[2:])
     if options["compensate"] and covariance is not None:
-        value = weight_rounding.gptq(weight.reshape(len(weight), -1), steps, covariance).reshape(weight.shape)
+        value = weight_rounding.gptq(weight.reshape(len(weight), -1), steps, covariance, top).reshape(weight.shape)
     change = (weight - value).reshape(len(weight), -1) @ mean if options["bias_correction"] else 0
     graph.add(f"{conv}/weight", value)
     graph.add(f"{conv}/bias", (graph.constant(bias) + change).astype(np.float32))

@@ -4,26 +4,27 @@ import numpy as np
 
 CLIPS = np.linspace(0.6, 1.0, 41)  # fractions of a channel's largest weight that are tried
 FINEST = 1e-8  # largest weight of a channel that is zero throughout
+TOP, NARROW_TOP = 127, 64  # of the steps of weights in eight bits, and of those whose pairs of products fit 16 bits
 BLOCK = 64  # inputs between two updates of all that come later
 DAMPING = 0.01  # of the inputs' mean variance, added to each, so that dead channels do not make the covariance singular
 
 
-def steps(weight: np.ndarray) -> np.ndarray:
+def steps(weight: np.ndarray, top: int = TOP) -> np.ndarray:
     """Choose each output channel's step [out] for weights [out, ...] by least squares over how many are clipped."""
     rows = weight.reshape(len(weight), -1)
     extreme = np.maximum(np.abs(rows).max(1), FINEST)
-    tried = np.stack([extreme * clip / 127 for clip in CLIPS])
-    errors = np.stack([np.square(nearest(rows, step) - rows).sum(1) for step in tried])
+    tried = np.stack([extreme * clip / top for clip in CLIPS])
+    errors = np.stack([np.square(nearest(rows, step, top) - rows).sum(1) for step in tried])
     return np.take_along_axis(tried, errors.argmin(0)[None], 0)[0].astype(np.float32)
 
 
-def nearest(weight: np.ndarray, step: np.ndarray) -> np.ndarray:
-    """Round weights [out, ...] to the nearest of -127..127 steps [out]."""
+def nearest(weight: np.ndarray, step: np.ndarray, top: int = TOP) -> np.ndarray:
+    """Round weights [out, ...] to the nearest of -top..top steps [out]."""
     step = step.reshape(-1, *[1] * (weight.ndim - 1))
-    return np.clip(np.round(weight / step), -127, 127) * step
+    return np.clip(np.round(weight / step), -top, top) * step
 
 
-def gptq(weight: np.ndarray, step: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+def gptq(weight: np.ndarray, step: np.ndarray, covariance: np.ndarray, top: int = TOP) -> np.ndarray:
     """Round weights [out, in] so that the output [out] varies least from the exact one, for inputs of a covariance.
 
     One input after the other is rounded, and those still to come make up for the change as far as they vary with it.
@@ -39,7 +40,7 @@ def gptq(weight: np.ndarray, step: np.ndarray, covariance: np.ndarray) -> np.nda
         end = min(start + BLOCK, len(order))
         changes = np.empty((len(weight), end - start))
         for index in range(start, end):
-            result[:, index] = nearest(rest[:, index], step)
+            result[:, index] = nearest(rest[:, index], step, top)
             changes[:, index - start] = (rest[:, index] - result[:, index]) / factor[index, index]
             rest[:, index + 1 : end] -= np.outer(changes[:, index - start], factor[index, index + 1 : end])
         rest[:, end:] -= changes @ factor[start:end, end:]  # later blocks learn of it at once

@@ -1,5 +1,6 @@
 """Whether a cell's figures may be believed, from what was found out about its engine."""
 
+from speedmap.machine.cpu_features import SATURATING
 from speedmap.results.cell import Cell
 
 LEAST_SCORES = {"fp32": 0.999, "fp16": 0.98, "bf16": 0.98, "int8": 0.90}  # rubbish lies far below, rounding far above
@@ -8,13 +9,18 @@ LEAST_SHARE = 0.75  # of the multiply-adds that must run in the precision that t
 FULL_SHARE = 0.90  # below this the table says how much runs in another one
 SUBSTITUTES = {("openvino", "fp16"): {"fp16", "bf16", "fp32"}}  # what a CPU may run instead; the header then names it
 
+SATURATED = (
+    "this CPU, without VNNI, adds products of INT8 in 16 bits, where they saturate, which may be why: leave more "
+    "layers in float (int8.least_share: 0.75), or measure where /proc/cpuinfo lists avx512_vnni or avx_vnni"
+)
 
-def verdict(cell: Cell, audit: dict, agreed: dict, random: bool, choice: dict) -> dict:
+
+def verdict(cell: Cell, audit: dict, agreed: dict, random: bool, choice: dict, platform: dict) -> dict:
     """Sum up what was found out about an engine, and why it is invalid if it is.
 
     audit: `shares` of the multiply-adds by precision, `layers` by name, and TensorRT's `lint`. agreed: with the float32
     graph, see `agreement`; not judged for random weights, which magnify every rounding. choice: of the layers that stay
-    in float.
+    in float. platform: the backend's.
     """
     shares, precision = audit["shares"], ran(audit["shares"])
     return {
@@ -22,7 +28,7 @@ def verdict(cell: Cell, audit: dict, agreed: dict, random: bool, choice: dict) -
         "shares": shares,
         "others": [name for name, runs in audit["layers"].items() if runs != precision],
         "agreement": agreed,
-        "invalid": invalid(cell.backend, cell.precision, shares, None if random else agreed),
+        "invalid": invalid(cell.backend, cell.precision, shares, None if random else agreed, platform),
         "remarks": missed(choice),
         "lint": audit.get("lint", {}),
     }
@@ -33,7 +39,7 @@ def ran(shares: dict[str, float]) -> str:
     return max(shares, key=shares.get)
 
 
-def invalid(backend: str, asked: str, shares: dict[str, float], agreed: dict | None) -> list[str]:
+def invalid(backend: str, asked: str, shares: dict[str, float], agreed: dict | None, platform: dict) -> list[str]:
     """Say why a cell's figures would be worthless; [] when they are not.
 
     asked: the precision of the cell. agreed: None where it is not to be judged.
@@ -43,6 +49,7 @@ def invalid(backend: str, asked: str, shares: dict[str, float], agreed: dict | N
         found.append(f"asked for {asked} but runs {listed(shares)}")
     if agreed and not agreed["scores"] >= LEAST_SCORES.get(precision, 1.0):
         found.append(f"scores disagree with the float32 graph (cosine {agreed['scores']:.3f})")
+        found += [SATURATED] if precision == "int8" and platform.get("int8_sums") == SATURATING else []
     if agreed and not agreed["boxes"] >= LEAST_OVERLAP.get(precision, 1.0):
         found.append(f"boxes disagree with the float32 graph (overlap {agreed['boxes']:.3f})")
     return found
