@@ -16,6 +16,7 @@ def session(model: Path | bytes) -> onnxruntime.InferenceSession:
     """Open an ONNX file, or the bytes of one, in ONNX Runtime on the CPU, a thread a core."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # it takes as much CPU again as the work
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
