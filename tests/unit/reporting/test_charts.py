@@ -178,7 +178,7 @@ def test_each_line_of_the_history_has_a_colour_of_its_own(draw):
         "null FP16",
     ):
         assert title in shown
-    assert {"median, ms (log)", "mAP50-95, points", "day (UTC)"} <= set(shown)
+    assert {"median, ms (log)", "mAP50-95, points", "measured (UTC)"} <= set(shown)
 
 
 def test_the_history_leaves_out_what_is_invalid_and_intervals_that_are_unknown(draw):

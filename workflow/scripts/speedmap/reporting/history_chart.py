@@ -36,7 +36,7 @@ def _entry(line: dict) -> dict:
 
 def _over_time(entries: list[dict], series: alt.Color, model: str, shape: str, figure: str) -> alt.LayerChart:
     unit, scale = FIGURES[figure]
-    x = alt.X("measured:T", title="day (UTC)").scale(type="utc")
+    x = alt.X("measured:T", title="measured (UTC)").scale(type="utc")
     y = alt.Y("value:Q", title=unit).scale(type=scale, zero=False, nice=False, padding=10)
     lines = charts.of(entries).mark_line(point=True).encode(x, y, series)
     known = [entry for entry in entries if entry["low"] is not None]
