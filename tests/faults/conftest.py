@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kill import prepare
+from helpers.snakemake_run import prepare
 
 INJECTED, CAUGHT, SAID = Counter(), Counter(), {}
 

@@ -1,6 +1,6 @@
 """Kill runs of a small config at random moments, and check that the same command finishes each.
 
-    python tests/faults/kill.py --count 200 --seed 0 --folder /tmp/kill
+    PYTHONPATH=tests python tests/faults/kill.py --count 200 --seed 0 --folder /tmp/kill
 
 The config (tests/configs/tiny.yaml) has every rule and column of the default. Every fifth run starts from nothing, the
 others from a complete one that is put back by some jobs. --first goes on with a series in the same folder.
@@ -15,7 +15,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +23,9 @@ from typing import NamedTuple
 import yaml
 from jsonschema import Draft202012Validator
 
-ROOT = Path(__file__).parents[2]
+from helpers.snakemake_run import ROOT, prepare
+from helpers.snakemake_run import command as snakemake
+
 TINY = ROOT / "tests/configs/tiny.yaml"
 FRESH = 5  # every so manieth run starts from nothing
 STARTUP = 1.5  # seconds until the first job starts
@@ -45,19 +46,9 @@ class Killed(NamedTuple):
     faults: list[str]
 
 
-def prepare(folder: Path) -> Path:
-    """Make a working directory with the sample and the config in it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("sample", "config.yaml"):
-        if not (folder / name).exists():
-            (folder / name).symlink_to(ROOT / name)
-    return folder
-
-
-def command(folder: Path, *arguments: str) -> list[str]:
+def command(folder: Path) -> list[str]:
     """Write the command that is killed and given again."""
-    return [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder),
-            "--cores", "2", "--configfile", str(TINY), *arguments, "--", "results/table.md"]  # fmt: skip
+    return snakemake(folder, "--configfile", TINY, "--", "results/table.md")
 
 
 @contextlib.contextmanager

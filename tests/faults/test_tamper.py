@@ -18,7 +18,8 @@ import render_table
 import type_fp16
 import type_int8
 import verify_engine
-from kill import ROOT, faults, metrics, missing, run
+from helpers.snakemake_run import ROOT
+from kill import faults, metrics, missing, run
 from speedmap.engines import registry
 from speedmap.results import records
 from speedmap.results.cell import Cell

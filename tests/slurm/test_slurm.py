@@ -9,18 +9,16 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from importlib.util import find_spec
-from pathlib import Path
 
 import psutil
 import pytest
 import yaml
 
 from cluster import cluster, states
+from helpers.snakemake_run import ROOT, SAMPLE, command, prepare
 
-ROOT = Path(__file__).parents[2]
 pytestmark = [
     pytest.mark.slurm,
     pytest.mark.skipif(not shutil.which("slurmctld"), reason="slurmctld, slurmd and munge are not installed"),
@@ -34,10 +32,9 @@ CONFIG = {
     "precisions": ["fp16"],
     "shapes": ["static"],
     "imgsz": 320,
-    "dataset": {"name": "sample", "images": "sample/images", "annotations": "sample/instances.json",
-                "calibration": "sample/calibration", "limit": 12},
+    "dataset": {**SAMPLE, "limit": 12},
     "speed": {"warmup_s": 0.1, "min_s": 0.3, "min_samples": 5},
-}  # fmt: skip
+}
 if named := os.environ.get("SLURM_TABLE"):
     CONFIG = yaml.safe_load((ROOT / named).read_text())
 PATIENCE = 3600  # seconds
@@ -47,14 +44,10 @@ PROFILE = ["--profile", ROOT / "profiles/slurm", "--max-threads", "2",
            "--slurm-status-command", "squeue"]  # fmt: skip
 
 
-def start(folder, *arguments):
+def start(folder, *arguments, cores=None):
     """Start the workflow in a folder of its own."""
-    folder.mkdir()
-    (folder / "sample").symlink_to(ROOT / "sample")
-    (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
-    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder, *arguments,
-               "--", "results/table.md"]  # fmt: skip
-    return subprocess.Popen(list(map(str, command)), stdout=(folder / "output").open("w"), stderr=subprocess.STDOUT)
+    given = command(prepare(folder, CONFIG), *arguments, "--", "results/table.md", cores=cores)
+    return subprocess.Popen(given, stdout=(folder / "output").open("w"), stderr=subprocess.STDOUT)
 
 
 def finish(process, folder):
@@ -109,7 +102,7 @@ def runs(tmp_path_factory):
         finally:
             process.kill()
         done = jobs()
-    local = finish(start(folder / "local", "--cores", str(os.cpu_count())), folder / "local")
+    local = finish(start(folder / "local", cores=os.cpu_count()), folder / "local")
     return table, local, done, cut
 
 

@@ -3,19 +3,16 @@
 import functools
 import http.server
 import json
-import subprocess
-import sys
 import threading
 import zipfile
 from pathlib import Path
 
 import cv2
 import pytest
-import yaml
 
+from helpers.snakemake_run import MINI, ROOT, prepare, run
 from speedmap import storage
 
-ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.workflow
 
 
@@ -62,21 +59,12 @@ def sources(folder, url):
 def test_a_fetched_data_set_is_read_once(tmp_path, server):
     data = {"name": "fetched", "images": "resources/set/val", "annotations": "resources/set/val.json",
             "calibration": "resources/set/calibration", "sources": sources(*server)}  # fmt: skip
-    (tmp_path / "sample").symlink_to(ROOT / "sample")
-    models = {"a": {"weights": "sample/yolov5s-mini.safetensors"}}
-    config = {"backend": "openvino", "torch": False, "models": models, "dataset": data, "int8": {"images": 2}}
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-
-    def run(*arguments):
-        command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", tmp_path,
-                   "--cores", "2", *arguments, "--", "results/dataset.json"]  # fmt: skip
-        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    run()
+    prepare(tmp_path, {"backend": "openvino", "torch": False, "models": {"a": MINI}, "dataset": data,
+                       "int8": {"images": 2}})  # fmt: skip
+    code, output = run(tmp_path, "--", "results/dataset.json")
+    assert code == 0, output
     found = json.loads((tmp_path / "results/dataset.json").read_text())
     files = [Path(image["file"]) for image in found["images"] + found["calibration"]]
     assert all(path.is_relative_to("resources/set") for path in files)
     assert len(found["calibration"]) == 3
-    assert "Nothing to be done" in run("-n")
+    assert "Nothing to be done" in run(tmp_path, "-n", "--", "results/dataset.json")[1]

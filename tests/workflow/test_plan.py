@@ -2,37 +2,28 @@
 
 import json
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-import yaml
 
-ROOT = Path(__file__).parents[2]
+from helpers.snakemake_run import MINI, ROOT, SAMPLE, overlay, planned, prepare, run
+
 pytestmark = pytest.mark.workflow
 
 
 @pytest.fixture
 def plan(tmp_path):
     """Plan a run in an empty folder with the sample beside it and some keys changed; returns (exit code, output)."""
-    for name in ("sample", "config.yaml"):
-        (tmp_path / name).symlink_to(ROOT / name)
+    prepare(tmp_path)
 
-    def run(*arguments, dry=True, **changes):
-        (tmp_path / "overlay.yaml").write_text(yaml.safe_dump({"backend": "openvino", **changes}))
-        command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", tmp_path,
-                   "--cores", "2", *["--dry-run"] * dry, *arguments,
-                   "--configfile", tmp_path / "overlay.yaml"]  # fmt: skip
-        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-        return done.returncode, done.stdout + done.stderr
+    def run_here(*targets, dry=True, **changes):
+        options = overlay(tmp_path, {"backend": "openvino", **changes})
+        return run(tmp_path, *options, *["--dry-run"] * dry, "--", *targets)
 
-    return run
+    return run_here
 
 
 def jobs(output, rule):
-    line = next((line for line in output.splitlines() if line.startswith(f"{rule} ")), f"{rule} 0")
-    return int(line.split()[1])
+    return planned(output).get(rule, 0)
 
 
 def test_the_default_plans_all_cells(plan):
@@ -61,7 +52,7 @@ def test_random_weights_have_no_accuracy_job(plan):
 
 
 def test_models_of_an_overlay_replace_those_of_the_default(plan):
-    _, output = plan(models={"yolov5s": {"weights": "sample/yolov5s-mini.safetensors"}})
+    _, output = plan(models={"yolov5s": MINI})
     assert jobs(output, "measure_speed") == 4 + 1
     assert "mini-fp16" not in output
 
@@ -86,20 +77,17 @@ def test_a_mistake_in_the_config_is_named_before_anything_runs(plan, changes, me
     assert message in output
 
 
-SAMPLE = {"name": "sample", "images": "sample/images", "annotations": "sample/instances.json",
-          "calibration": "sample/calibration"}  # fmt: skip
-WEIGHTS = {"weights": "sample/yolov5s-mini.safetensors"}
 SHELL = "im'ag\"es; $(touch ran) `touch ran` &"
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"models": {"a\n": WEIGHTS}}, "does not match"),
-        ({"models": {"../a": WEIGHTS}}, "'../a' does not match"),
-        ({"models": {"a" * 300: WEIGHTS}}, "is too long"),
+        ({"models": {"a\n": MINI}}, "does not match"),
+        ({"models": {"../a": MINI}}, "'../a' does not match"),
+        ({"models": {"a" * 300: MINI}}, "is too long"),
         ({"models": {"a": {"weights": "$(touch ran).pt"}}}, "models.a.weights: $(touch ran).pt is not there"),
-        ({"models": {"a": {"weights": WEIGHTS["weights"] + "\n"}}}, "does not match"),
+        ({"models": {"a": {"weights": MINI["weights"] + "\n"}}}, "does not match"),
         ({"models": {"a": {"weights": "/dev/zero"}}}, "models.a.weights: /dev/zero is not there"),
         ({"models": {"a": {"weights": "resources/../../a.pt", "url": "https://a.org/a.pt", "sha256": "0" * 64}}},
          "models.a.weights: resources/../../a.pt has a url, so must lie under resources/"),

@@ -2,16 +2,12 @@
 
 import json
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import safetensors.numpy
-import yaml
 
-ROOT = Path(__file__).parents[2]
-MINI = "sample/yolov5s-mini.safetensors"
+from helpers.snakemake_run import MINI, ROOT, overlay, prepare, run
+
 pytestmark = pytest.mark.workflow
 
 
@@ -30,20 +26,15 @@ def snakemake(tmp_path):
         for name in names:
             shutil.copy(ROOT / "sample" / folder / name, tmp_path / folder)
     (tmp_path / "truth.json").write_text(json.dumps(truth))
-    for name in ("sample", "config.yaml"):
-        (tmp_path / name).symlink_to(ROOT / name)
+    prepare(tmp_path)
 
-    def run(*arguments, text="", **changes):
+    def run_here(*arguments, text="", **changes):
         data = {"name": "few", "images": "images", "annotations": "truth.json", "calibration": "calibration"}
-        overlay = {"backend": "openvino", "models": {"m": {"weights": MINI}}, "dataset": data, **changes}
-        given = {key: value for key, value in overlay.items() if value is not None}
-        (tmp_path / "overlay.yaml").write_text(yaml.safe_dump(given) + text)
-        command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", tmp_path,
-                   "--cores", "2", *arguments, "--configfile", tmp_path / "overlay.yaml"]  # fmt: skip
-        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-        return done.returncode, done.stdout + done.stderr
+        config = {"backend": "openvino", "models": {"m": MINI}, "dataset": data, **changes}
+        given = {key: value for key, value in config.items() if value is not None}
+        return run(tmp_path, *overlay(tmp_path, given, text), *arguments)
 
-    return run
+    return run_here
 
 
 def written(folder):
@@ -86,7 +77,7 @@ def first_image(folder):
 )
 def test_a_bad_data_set_stops_before_anything_else_runs(snakemake, tmp_path, spoil, words):
     spoil(tmp_path)
-    code, output = snakemake("results/table.md")
+    code, output = snakemake("--", "results/table.md")
     assert code != 0
     assert said(output, *words), output
     assert written(tmp_path) == []
@@ -94,19 +85,24 @@ def test_a_bad_data_set_stops_before_anything_else_runs(snakemake, tmp_path, spo
 
 
 def test_bad_weights_are_refused_each_by_name(snakemake, tmp_path):
-    whole = (ROOT / MINI).read_bytes()
+    whole = (ROOT / MINI["weights"]).read_bytes()
     (tmp_path / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "text.pt").write_text("<html>not found</html>")
     safetensors.numpy.save_file(
         {"other": safetensors.numpy.load(whole)["model.0.conv.weight"]}, tmp_path / "o.safetensors"
     )
     edit(tmp_path, lambda truth: truth["categories"].append({"id": 99, "name": "one more"}))
-    files = {"cut": "cut.safetensors", "text": "text.pt", "other": "o.safetensors", "classes": MINI}
+    files = {"cut": "cut.safetensors", "text": "text.pt", "other": "o.safetensors", "classes": MINI["weights"]}
     targets = [f"results/weights/{name}.safetensors" for name in files]
     models = {name: {"weights": file} for name, file in files.items()}
-    code, output = snakemake("--keep-going", *targets, models=models)
+    code, output = snakemake("--keep-going", "--", *targets, models=models)
     assert code != 0
-    for words in (("cut.safetensors",), ("text.pt",), ("o.safetensors", "no YOLOv5"), (MINI, "8 classes", "9")):
+    for words in (
+        ("cut.safetensors",),
+        ("text.pt",),
+        ("o.safetensors", "no YOLOv5"),
+        (MINI["weights"], "8 classes", "9"),
+    ):
         assert said(output, *words), output
     assert written(tmp_path) == ["results/dataset.json"]
 
@@ -120,7 +116,7 @@ def test_bad_weights_are_refused_each_by_name(snakemake, tmp_path):
     ],
 )
 def test_a_doubled_key_or_an_odd_size_is_refused_at_once(snakemake, tmp_path, text, words):
-    code, output = snakemake("results/table.md", text=text, models=None)
+    code, output = snakemake("--", "results/table.md", text=text, models=None)
     assert code != 0
     assert said(output, *words), output
     assert written(tmp_path) == []

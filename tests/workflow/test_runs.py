@@ -2,15 +2,13 @@
 
 import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
 
+from helpers.snakemake_run import ROOT, run
 from speedmap.publishing import folders
 
-ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.workflow
 
 A100 = {"tensorrt": "10.13.3", "gpu": "NVIDIA A100-SXM4-80GB", "compute_capability": "8.0", "driver": "570.1",
@@ -21,7 +19,7 @@ L4 = {**A100, "gpu": "NVIDIA L4", "compute_capability": "8.9"}
 @pytest.fixture
 def clone(tmp_path):
     """Make a clone in which nothing has run."""
-    for name in ("Makefile", "Snakefile", "workflow", "config.yaml", "config", "sample"):
+    for name in ("Makefile", "config.yaml", "config", "sample"):
         (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path
 
@@ -29,11 +27,9 @@ def clone(tmp_path):
 def plan(clone, name, backend, platform):
     """Plan to publish in a run folder of a platform that this machine is not; returns (exit code, output)."""
     subprocess.run(["make", f"runs/{name}"], cwd=clone, check=True, capture_output=True)
-    (clone / f"{name}.yaml").write_text(yaml.safe_dump({"backend": backend, "platform": platform}))
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--directory", f"runs/{name}", "--configfile",
-               f"{name}.yaml", "--dry-run", "--", "publish"]  # fmt: skip
-    done = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
+    config = clone / f"{name}.yaml"
+    config.write_text(yaml.safe_dump({"backend": backend, "platform": platform}))
+    return run(clone / "runs" / name, "--configfile", config, "--dry-run", "--", "publish")
 
 
 def test_kinds_of_machines_have_folders_apart_and_one_place_to_publish_to(clone):

@@ -1,52 +1,43 @@
 """Several GPUs on one host: the real workflow on GPUs that a stand-in for NVML pretends, with the null engine."""
 
 import json
-import os
-import subprocess
-import sys
 from itertools import combinations
-from pathlib import Path
 
 import pytest
-import yaml
 
-ROOT = Path(__file__).parents[2]
+from helpers.snakemake_run import MINI, ROOT, SAMPLE, prepare, run
+
 pytestmark = pytest.mark.workflow
 
 CONFIG = {
     "backend": "null",
     "torch": False,
-    "models": {name: {"weights": "sample/yolov5s-mini.safetensors"} for name in ("first", "second")},
+    "models": dict.fromkeys(("first", "second"), MINI),
     "precisions": ["fp16"],
     "shapes": ["static"],
     "imgsz": 64,
-    "dataset": {"name": "sample", "images": "sample/images", "annotations": "sample/instances.json",
-                "calibration": "sample/calibration", "limit": 6},
+    "dataset": {**SAMPLE, "limit": 6},
     "speed": {"warmup_s": 0, "min_s": 1, "min_samples": 5},
-}  # fmt: skip
+}
 CELLS = [f"results/null/{model}-fp16-static" for model in CONFIG["models"]]
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
     """Run on two GPUs in the default way, then once more with neighbours; returns the records of both runs."""
-    folder = tmp_path_factory.mktemp("gpus")
-    (folder / "sample").symlink_to(ROOT / "sample")
-    (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests/fakes"), "FAKE_GPUS": "H100=0,H100=30"}
-    environment.pop("CUDA_VISIBLE_DEVICES", None)
+    folder = prepare(tmp_path_factory.mktemp("gpus"), CONFIG)
+    environment = {"PYTHONPATH": str(ROOT / "tests/fakes"), "FAKE_GPUS": "H100=0,H100=30", "CUDA_VISIBLE_DEVICES": None}
     targets = [f"{cell}/speed.json" for cell in CELLS]
 
-    def run(*arguments):
-        command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder,
-                   "--cores", "4", "--resources", "gpu=2", *arguments, "--", *targets]  # fmt: skip
-        done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+    def measure(*arguments):
+        options = ("--resources", "gpu=2", *arguments, "--", *targets)
+        code, output = run(folder, *options, cores=4, environment=environment)
+        assert code == 0, output
         return {
             path.parent.name + path.stem: json.loads(path.read_text()) for path in folder.glob("results/*/*/*.json")
         }
 
-    return run(), run("--forcerun", "measure_speed", "--set-threads", "measure_speed=2")
+    return measure(), measure("--forcerun", "measure_speed", "--set-threads", "measure_speed=2")
 
 
 def timed(records):

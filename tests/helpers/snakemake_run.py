@@ -1,0 +1,53 @@
+"""Snakemake on this workflow, in a folder of its own: the one way in which tests run it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+SAMPLE = {"name": "sample", "images": "sample/images", "annotations": "sample/instances.json",
+          "calibration": "sample/calibration"}  # fmt: skip
+MINI = {"weights": "sample/yolov5s-mini.safetensors"}
+
+
+def prepare(folder, config=None):
+    """Put the sample into a working directory, and the default config or another one; returns the directory."""
+    folder.mkdir(parents=True, exist_ok=True)
+    links = {"sample": ROOT / "sample"} | ({} if config else {"config.yaml": ROOT / "config.yaml"})
+    for name, target in links.items():
+        if not (folder / name).exists():
+            (folder / name).symlink_to(target)
+    if config:
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    return folder
+
+
+def overlay(folder, changes, text=""):
+    """Write the keys that a run changes, and text after them as it is; returns the options that add them."""
+    path = folder / "overlay.yaml"
+    path.write_text(yaml.safe_dump(changes) + text)
+    return "--configfile", path
+
+
+def command(folder, *arguments, cores=2):
+    """Write a command that runs Snakemake; cores: None leaves them to a profile among the arguments."""
+    given = (sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder)
+    return [str(word) for word in (*given, *(("--cores", cores) if cores else ()), *arguments)]
+
+
+def run(folder, *arguments, cores=2, environment=None):
+    """Run Snakemake to its end; environment: variables to add, or to take away (None). Returns (exit code, output)."""
+    variables = {name: value for name, value in (os.environ | (environment or {})).items() if value is not None}
+    given = command(folder, *arguments, cores=cores)
+    done = subprocess.run(given, env=variables, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def planned(output):
+    """Read a plan's table of jobs; returns the number of jobs by rule, the target's own not among them."""
+    table = output.partition("Job stats:")[2].partition("\ntotal")[0]
+    lines = (line.split() for line in table.splitlines()[3:] if line.strip())
+    return {rule: int(count) for rule, count in lines if rule != "all"}
