@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import safetensors.torch
 import torch
@@ -32,6 +34,34 @@ def test_other_classes_than_the_data_sets_are_refused(file, tmp_path, classes, m
 @pytest.mark.parametrize("classes", [["a", "b", "c"], ["car", "bus", "cat"]])
 def test_names_may_differ_as_long_as_they_are_not_the_same_in_another_order(file, tmp_path, classes):
     assert weights.normalise("yolov5n", str(file), classes, tmp_path / "out")["names"] == ("a", "b", "c")
+
+
+@pytest.mark.parametrize(
+    ("names", "classes", "refused"),
+    [
+        (["Bus", "car", "dog"], ["BUS", "Car ", "dog"], False),
+        (["Bus", "car", "dog"], ["car", "BUS", "dog"], True),
+        (["Traffic Light", "car", "dog"], ["car", "dog", "traffic_light"], True),
+        (["person", "car", "dog"], ["car", "person", "cat"], True),  # two of three are known by name
+        (["0", "1", "2"], ["1", "2", "3"], False),  # numbered from nought, and from one
+        (["0", "1", "2"], ["2", "1", "0"], True),
+        (["a", "b"], ["a", "b", "c"], False),
+    ],
+)
+def test_class_names_are_compared_without_case_and_space(tmp_path, names, classes, refused):
+    file = tmp_path / "model.safetensors"
+    safetensors.torch.save_file(yolov5.random("n", 3).state_dict(), file, {"names": json.dumps(names)})
+    if refused:
+        with pytest.raises(WeightsError, match="in another order"):
+            weights.normalise("yolov5n", str(file), classes, tmp_path / "out")
+    else:
+        weights.normalise("yolov5n", str(file), classes, tmp_path / "out")
+
+
+def test_what_was_written_tells_the_order_of_its_classes(file, tmp_path):
+    weights.normalise("yolov5n", str(file), ["a", "b", "c"], tmp_path / "mine.safetensors")
+    with pytest.raises(WeightsError, match="in another order"):
+        weights.normalise("yolov5n", str(tmp_path / "mine.safetensors"), ["c", "b", "a"], tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", ["yolov5s6", "yolov5x6-mine", "yolov5s-seg", "yolov5m_cls", "yolov5lite", "mine"])

@@ -35,3 +35,16 @@ def sha256(path: Path) -> str:
     """Hash a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def pretender(path: Path) -> str | None:
+    """Return what a file is that a download or checkout left in another's place, and the remedy; None for others."""
+    with path.open("rb") as file:
+        head = file.read(512).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if not head:
+        return "an empty file; copy or fetch it again"
+    if head.startswith(b"version https://git-lfs"):
+        return "a git-lfs pointer, not the file itself; run `git lfs pull` where it came from"
+    if head.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
+        return "an HTML page, as links to a download page give; fetch the file itself"
+    return None

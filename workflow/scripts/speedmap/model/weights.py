@@ -1,6 +1,8 @@
 """The weights of a model in one form, whatever file they came in."""
 
+import json
 import re
+import unicodedata
 from pathlib import Path
 
 import safetensors.torch
@@ -31,7 +33,7 @@ def normalise(model: str, source: str, classes: list[str], path: Path) -> dict:
         _check_values(file, network)
         _check_classes(file, network.model[24].values - 5, names, classes)
     with storage.atomic(path) as temporary:
-        safetensors.torch.save_file(_plain(network), temporary)
+        safetensors.torch.save_file(_contiguous(network), temporary, {"names": json.dumps(names)} if names else None)
     parameters = sum(tensor.numel() for tensor in network.parameters())
     return {
         "source": source,
@@ -47,15 +49,27 @@ def _check_classes(file: Path, found: int, names: tuple[str, ...] | None, classe
     if found != len(classes):
         raise WeightsError(f"{file}: has {found} classes but dataset.annotations has {len(classes)} categories; "
                            "give weights that were trained on this data set's classes")  # fmt: skip
-    if names and sorted(names) == sorted(classes) and list(names) != classes:
-        ours, theirs = next(pair for pair in zip(names, classes, strict=True) if pair[0] != pair[1])
+    if moved := _moved(list(map(_plain_name, names or ())), list(map(_plain_name, classes))):
+        ours, theirs = names[moved[0]], dict(enumerate(classes)).get(moved[0])
         raise WeightsError(f"{file}: has the classes of dataset.annotations in another order ({ours!r} where that has "
                            f"{theirs!r}); number the categories as the model does")  # fmt: skip
 
 
+def _moved(ours: list[str], theirs: list[str]) -> list[int]:
+    """List the places of names that stand elsewhere in the other list; numbers are names only if all are the same."""
+    single = {name for name in ours if ours.count(name) == theirs.count(name) == 1}
+    moved = [index for index, name in enumerate(ours) if name in single and theirs.index(name) != index]
+    return moved if sorted(ours) == sorted(theirs) or not all(ours[index].isdecimal() for index in moved) else []
+
+
+def _plain_name(name: str) -> str:
+    """Write a class name so that spellings of it are equal: without case, spaces, and what stands for them."""
+    return re.sub(r"[\s_-]+", "", unicodedata.normalize("NFKC", name).casefold()) or name
+
+
 def _build(file: Path, content: checkpoint.Checkpoint) -> yolov5.YOLOv5:
     try:
-        return yolov5.build(content.tensors)
+        return yolov5.build(content.tensors, content.eps)
     except (KeyError, RuntimeError, TypeError) as error:
         cause = " ".join(str(error).split())[:200]
         raise WeightsError(
@@ -80,7 +94,7 @@ def _size(model: str) -> str:
                        "yolov5s6 and the like, -seg and -cls are other networks")  # fmt: skip
 
 
-def _plain(network: yolov5.YOLOv5) -> dict:
+def _contiguous(network: yolov5.YOLOv5) -> dict:
     return {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
 
 

@@ -161,19 +161,24 @@ class YOLOv5(nn.Module):
         return self
 
 
-def build(tensors: dict[str, Tensor]) -> YOLOv5:
+def build(tensors: dict[str, Tensor], eps: dict[str, float] | None = None) -> YOLOv5:
     """Rebuild the network of a state dict, fused and in evaluation mode.
 
-    tensors: float32, official names; v5.0's Focus stem may be there. Raises KeyError or RuntimeError, naming the
-    tensor, when the names or shapes are not those of a YOLOv5.
+    tensors: float32, official names; v5.0's Focus stem may be there. eps: of batch norms by name, else 1e-3. Raises
+    KeyError or RuntimeError, naming the tensor, when the names or shapes are not those of a YOLOv5.
     """
-    tensors = _with_plain_stem(tensors)
-    with torch.device("meta"):  # takes no memory before all shapes are known to be right, however absurd they are
-        network = YOLOv5(Architecture.of(tensors))
-        if not any(".bn." in name for name in tensors):
-            network.fuse()
-    network.load_state_dict({name: tensor.clone() for name, tensor in tensors.items()}, assign=True)
+    network = outline(tensors)
+    network.load_state_dict({name: tensor.clone() for name, tensor in _with_plain_stem(tensors).items()}, assign=True)
+    for name, value in (eps or {}).items():
+        network.get_submodule(name).eps = value
     return network.eval().fuse()
+
+
+def outline(tensors: dict[str, Tensor]) -> YOLOv5:
+    """Lay out the network of a state dict, its tensors without memory, however absurd their shapes are."""
+    with torch.device("meta"):
+        network = YOLOv5(Architecture.of(_with_plain_stem(tensors)))
+        return network if any(".bn." in name for name in tensors) else network.fuse()
 
 
 def random(size: str, classes: int) -> YOLOv5:
