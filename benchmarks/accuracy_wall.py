@@ -23,10 +23,12 @@ from speedmap.dataset import images
 from speedmap.engines import registry
 from speedmap.results import records
 from speedmap.results.cell import Cell
+from speedmap.results.measured import AccuracyProtocol
+from speedmap.results.prepared import Dataset
 from speedmap.timing import speed
 
 IMPORTED = time.perf_counter()
-PROTOCOL = {"conf": 0.001, "iou": 0.65, "max_det": 300}
+PROTOCOL = AccuracyProtocol(conf=0.001, iou=0.65, max_det=300)
 LIMIT = 1.25
 RUNS = 15  # of each shape, before and after
 
@@ -47,11 +49,11 @@ def main() -> None:
 
 def measure(folder: Path, dataset: Path, imgsz: int) -> None:
     """Do what the accuracy job of a cell does, and print how long it took."""
-    data, (model, precision, shape) = records.read(dataset), folder.name.rsplit("-", 2)
+    data, (model, precision, shape) = records.read(dataset, Dataset), folder.name.rsplit("-", 2)
     cell, dynamic = Cell(folder.parent.name, model, precision, shape), shape == "dynamic"
-    order = speed.sequence(data["images"], imgsz, dynamic)
+    order = speed.sequence(data.images, imgsz, dynamic)
     batches = {name: images.load(Path(file), imgsz, dynamic)[0] for name, file in dict(order).items()}
-    categories = [category["id"] for category in data["categories"]]
+    categories = data.category_ids
     backend, engine = registry.backend(cell.backend), folder / "engine"
     with backend.session(engine, cell) as session:
         before = {name: latencies(session, batch) for name, batch in batches.items()}
@@ -59,10 +61,10 @@ def measure(folder: Path, dataset: Path, imgsz: int) -> None:
     with ExitStack() as stack:
         sessions = [stack.enter_context(session) for session in backend.sessions(engine, cell)]
         begun = time.perf_counter()
-        found = detect.detect_images(sessions, data["images"], imgsz, dynamic, PROTOCOL, categories)
+        found = detect.detect_images(sessions, data.images, imgsz, dynamic, PROTOCOL, categories)
         detected = time.perf_counter()
     judging = time.perf_counter()
-    evaluate.judge(Path(data["annotations"]), found, [image["id"] for image in data["images"]])
+    evaluate.judge(Path(data.annotations), found, [image.id for image in data.images])
     judged = time.perf_counter() - judging
     with backend.session(engine, cell) as session:
         single = {name: median(before[name] + latencies(session, batch)) for name, batch in batches.items()}

@@ -67,8 +67,7 @@ def mix(seed: int, fast: int, slow: int) -> list[float]:
 
 def judged(before: list[float], after: list[float]) -> str:
     """Give the verdict on a run against another."""
-    sides = [{"summary": stats.summary(values), "build_error": 0.0} for values in (before, after)]
-    return compare.verdict(*compare.slowdown(*sides), *LIMITS)
+    return compare.verdict(*compare.slowdown(*(stats.summary(values, 0.0) for values in (before, after))), *LIMITS)
 
 
 def unequal(seed: int, fast: int, slow: int) -> tuple[bool, bool]:

@@ -9,7 +9,6 @@ Snakemake's own work is not, so a large scale overstates.
 """
 
 import argparse
-import json
 import re
 import subprocess
 import sys
@@ -22,6 +21,13 @@ from pathlib import Path
 from statistics import median
 
 import yaml
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
+
+from speedmap.results import records
+from speedmap.results.checks import measured
+from speedmap.results.measured import Accuracy, Run, Speed
+from speedmap.results.prepared import Engine
 
 ROOT = Path(__file__).parents[1]
 SCENARIOS = {
@@ -54,11 +60,11 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--scale", type=float, default=50)
     options = parser.parse_args()
-    measured = Measured(options.results, options.images)
+    known = Measured(options.results, options.images)
     for name, arguments in SCENARIOS.items():
         with tempfile.TemporaryDirectory() as folder:
-            jobs = plan(Path(folder), options.config, measured.platform, arguments)
-            seconds = {job.output[0]: measured.seconds(job) for job in jobs}
+            jobs = plan(Path(folder), options.config, known.platform, arguments)
+            seconds = {job.output[0]: known.seconds(job) for job in jobs}
             if name == next(iter(SCENARIOS)):
                 print(costs(jobs, seconds))
             wall = run(Path(folder), jobs, seconds, options.scale, arguments)
@@ -69,9 +75,9 @@ class Measured:
     """What is known of how long jobs take, in seconds."""
 
     def __init__(self, results: Path, images: int) -> None:
-        engines = {path.parent.name: json.loads(path.read_text()) for path in results.glob("*/*/engine.json")}
-        self.platform = next(iter(engines.values()))["platform"]
-        self.builds = {name: engine["build"]["build_s"] for name, engine in engines.items()}
+        engines = {path.parent.name: records.read(path, Engine) for path in results.glob("*/*/engine.json")}
+        self.platform = next(iter(engines.values())).platform
+        self.builds = {name: engine.build_s for name, engine in engines.items()}
         self.rules = self._timed(results, images)
         accuracy = RULES["accuracy"]
         self.rules.setdefault(accuracy + TORCH, self.rules[accuracy])  # where torch's own was not measured
@@ -80,20 +86,20 @@ class Measured:
         """Take the median of each rule that leaves a record, for as many images as are to be detected in."""
         found: dict[str, list[float]] = {}
         for rule, record in self._records(results):
-            took = sum(map(_seconds, record["runs"]))
+            took = sum(map(_seconds, record.runs))
             detects = rule.startswith(RULES["accuracy"])
-            grows = images / record["dataset"]["images"] if detects else 1
+            grows = images / record.dataset.images if detects else 1
             found.setdefault(rule, []).append(took * grows)
         return {rule: median(times) for rule, times in found.items()}
 
-    def _records(self, results: Path) -> Iterator[tuple[str, dict]]:
+    def _records(self, results: Path) -> Iterator[tuple[str, Speed | Accuracy]]:
         """Give the records but those that came about without a GPU, which tell nothing of one with."""
         for kind in RULES:
             for path in results.glob(f"*/*/{kind}.json"):
-                record = json.loads(path.read_text())
-                if any(run["gpu"] is None for run in record["runs"]):
+                record = measured(path)
+                if any(run.gpu is None for run in record.runs):
                     continue
-                yield RULES[kind] + TORCH * (record["cell"]["backend"] == "torch"), record
+                yield RULES[kind] + TORCH * (record.cell.backend == "torch"), record
 
     def seconds(self, job: Job) -> float:
         """Give a job's seconds, 0 where nobody measured any."""
@@ -103,8 +109,8 @@ class Measured:
         return self.rules.get(rule, 0.0)
 
 
-def _seconds(run: dict) -> float:
-    return (datetime.fromisoformat(run["end"]) - datetime.fromisoformat(run["start"])).total_seconds()
+def _seconds(run: Run) -> float:
+    return (datetime.fromisoformat(run.end) - datetime.fromisoformat(run.start)).total_seconds()
 
 
 def plan(folder: Path, config: Path, platform: dict, arguments: list[str]) -> list[Job]:

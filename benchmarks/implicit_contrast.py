@@ -9,12 +9,16 @@ of the two mAPs with its standard error, paired by image, and whatever casts dou
 
 import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
 from speedmap.accuracy import paired_difference
+from speedmap.reporting.footnotes import words
 from speedmap.results import records
+from speedmap.results.measured import Accuracy, Speed
+from speedmap.results.prepared import Engine, Verification
 
 HEADER = """|Model|Shape|FP16<br><sup>mAP|INT8 explicit<br><sup>mAP|INT8 explicit<br><sup>ms|INT8 implicit<br><sup>mAP\
 |INT8 implicit<br><sup>ms|
@@ -22,58 +26,71 @@ HEADER = """|Model|Shape|FP16<br><sup>mAP|INT8 explicit<br><sup>mAP|INT8 explici
 SAME = ("gpu", "compute_capability", "tensorrt")  # of the platform, if two runs are to be compared
 
 
-def cell(folder: Path) -> dict[str, dict]:
-    """Read the records of a cell that are there, by name; stops where speed and mAP are not of one engine."""
-    names = ("speed", "accuracy", "engine", "verify")
-    found = {name: records.read(path) for name in names if (path := folder / f"{name}.json").is_file()}
-    hashes = {record["artefact"]["engine_sha256"] for name, record in found.items() if "artefact" in record}
-    if len(hashes) > 1:
+@dataclass(frozen=True)
+class Records:
+    """The records of a cell that are there."""
+
+    speed: Speed | None = None
+    accuracy: Accuracy | None = None
+    engine: Engine | None = None
+    verify: Verification | None = None
+
+
+def cell(folder: Path) -> Records:
+    """Read the records of a cell; stops where speed and mAP are not of one engine."""
+    kinds = {"speed": Speed, "accuracy": Accuracy, "engine": Engine, "verify": Verification}
+    paths = {name: folder / f"{name}.json" for name in kinds}
+    read = Records(
+        **{name: records.read(path, kinds[name]) if path.is_file() else None for name, path in paths.items()}
+    )
+    if len({record.artefact.engine_sha256 for record in (read.speed, read.accuracy) if record}) > 1:
         raise SystemExit(f"{folder}: speed.json and accuracy.json are of different engines; measure it again")
-    return found
+    return read
 
 
-def check_method(folder: Path, found: dict, implicit: bool) -> None:
+def check_method(folder: Path, read: Records, implicit: bool) -> None:
     """Stop where a folder holds the other method than it is said to."""
-    if "engine" in found and ("calibration" in found["engine"]["build"]) != implicit:
+    if read.engine and ("calibration" in read.engine.build) != implicit:
         raise SystemExit(f"{folder}: not built with int8: {{method: {'implicit' if implicit else 'explicit'}}}")
 
 
-def check_alike(cells: dict[str, dict]) -> None:
+def check_alike(cells: dict[str, Records]) -> None:
     """Stop where cells that are to be compared saw other images or ran on another GPU or TensorRT."""
-    images = {found["accuracy"]["dataset"]["sha256"] for found in cells.values() if "accuracy" in found}
-    machines = {tuple(found["engine"]["platform"].get(key) for key in SAME)
-                for found in cells.values() if "engine" in found}  # fmt: skip
+    images = {read.accuracy.dataset.sha256 for read in cells.values() if read.accuracy}
+    machines = {tuple(read.engine.platform.get(key) for key in SAME) for read in cells.values() if read.engine}
     if len(images) > 1 or len(machines) > 1:
         raise SystemExit(f"the two runs cannot be compared: {len(images)} data sets, platforms {sorted(machines)}")
 
 
-def map_of(found: dict, half: dict | None = None) -> str:
+def map_of(read: Records, half: Records | None = None) -> str:
     """Write a mAP in points, with its change from that of FP16."""
-    if "accuracy" not in found:
+    if not read.accuracy:
         return "-"
-    points = 100 * found["accuracy"]["metrics"]["map"]
-    if not half or "accuracy" not in half:
+    points = 100 * read.accuracy.metrics.map
+    if not half or not half.accuracy:
         return f"{points:.2f}"
-    return f"{points:.2f} ({points - 100 * half['accuracy']['metrics']['map']:+.2f})"
+    return f"{points:.2f} ({points - 100 * half.accuracy.metrics.map:+.2f})"
 
 
-def time_of(found: dict) -> str:
+def time_of(read: Records) -> str:
     """Write a median time in milliseconds."""
-    return f"{found['speed']['summary']['median_ms']:.3f}" if "speed" in found else "-"
+    return f"{read.speed.summary.median_ms:.3f}" if read.speed else "-"
 
 
-def notes(name: str, cells: dict[str, dict]) -> list[str]:
-    """Say how far apart the two methods are, how much of the work each runs in INT8, and what is doubtful."""
-    explicit, implicit = (cells[method].get("accuracy") for method in ("explicit", "implicit"))
-    gain = paired_difference.between(explicit, implicit)
+def notes(name: str, cells: dict[str, Records]) -> list[str]:
+    """Return how far apart the two methods are, how much of the work each runs in INT8, and what is doubtful."""
+    gain = paired_difference.between(cells["explicit"].accuracy, cells["implicit"].accuracy)
     lines = [f"- {name}: explicit - implicit = {gain} mAP"] if gain else []
-    for method, found in cells.items():
-        verify, speed = found.get("verify", {}), found.get("speed", {})
-        shares = ", ".join(f"{share:.1%} {precision}" for precision, share in verify.get("shares", {}).items())
-        said = [f"runs {shares}"] if shares else ["not verified"] if found else ["not measured"]
-        said += [f"invalid: {reason}" for reason in verify.get("invalid", [])] + speed.get("warnings", [])
-        lines.append(f"- {name}, {method}: {'; '.join(said)}")
-    return lines
+    return lines + [f"- {name}, {method}: {'; '.join(said(read))}" for method, read in cells.items()]
+
+
+def said(read: Records) -> list[str]:
+    """Return what is to be said of one cell."""
+    warnings = [words(warning) for warning in read.speed.warnings] if read.speed else []
+    if not read.verify:
+        return ["not verified" if read.speed or read.accuracy or read.engine else "not measured", *warnings]
+    shares = ", ".join(f"{share:.1%} {precision}" for precision, share in read.verify.audit.shares.items())
+    return [f"runs {shares}", *(f"invalid: {words(reason)}" for reason in read.verify.audit.invalid), *warnings]
 
 
 def main() -> None:

@@ -37,6 +37,7 @@ from speedmap.graph.detector_graph import (
 from speedmap.model import checkpoint, postprocess, yolov5
 from speedmap.quantization import calibration, insert_qdq, qdq_plan, sensitivity
 from speedmap.results import records
+from speedmap.results.prepared import Choice
 from speedmap.run import fingerprint
 
 SHARED = ROOT.parent / "shared"
@@ -51,7 +52,7 @@ def main(settings: argparse.Namespace) -> None:
     statistics = calibrated(static, pictures, settings, options)
     chosen = selected(static, statistics, pictures, settings, options)
     truth = coco.parse(settings.data / "instances.json")
-    model = insert_qdq.quantize(onnx.load(graph), statistics, chosen["float"], settings.dialect, options)
+    model = insert_qdq.quantize(onnx.load(graph), statistics, chosen.in_float, settings.dialect, options)
     onnx.save(model, settings.work / f"{graph.stem}-{settings.dialect}.onnx")
     results = {
         "FP32": reference(graph, truth, settings),
@@ -82,26 +83,26 @@ def calibrated(
 
 def selected(
     graph: Path, statistics: calibration.Statistics, pictures: list[Path], settings: argparse.Namespace, options: dict
-) -> dict:
+) -> Choice:
     """Choose the convolutions that stay in float, once for the same code and options, unless only the head should."""
     if settings.head_only:
-        return {"float": Graph(onnx.load(graph)).head}
+        return Choice(in_float=Graph(onnx.load(graph)).head, table=[])
     code = hashlib.sha256(f"{fingerprint.fingerprint_of(SCRIPTS, 'choose_float')}{options}".encode()).hexdigest()
     path = settings.work / f"{graph.stem}-{settings.dialect}-{code[:8]}.json"
     if not path.exists():
         start = time.perf_counter()
-        record = sensitivity.choose(graph, statistics, pictures, 640, settings.dialect, options)
+        choice = sensitivity.choose(graph, statistics, pictures, 640, settings.dialect, options)
         print(f"chose in {time.perf_counter() - start:.0f} s")
-        records.write(path, record)
-    return records.read(path)
+        records.write(path, records.convert(choice, Choice))
+    return records.read(path, Choice)
 
 
 def reference(graph: Path, truth: dict, settings: argparse.Namespace) -> list[dict]:
     """Detect with the float32 graph, once."""
     path = settings.work / f"{graph.stem}-{settings.data.name}-fp32.json"
     if not path.exists():
-        records.write(path, {"found": found(onnx_runtime.opened(onnx.load(graph)), truth, settings)})
-    return records.read(path)["found"]
+        evaluate.write_detections(path, found(onnx_runtime.opened(onnx.load(graph)), truth, settings))
+    return json.loads(path.read_text())
 
 
 def in_openvino(model: onnx.ModelProto) -> Callable[[np.ndarray], np.ndarray]:
@@ -133,7 +134,7 @@ def detected(
     return results
 
 
-def report(results: dict[str, list[dict]], truth: dict, settings: argparse.Namespace, chosen: dict) -> None:
+def report(results: dict[str, list[dict]], truth: dict, settings: argparse.Namespace, chosen: Choice) -> None:
     """Print both mAPs, the drop, and its standard error by a paired bootstrap over images."""
     annotations, ids = settings.data / "instances.json", [image["id"] for image in truth["images"]]
     evaluated = {name: evaluate.evaluation(annotations, found, ids) for name, found in results.items()}
@@ -144,7 +145,7 @@ def report(results: dict[str, list[dict]], truth: dict, settings: argparse.Names
     print(
         f"{settings.weights.stem} {settings.shape} {settings.dialect}: FP32 {score['FP32']:.2f} "
         f"INT8 {score['INT8']:.2f} drop {drop:.2f} +- {error:.2f} on {len(truth['images'])} images; "
-        f"output error {chosen.get('reached')}, INT8 share {chosen.get('int8_share')}, float {len(chosen['float'])}"
+        f"output error {chosen.reached}, INT8 share {chosen.int8_share}, float {len(chosen.in_float)}"
     )
 
 

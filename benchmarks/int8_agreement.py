@@ -24,7 +24,6 @@ from speedmap.accuracy import evaluate
 from speedmap.dataset import coco
 from speedmap.graph import onnx_runtime
 from speedmap.quantization import insert_qdq, sensitivity
-from speedmap.results import records
 
 LEAST = (0.1, 0.3)  # scores above which what float32 finds counts as the truth
 ANY = [1] * 1000  # the category of every class
@@ -42,14 +41,14 @@ def main(settings: argparse.Namespace) -> None:
     scores = {}
     for shape in ("dynamic", "static"):
         model = onnx.load(exported(settings.weights, settings.work, shape))
-        rounded = insert_qdq.quantize(model, statistics, chosen["float"], settings.dialect, options)
+        rounded = insert_qdq.quantize(model, statistics, chosen.in_float, settings.dialect, options)
         runs = (onnx_runtime.opened(each) for each in (model, rounded))
         expected, found = (detected(run, unseen, shape == "dynamic", ANY) for run in runs)
         for least in LEAST:
             scores[f"{shape} above {least}"] = agreement(expected, found, least, list(unseen), settings.work)
     rows = ", ".join(f"{name} {score:.2f}" for name, score in scores.items())
     print(f"{settings.weights.stem} {settings.dialect}: {rows}; mean {np.mean(list(scores.values())):.2f} "
-          f"on {len(unseen)} images; INT8 share {chosen.get('int8_share')}, float {len(chosen['float'])}")  # fmt: skip
+          f"on {len(unseen)} images; INT8 share {chosen.int8_share}, float {len(chosen.in_float)}")  # fmt: skip
 
 
 def agreement(expected: list[dict], found: list[dict], least: float, ids: list[int], work: Path) -> float:
@@ -64,7 +63,7 @@ def agreement(expected: list[dict], found: list[dict], least: float, ids: list[i
         ],
     }
     path = work / "agreement.json"
-    records.write(path, truth)
+    path.write_text(json.dumps(truth))
     return 100 * evaluate.metrics(evaluate.evaluation(path, found, ids))["map"]
 
 

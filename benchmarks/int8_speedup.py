@@ -7,6 +7,7 @@ frequent input shapes, of results/dataset.json. Writes what it found as JSON, an
 """
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -18,17 +19,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow/scripts")
 from speedmap.engines import registry
 from speedmap.results import records
 from speedmap.results.cell import Cell
+from speedmap.results.prepared import Dataset
 from speedmap.timing import alternating
 
 SHAPES = 3  # of the inputs of a dynamic engine
 
 
 def main(settings: argparse.Namespace) -> None:
-    shapes = list(records.read(settings.dataset)["shapes"])[:SHAPES]
+    shapes = list(records.read(settings.dataset, Dataset).shapes)[:SHAPES]
     results = {}
     for folder in settings.cells:
         results[folder.name] = compared(folder, shapes, settings)
-        records.write(settings.out, {"cells": results})
+        settings.out.write_text(json.dumps({"cells": results}, indent=1))
     columns = ("ratio", "low", "high", "first_ms", "second_ms")
     rows = [(name, *(result[key] for key in columns)) for name, result in results.items()]
     print(tabulate(rows, ("cell", "FP16 / INT8", "from", "to", "FP16 ms", "INT8 ms"), "github", floatfmt=".3f"))

@@ -10,6 +10,7 @@ pair, or a ratio beyond 2% without a mark.
 
 import argparse
 import sys
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations
 from pathlib import Path
@@ -17,8 +18,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
 from speedmap.results import records
+from speedmap.results.findings import OtherGpusBusy
+from speedmap.results.measured import Accuracy, Run, Speed
+from speedmap.results.prepared import Engine, Verification
 
-KINDS = {"speed": True, "accuracy": False, "engine": False, "verify": False}  # record -> whether its job was timed
+KINDS = {"speed": Speed, "accuracy": Accuracy, "engine": Engine, "verify": Verification}
 DONE = {"built": {"engine"}, "verified": {"verify"}, "measured": {"speed", "accuracy"}}
 LIMIT = 0.02
 
@@ -41,45 +45,64 @@ def ratios(one: Path, several: Path) -> list[str]:
         other = several / path.relative_to(one)
         if not other.exists() or path.is_relative_to(one / "published"):
             continue
-        first, second = (records.read(file)["summary"]["median_ms"] for file in (path, other))
-        marked = any(text.startswith("other GPUs") for text in records.read(other)["warnings"])
+        alone, beside = (records.read(file, Speed) for file in (path, other))
+        first, second = alone.summary.median_ms, beside.summary.median_ms
+        marked = any(isinstance(warning, OtherGpusBusy) for warning in beside.warnings)
         print(f"{path.parent.relative_to(one)!s:40} {first:9.4f} {second:9.4f} {second / first:7.4f}  {marked}")
         if abs(second / first - 1) > LIMIT and not marked:
             unmarked.append(str(path.parent))
     return unmarked
 
 
-def summary(folder: Path) -> list[tuple[dict, dict]]:
+@dataclass(frozen=True)
+class Job:
+    """A job of a run, and when it ran on which GPU."""
+
+    name: str
+    kind: str
+    gpu: int | None
+    start: datetime
+    end: datetime
+
+    @classmethod
+    def of(cls, path: Path, kind: str, run: Run) -> "Job":
+        index, moments = run.gpu and run.gpu.index, map(datetime.fromisoformat, (run.start, run.end))
+        return cls(f"{path.parent.name}/{kind}", kind, index, *moments)
+
+    @property
+    def timed(self) -> bool:
+        return self.kind == "speed"
+
+
+def summary(folder: Path) -> list[tuple[Job, Job]]:
     """Print what a run took and on which GPUs; returns the pairs of jobs that should not have met."""
     runs = list(jobs(folder))
-    shared = [pair for pair in combinations(runs, 2) if any(run["timed"] for run in pair) and overlap(*pair)]
+    shared = [pair for pair in combinations(runs, 2) if any(run.timed for run in pair) and overlap(*pair)]
     for done, kinds in DONE.items():
-        if chosen := [run for run in runs if run["kind"] in kinds]:
-            seconds = max(run["end"] for run in chosen) - min(run["start"] for run in chosen)
-            used = sorted({run["gpu"]["index"] for run in chosen if run["gpu"]})
+        if chosen := [run for run in runs if run.kind in kinds]:
+            seconds = max(run.end for run in chosen) - min(run.start for run in chosen)
+            used = sorted({run.gpu for run in chosen if run.gpu is not None})
             print(f"{folder}: {len(chosen)} jobs {done} in {seconds.total_seconds():.0f} s on GPUs {used}")
     print(f"{folder}: pairs with a timed job on one GPU at the same time: {len(shared)}")
     for first, second in shared:
-        print(f"  GPU {first['gpu']['index']}: {first['name']} with {second['name']}")
+        print(f"  GPU {first.gpu}: {first.name} with {second.name}")
     return shared
 
 
-def jobs(folder: Path) -> list[dict]:
-    """List what the records of a run say of its jobs: name, kind, gpu, start, end, timed."""
-    found = []
-    for kind, timed in KINDS.items():
-        for path in folder.glob(f"*/*/{kind}*.json"):
-            for run in records.read(path).get("runs", []):
-                moments = {key: datetime.fromisoformat(run[key]) for key in ("start", "end")}
-                name = f"{path.parent.name}/{kind}"
-                found.append({"name": name, "kind": kind, "gpu": run["gpu"], "timed": timed, **moments})
-    return found
+def jobs(folder: Path) -> list[Job]:
+    """List what the records of a run say of its jobs."""
+    return [
+        Job.of(path, name, run)
+        for name, kind in KINDS.items()
+        for path in folder.glob(f"*/*/{name}*.json")
+        for run in records.read(path, kind).runs
+    ]
 
 
-def overlap(first: dict, second: dict) -> bool:
-    """Say whether two jobs were on one GPU at the same time."""
-    same = first["gpu"] is not None and first["gpu"] == second["gpu"]
-    return same and first["start"] < second["end"] and second["start"] < first["end"]
+def overlap(first: Job, second: Job) -> bool:
+    """Return whether two jobs were on one GPU at the same time."""
+    same = first.gpu is not None and first.gpu == second.gpu
+    return same and first.start < second.end and second.start < first.end
 
 
 if __name__ == "__main__":

@@ -8,13 +8,18 @@ they are captured and replayed, as speedmap does.
 """
 
 import argparse
-import json
 import logging
 import statistics
+import sys
 from pathlib import Path
 
 import tensorrt as trt
 from cuda.bindings import driver
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
+
+from speedmap.results import records
+from speedmap.results.measured import Speed
 
 logging.basicConfig(format="%(message)s", level=logging.INFO)
 
@@ -80,8 +85,8 @@ def loop(launch: object, stream: object, warmup: int, count: int) -> list[float]
 
 def recorded(path: Path, shape: tuple[int, ...]) -> float:
     """Read the median of one input shape off a speed record, whose `shapes` stand beside its `samples_ms`."""
-    record, name = json.loads(path.read_text()), f"{shape[2]}x{shape[3]}"
-    samples = [value for value, kind in zip(record["samples_ms"], record["shapes"], strict=True) if kind == name]
+    record, name = records.read(path, Speed), f"{shape[2]}x{shape[3]}"
+    samples = [value for value, kind in zip(record.samples_ms, record.shapes, strict=True) if kind == name]
     if not samples:
         raise SystemExit(f"{path}: no samples of {name}; give another --shape")
     return statistics.median(samples)

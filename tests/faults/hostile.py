@@ -12,7 +12,8 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from speedmap.model.yolov5 import Layout, YOLOv5
+from speedmap.model.architecture import Architecture
+from speedmap.model.yolov5 import YOLOv5
 
 RUN = "touch ran"  # as a shell command
 CODE = "open('ran', 'w')"  # as Python
@@ -29,7 +30,7 @@ def hostile(maker: Callable[[Path], None]) -> Callable[[Path], None]:
 def tensors() -> dict[str, torch.Tensor]:
     """Give the state dict of a small sound network with 3 classes."""
     torch.manual_seed(0)
-    return YOLOv5(Layout.official("n", 3, 0.25)).state_dict()
+    return YOLOv5(Architecture.official("n", 3, 0.25)).state_dict()
 
 
 def text(value: str) -> Pickle:

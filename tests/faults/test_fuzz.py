@@ -19,12 +19,13 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
 import hostile
+from helpers.record_factory import dataset, experiment
 from speedmap.errors import UserError
 from speedmap.model import checkpoint, weights
 from speedmap.reporting import table
-from speedmap.results import records, schema
-from speedmap.results.cell import Cell
+from speedmap.results import checks, records
 from speedmap.results.cell_result import CellResult
+from speedmap.results.reported import Source
 from speedmap.run import config as run_config
 
 ROOT = Path(__file__).parents[2]
@@ -152,15 +153,16 @@ def test_a_changed_record_is_refused_or_makes_a_table(tmp_path_factory, data, ki
     measured[kind] = changed(data, measured[kind])
     path = folder / f"{kind}.json"
     path.write_text(json.dumps(measured[kind]))
-    if said := refusal(lambda: schema.checked([str(path)])):
+    if said := refusal(lambda: checks.checked([str(path)])):
         assert said.startswith(f"{path}: ")
         return
-    cell = Cell(**measured[kind]["cell"])
-    row = CellResult(cell, measured["speed"], measured["accuracy"], None)
-    config = {"models": {cell.model: {"weights": "a.pt"}}, "precisions": ["fp16", "int8"],
-              "shapes": ["dynamic", "static"], "torch": True, "skip": [], "imgsz": 640,
-              "accuracy": {"conf": 0, "iou": 0, "max_det": 1}, "speed": {"conf": 0, "iou": 0}}  # fmt: skip
-    assert table.render([row], config, {"images": [], "name": "x"}, "tensorrt").startswith("## Dynamic")
+    records_of = {name: checks.measured(PUBLISHED / f"{name}.json") for name in measured} | {
+        kind: checks.measured(path)
+    }
+    cell = records_of[kind].cell
+    row = CellResult(cell, records_of["speed"], records_of["accuracy"], None)
+    config = experiment(models={cell.model: Source(weights="a.pt")}, torch=True)
+    assert table.render([row], config, dataset(), "tensorrt").startswith("## Dynamic")
 
 
 @fuzz
@@ -169,7 +171,7 @@ def test_any_text_as_a_record(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "any.json"
     path.write_text(text, errors="replace")
     with pytest.raises(records.RecordError, match=r"any\.json"):
-        schema.checked([str(path)])
+        checks.checked([str(path)])
 
 
 @fuzz

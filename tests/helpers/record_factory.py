@@ -1,68 +1,176 @@
-"""Records as the jobs write them, of made-up figures."""
+"""Records as the jobs write them, of made-up figures: the one place where tests get theirs from."""
 
 from pathlib import Path
 
+from msgspec import structs
+
 from speedmap.results import records
+from speedmap.results.cell import Cell
+from speedmap.results.cell_result import CellResult
+from speedmap.results.measured import (
+    Accuracy,
+    AccuracyProtocol,
+    Agreement,
+    Artefact,
+    Audit,
+    Environment,
+    Images,
+    Metrics,
+    Phases,
+    Run,
+    ShapeMedian,
+    Speed,
+    SpeedProtocol,
+    Summary,
+    Watch,
+)
+from speedmap.results.prepared import Category, Choice, ConvCost, Dataset, Engine, Image, Peaks, Verification, Weights
+from speedmap.results.reported import Experiment, Machine, Provenance, Source
 
 PLATFORM = {"gpu": "NVIDIA RTX 2060", "driver": "550", "tensorrt": "10.3.0"}
-SHA = "0" * 64
-WATCHED = ("error", "setting", "count", "ranges", "reasons", "foreign_pids", "warnings", "samples")
+SHA, OTHER_SHA = "0" * 64, "1" * 64
+RUN = Run(gpu=None, start="2026-01-02T03:04:00.000000+00:00", end="2026-01-02T03:04:05.000000+00:00")
+IMAGES = Images(name="tiny", images=4, sha256=SHA, calibration_sha256=SHA)
+SPEED = {"conf": 0.25, "iou": 0.45, "warmup_s": 0, "min_s": 0, "min_samples": 1}
+ACCURACY = {"conf": 0.001, "iou": 0.65, "max_det": 300}
+DRAWS = (0.001, -0.001)
 
 
-def environment(dirty=False):
-    facts = {"cpu": "CPU", "system": "Linux", "versions": {"numpy": "2"}, "platform": PLATFORM, "code": "0" * 12}
-    return {**facts, "commit": "c" * 40, "dirty": dirty}
+def environment(**changes):
+    facts = {"cpu": "CPU", "system": "Linux", "versions": {"numpy": "2"}, "platform": dict(PLATFORM), "code": "0" * 12}
+    return Environment(**{**facts, "commit": "c" * 40, "dirty": False, **changes})
 
 
-def shared(precision, **more):
+def identity(cell, protocol, digest, facts):
+    """What the records of both kinds say beside their figures."""
     return {
-        "cell": {"backend": "tensorrt", "model": "yolov5s", "precision": precision, "shape": "static"},
-        "artefact": {"engine_sha256": SHA},
-        "environment": environment(**more),
+        "cell": cell,
+        "protocol": protocol,
+        "artefact": Artefact(engine_sha256=digest),
+        "environment": environment(**facts),
         "measured": "2026-01-02T03:04:05+00:00",
+        "runs": [structs.replace(RUN)],
         "imgsz": 640,
-        "dataset": {"name": "tiny", "images": 4, "sha256": SHA, "calibration_sha256": SHA},
+        "dataset": structs.replace(IMAGES),
         "session": {},
-        "warnings": [],
     }
 
 
-def speed(precision, invalid=(), **more):
-    summary = (
-        "count",
-        "median_ms",
-        "median_low_ms",
-        "median_high_ms",
-        "p90_ms",
-        "p99_ms",
-        "min_ms",
-        "mean_ms",
-        "drift",
+def summary(median=2.0, low=None, high=None, count=3, p90=None):
+    return Summary(
+        count=count,
+        median_ms=median,
+        median_low_ms=median if low is None else low,
+        median_high_ms=median if high is None else high,
+        p90_ms=p90,
+        p99_ms=None,
+        min_ms=median,
+        mean_ms=median,
+        drift=0.0,
     )
-    return {
-        **shared(precision, **more),
-        "protocol": {"conf": 0.25, "iou": 0.45, "warmup_s": 0, "min_s": 0, "min_samples": 1},
-        "samples_ms": [1.0, 2.0, 3.0],
-        "shapes": ["640x640"] * 3,
-        "summary": {**dict.fromkeys(summary, 2.0)},
-        "doubts": [],
-        "per_shape": {"640x640": {"count": 3, "median_ms": 2.0}},
-        "phases": dict.fromkeys(("letterbox", "load", "run", "fetch", "nms", "end_to_end"), 1.0),
-        "audit": {"precision": precision, "shares": {precision: 1.0}, "invalid": list(invalid)},
-        "watch": {"alive": True, **dict.fromkeys(WATCHED), "setting": {"gpu": "NVIDIA RTX 2060"}},
-    }
 
 
-def accuracy(precision, **more):
-    metrics = dict.fromkeys(("map", "map50", "map75", "map_small", "map_medium", "map_large"), 0.4)
-    return {
-        **shared(precision, **more),
-        "protocol": {"conf": 0.001, "iou": 0.65, "max_det": 300},
-        "metrics": {**metrics, "map_se": 0.01},
-        "bootstrap": {"map": [0.001, -0.001]},
-    }
+def watch(*warnings):
+    return Watch(alive=True, error=None, setting={"gpu": "NVIDIA RTX 2060"}, count=1, ranges={}, untold=[], reasons=[],
+                 neighbours={}, foreign_pids=[], warnings=list(warnings), samples=[])  # fmt: skip
+
+
+def speed(cell, median=2.0, low=None, high=None, ran=None, invalid=(), warnings=(), digest=SHA, **facts):
+    """A speed record; warnings: what disturbed it. facts: of the environment."""
+    ran = ran or cell.precision
+    agreement = Agreement(scores=0.999, boxes=0.99, images=8)
+    return Speed(
+        **identity(cell, SpeedProtocol(**SPEED), digest, facts),
+        samples_ms=[1.9, 2.0, 2.0, 2.2],
+        shapes=["640x640", "320x640"],
+        summary=summary(median, low, high),
+        doubts=[],
+        per_shape={
+            "640x640": ShapeMedian(count=3, median_ms=2.0),
+            "320x640": ShapeMedian(count=1, median_ms=1.0),
+        },
+        phases=Phases(letterbox=1.0, load=1.0, run=median, fetch=1.0, nms=1.0, end_to_end=5.0),
+        alternatives={},
+        audit=Audit(precision=ran, shares={ran: 1.0}, agreement=agreement, invalid=list(invalid)),
+        watch=watch(*warnings),
+    )
+
+
+def accuracy(cell, score=0.4, error=0.01, draws=DRAWS, digest=SHA, **facts):
+    """An accuracy record; error: the standard error of its mAP."""
+    names = ("map", "map50", "map75", "map_small", "map_medium", "map_large")
+    return Accuracy(
+        **identity(cell, AccuracyProtocol(**ACCURACY), digest, facts),
+        metrics=Metrics(**dict.fromkeys(names, score), map_se=error),
+        bootstrap={"map": list(draws)},
+        warnings=[],
+    )
+
+
+def engine(size=10_000_000, digest=SHA, **options):
+    return Engine(engine_sha256=digest, onnx_sha256=SHA, platform=dict(PLATFORM), bytes=size, options=options,
+                  build={"build_s": 2.0}, runs=[structs.replace(RUN)])  # fmt: skip
+
+
+def verification(*invalid, precision="fp16"):
+    audit = Audit(precision=precision, shares={precision: 1.0}, invalid=list(invalid))
+    return Verification(engine_sha256=SHA, audit=audit)
+
+
+def weights(random=False):
+    return Weights(model="yolov5s", source="a.pt", weights_sha256=SHA, parameters=1, names=None, random=random,
+                   engine_sha256=SHA)  # fmt: skip
+
+
+def image(file, number=None, size=(64, 64), digest=SHA):
+    return Image(file=str(file), height=size[0], width=size[1], sha256=digest, pixels_sha256=digest, id=number)
+
+
+def dataset(images=4, calibration=(), **changes):
+    """An inventory; images: how many, or the list of them. calibration: files."""
+    listed = [image(f"{number}.jpg", number) for number in range(images)] if isinstance(images, int) else images
+    facts = {"name": "tiny", "annotations": "instances.json", "sha256": SHA, "categories": [Category(id=1, name="a")],
+             "boxes": 1, "shapes": {"64x64": len(listed)}, "images": listed,
+             "calibration": [image(file) for file in calibration]}  # fmt: skip
+    return Dataset(**{**facts, **changes})
+
+
+def experiment(**changes):
+    """A config of one model, of which nothing is left out."""
+    facts = {"models": {"yolov5s": Source(weights="a.pt")}, "precisions": ["fp16", "int8"],
+             "shapes": ["dynamic", "static"], "torch": False, "skip": [], "imgsz": 640,
+             "accuracy": AccuracyProtocol(**ACCURACY), "speed": SpeedProtocol(**SPEED)}  # fmt: skip
+    return Experiment(**{**facts, **changes})
+
+
+def choice(count=20, kept=8):
+    """A choice of layers: each costs more than the one before, and those from `kept` on stay in float."""
+    table = [ConvCost(conv=f"c{i}", share=0.1, error=i / 9, in_float=i >= kept) for i in range(count)]
+    in_float = [line.conv for line in table if line.in_float]
+    return Choice(in_float=in_float, table=table, target=0.001, reached=0.0042, met=False, int8_share=0.9)
+
+
+def peaks():
+    return Peaks(device="GPU", by="torch", operations={"fp16": 1e12, "int8": None}, bytes=1e11, runs=[RUN])
+
+
+def provenance():
+    machine = Machine(cpu="CPU <1>", system="Linux", versions={"numpy": "2"})
+    return Provenance(config=experiment(), config_sha256=SHA, machine=machine, watched={"gpu": "RTX"}, platforms={},
+                      datasets={}, figures={})  # fmt: skip
+
+
+def result(backend="tensorrt", model="yolov5s", precision="fp16", shape="static", **facts):
+    """A cell with all its records; facts: what `speed` and `accuracy` take."""
+    cell = Cell(backend, model, precision, shape)
+    scored = {key: facts.pop(key) for key in ("score", "error", "draws") if key in facts}
+    return CellResult(cell, speed(cell, **facts), accuracy(cell, **scored), engine())
 
 
 def write(path, record):
-    records.write(Path(path), record)
-    return path
+    """Write a record, or where a file need only be there a text."""
+    if isinstance(record, str):
+        Path(path).write_text(record)
+    else:
+        records.write(Path(path), record)
+    return str(path)

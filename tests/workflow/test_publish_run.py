@@ -8,48 +8,32 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers.record_factory import accuracy, choice, dataset, engine, speed, verification
 from helpers.snakemake_run import MINI, overlay, prepare, run
 from speedmap.machine import environment
 from speedmap.results import records
 from speedmap.results.cell import Cell
+from speedmap.results.measured import Speed
 from speedmap.timing import stats
 
-SHA = "0" * 64
-WATCHED = ("error", "setting", "count", "ranges", "reasons", "foreign_pids", "warnings", "samples")
 CONFIG = {"backend": "openvino", "shapes": ["static"], "torch": False, "models": {"yolov5s": MINI}}
 # rules that need nothing but records
 AFTER = ("render_table", "compare_records", "judge_comparison", "record_history", "publish")
-DATA = {"name": "tiny", "images": 4, "sha256": SHA, "calibration_sha256": SHA}
 pytestmark = pytest.mark.workflow
-
-
-def shared(cell):
-    platform = environment.cpu_platform("openvino")
-    facts = {"cpu": environment.cpu_name(), "system": "Linux", "versions": {}, "platform": platform, "code": "0" * 12}
-    return {"cell": vars(cell), "artefact": {"engine_sha256": SHA}, "measured": "2026-01-02T03:04:05+00:00",
-            "environment": {**facts, "commit": "c" * 40, "commit_from": "git", "dirty": False}, "imgsz": 640,
-            "dataset": DATA, "session": {}, "warnings": []}  # fmt: skip
 
 
 def write(results, cell, median):
     """Write all records of a cell that takes `median` milliseconds, give or take 1%."""
     drawn = np.random.default_rng(0).normal(1, 0.01, 400)
     samples = list(map(float, median * drawn / np.median(drawn)))
-    audit = {"precision": cell.precision, "shares": {cell.precision: 1.0}, "invalid": []}
-    summary = {**stats.summary(samples), "drift": 0.0}
-    speed = {"protocol": {"conf": 0.25, "iou": 0.45, "warmup_s": 0, "min_s": 0, "min_samples": 1},
-             "samples_ms": samples, "shapes": ["640x640"] * 400, "summary": summary, "doubts": [],
-             "per_shape": {"640x640": {"count": 400, "median_ms": median}},
-             "phases": dict.fromkeys(("letterbox", "load", "run", "fetch", "nms", "end_to_end"), 1.0),
-             "audit": audit, "watch": {**dict.fromkeys(WATCHED), "alive": True, "setting": {}}}  # fmt: skip
-    metrics = dict.fromkeys(("map", "map50", "map75", "map_small", "map_medium", "map_large"), 0.4)
-    accuracy = {"protocol": {"conf": 0.001, "iou": 0.65, "max_det": 300}, "metrics": {**metrics, "map_se": 0.01},
-                "bootstrap": {"map": [0.001, -0.001]}}  # fmt: skip
+    facts = {"cpu": environment.cpu_name(), "platform": environment.cpu_platform("openvino")}
+    timed = speed(cell, **facts)
+    timed.samples_ms, timed.shapes, timed.summary = samples, ["640x640"] * 400, stats.summary(samples, 0.0)
     folder = results / "openvino" / cell.name
-    records.write(folder / "speed.json", shared(cell) | speed)
-    records.write(folder / "accuracy.json", shared(cell) | accuracy)
-    records.write(folder / "engine.json", {"engine_sha256": SHA})
-    records.write(folder / "verify.json", {"engine_sha256": SHA})
+    records.write(folder / "speed.json", timed)
+    records.write(folder / "accuracy.json", accuracy(cell, **facts))
+    records.write(folder / "engine.json", engine())
+    records.write(folder / "verify.json", verification())
 
 
 def run_in(folder):
@@ -68,8 +52,8 @@ def measured(tmp_path_factory):
     folder = prepare(tmp_path_factory.mktemp("measured"))
     for precision in ("fp16", "int8"):
         write(folder / "results", Cell("openvino", "yolov5s", precision, "static"), 10.0)
-    records.write(folder / "results/dataset.json", {**DATA, "images": [1, 2, 3, 4], "calibration": []})
-    records.write(folder / "results/calibration/yolov5s-openvino.json", {"float": ["/model.24/m.0/Conv"], "table": []})
+    records.write(folder / "results/dataset.json", dataset())
+    records.write(folder / "results/calibration/yolov5s-openvino.json", choice())
     return folder
 
 
@@ -103,8 +87,8 @@ def test_what_was_published_is_indexed_and_no_worse_than_itself(snakemake, publi
     index = (tmp_path / "results/published/README.md").read_text()
     assert f"({published.name}/table.md)" in index
     assert "|yolov5s|||10.00|40.0|10.00|40.0|tiny|" in re.sub(" *[|] *", "|", index)
-    choice = Path("calibration/yolov5s-openvino.json")
-    assert (published / choice).read_text() == (tmp_path / "results" / choice).read_text()
+    kept = Path("calibration/yolov5s-openvino.json")
+    assert (published / kept).read_text() == (tmp_path / "results" / kept).read_text()
     code, output = compare(snakemake)
     assert code == 0, output
     page = (tmp_path / "results/compare.md").read_text()
@@ -129,8 +113,8 @@ def test_a_published_cell_that_is_gone_fails(snakemake, published):
 
 def test_another_device_is_refused_by_name(snakemake, published):
     for path in published.glob("openvino/*/speed.json"):
-        record = records.read(path)
-        record["environment"]["platform"]["device"] = "another CPU"
+        record = records.read(path, Speed)
+        record.environment.platform["device"] = "another CPU"
         records.write(path, record)
     code, output = compare(snakemake)
     assert code == 1
@@ -139,8 +123,8 @@ def test_another_device_is_refused_by_name(snakemake, published):
 
 def test_a_dirty_run_is_not_published(snakemake, tmp_path):
     path = tmp_path / "results/openvino/yolov5s-fp16-static/speed.json"
-    record = records.read(path)
-    record["environment"]["dirty"] = True
+    record = records.read(path, Speed)
+    record.environment.dirty = True
     records.write(path, record)
     code, output = snakemake("--", "publish")
     assert code == 1

@@ -65,5 +65,5 @@ def test_timed_jobs_beside_each_other_have_a_gpu_each(measured):
 def test_a_cell_whose_neighbour_was_busy_is_marked(measured):
     speeds = [record for name, record in measured[1].items() if name.endswith("speed")]
     for record in speeds:
-        marked = "other GPUs of the host were at work meanwhile" in record["warnings"]
+        marked = "other_gpus_busy" in {warning["kind"] for warning in record["watch"]["warnings"]}
         assert marked == (record["runs"][0]["gpu"]["index"] == 0)  # beside GPU 1, which works at 30%

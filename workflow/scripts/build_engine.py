@@ -7,6 +7,8 @@ from speedmap.engines import registry
 from speedmap.machine import gpu_lease
 from speedmap.results import records
 from speedmap.results.cell import Cell
+from speedmap.results.measured import Run
+from speedmap.results.prepared import Dataset, Engine
 from speedmap.run.job import job
 
 
@@ -14,14 +16,15 @@ def build_engine(
     cell: Cell, platform: dict, onnx: str, dataset: str, imgsz: int, options: dict, out: str, record: str
 ) -> None:
     """Build an engine; the record beside it says what it was built from, on what and how."""
-    height, width = map(int, next(iter(records.read(Path(dataset))["shapes"])).split("x"))  # the most frequent shape
+    most_frequent = next(iter(records.read(Path(dataset), Dataset).shapes))
+    height, width = map(int, most_frequent.split("x"))
     backend, engine = registry.backend(cell.backend), Path(out)
     registry.demand(platform, backend.platform())
     with gpu_lease.lease(backend.on_gpu, alone=False) as run:
         facts = backend.build(Path(onnx), engine, (height, width), imgsz, cell.shape == "dynamic", options)
-    identity = {"engine_sha256": storage.sha256(engine), "onnx_sha256": storage.sha256(Path(onnx))}
+    hashes = {"engine_sha256": storage.sha256(engine), "onnx_sha256": storage.sha256(Path(onnx))}
     made = {"platform": backend.platform(), "bytes": engine.stat().st_size, "options": options, "build": facts}
-    records.write(Path(record), {**identity, **made, "runs": [run]})
+    records.write(Path(record), Engine(**hashes, **made, runs=[records.convert(run, Run)]))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from speedmap.dataset import coco
 from speedmap.results import records
+from speedmap.results.prepared import Dataset
 from speedmap.run.job import job
 
 
@@ -12,7 +13,8 @@ def check_dataset(
 ) -> None:
     """Write the inventory of a data set."""
     folders = Path(images), Path(annotations), Path(calibration)
-    records.write(Path(out), coco.inventory(*folders, imgsz=imgsz, wanted=wanted, **dataset))
+    inventory = coco.inventory(*folders, imgsz=imgsz, wanted=wanted, **dataset)
+    records.write(Path(out), records.convert(inventory, Dataset))
 
 
 if __name__ == "__main__":

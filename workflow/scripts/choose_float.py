@@ -5,6 +5,7 @@ from pathlib import Path
 from speedmap.quantization import qdq_plan, sensitivity
 from speedmap.quantization.calibration import Statistics
 from speedmap.results import records
+from speedmap.results.prepared import Choice, Dataset, Weights
 from speedmap.run.job import job
 
 
@@ -12,12 +13,13 @@ def choose_float(
     dialect: str, onnx: str, statistics: str, weights: str, dataset: str, imgsz: int, options: dict, out: str
 ) -> None:
     """Write the scan of all convolutions and the choice that follows from it; random weights are not worth one."""
-    if records.read(Path(weights))["random"]:
-        records.write(Path(out), {"float": sensitivity.affordable_ends(Path(onnx), imgsz, options), "table": []})
+    if records.read(Path(weights), Weights).random:
+        kept = sensitivity.affordable_ends(Path(onnx), imgsz, options)
+        records.write(Path(out), Choice(in_float=kept, table=[]))
         return
-    files = [Path(image["file"]) for image in records.read(Path(dataset))["calibration"]]
+    files = list(map(Path, records.read(Path(dataset), Dataset).calibration_files))
     choice = sensitivity.choose(Path(onnx), Statistics.load(Path(statistics)), files, imgsz, dialect, options)
-    records.write(Path(out), choice)
+    records.write(Path(out), records.convert(choice, Choice))
 
 
 if __name__ == "__main__":

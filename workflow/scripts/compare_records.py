@@ -1,20 +1,19 @@
 """Hold the records against those of a baseline."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 from speedmap.publishing import compare
 from speedmap.results import records
 from speedmap.results.cell_result import gather
+from speedmap.results.reported import Comparison, Limits
 from speedmap.run.job import job
 
 
 def compare_records(paths: list[str], baseline_paths: list[str], baseline: str, limits: dict, out: str) -> None:
     """Write each figure's verdict; fails only where nothing can be compared."""
-    before, after, bounds = gather(baseline_paths, Path(baseline)), gather(paths), compare.Limits(**limits)
-    changes = compare.compare(before, after, bounds)
-    facts = {"baseline": baseline, "limits": limits, "versions": compare.changed(before, after)}
-    records.write(Path(out), {**facts, "changes": [asdict(change) for change in changes]})
+    before, after, bounds = gather(baseline_paths, Path(baseline)), gather(paths), Limits(**limits)
+    changes, versions = compare.compare(before, after, bounds), compare.changed(before, after)
+    records.write(Path(out), Comparison(baseline=baseline, limits=bounds, versions=versions, changes=changes))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from speedmap.dataset import images
 from speedmap.graph import export
 from speedmap.model import rewrites, weights
 from speedmap.results import records
+from speedmap.results.prepared import Dataset, Export, Graph
 from speedmap.run.job import job
 
 CHECKED = 3  # calibration images that a graph is compared with torch on
@@ -16,14 +17,14 @@ def export_onnx(network: str, dataset: str, imgsz: int, form: dict, static: str,
     """Export a network in a form that computes the same; the record holds the worst differences from torch."""
     model = weights.network(Path(network))
     rewritten = rewrites.rewritten(model, form)
-    files = [Path(image["file"]) for image in records.read(Path(dataset))["calibration"][:CHECKED]]
-    facts = {"opset": export.OPSET, "form": rewrites.PLAIN | form}
+    files = list(map(Path, records.read(Path(dataset), Dataset).calibration_files[:CHECKED]))
+    graphs = {}
     for shape, path in (("static", Path(static)), ("dynamic", Path(dynamic))):
         export.export(rewritten, path, imgsz, shape == "dynamic")
         batches = [images.load(file, imgsz, shape == "dynamic")[0] for file in files]
         difference = export.worst_difference(model, path, batches)
-        facts[shape] = {"onnx_sha256": storage.sha256(path), "difference": difference}
-    records.write(Path(record), facts)
+        graphs[shape] = Graph(onnx_sha256=storage.sha256(path), difference=difference)
+    records.write(Path(record), Export(opset=export.OPSET, form=rewrites.PLAIN | form, **graphs))
 
 
 if __name__ == "__main__":

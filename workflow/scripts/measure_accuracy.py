@@ -4,9 +4,11 @@ from pathlib import Path
 
 from speedmap.accuracy import detect, evaluate
 from speedmap.engines import registry
-from speedmap.machine import gpu_lease
+from speedmap.machine import environment, gpu_lease
 from speedmap.results import metadata, records
 from speedmap.results.cell import Cell
+from speedmap.results.measured import Accuracy, AccuracyProtocol
+from speedmap.results.prepared import Dataset
 from speedmap.run.job import job
 
 
@@ -14,13 +16,13 @@ def measure_accuracy(
     cell: Cell, engine: str, record: str, dataset: str, imgsz: int, protocol: dict, code: str, out: str, detections: str
 ) -> None:
     """Write the accuracy record of a cell, and the COCO result file behind it."""
-    backend, data = registry.backend(cell.backend), records.read(Path(dataset))
-    built = metadata.built(Path(engine), Path(record))
+    backend, data = registry.backend(cell.backend), records.read(Path(dataset), Dataset)
+    artefact, limits = metadata.built(Path(engine), Path(record)), AccuracyProtocol(**protocol)
     with gpu_lease.lease(backend.on_gpu, alone=False) as run:
-        results, session = detect.detect(backend, cell, Path(engine), data, imgsz, protocol)
-    measured = {"imgsz": imgsz, "session": session, **evaluate.score(results, data), "runs": [run]}
+        results, session = detect.detect(backend, cell, Path(engine), data, imgsz, limits)
     evaluate.write_detections(Path(detections), results)
-    records.write(Path(out), metadata.complete(measured, cell, backend.platform(), built, protocol, code))
+    evaluated, machine = evaluate.score(results, data, imgsz, session), environment.capture(backend.platform())
+    records.write(Path(out), metadata.complete(Accuracy, evaluated, cell, limits, artefact, machine, code, run))
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from speedmap.engines import registry
-from speedmap.machine import gpu_lease
+from speedmap.machine import environment, gpu_lease
 from speedmap.results import metadata, records
 from speedmap.results.cell import Cell
+from speedmap.results.measured import Speed, SpeedProtocol
+from speedmap.results.prepared import Dataset, Verification
 from speedmap.run.job import job
 from speedmap.timing import speed
 
@@ -13,13 +15,14 @@ from speedmap.timing import speed
 def measure_speed(cell: Cell, inputs: dict, imgsz: int, protocol: dict, code: str, attempt: int, out: str) -> None:
     """Write the speed record of a cell; inputs: engine, its record, its verification if there is one, and dataset."""
     paths = {name: Path(path) for name, path in inputs.items()}
-    audit = records.read(paths["verification"]) if "verification" in paths else None
-    backend, built = registry.backend(cell.backend), metadata.built(paths["engine"], paths["record"])
+    audit = records.read(paths["verification"], Verification).audit if "verification" in paths else None
+    backend, artefact = registry.backend(cell.backend), metadata.built(paths["engine"], paths["record"])
+    data, limits = records.read(paths["dataset"], Dataset), SpeedProtocol(**protocol)
     with gpu_lease.lease(backend.on_gpu, alone=True) as run:
-        data = records.read(paths["dataset"])
-        measured = speed.measure(backend, cell, paths["engine"], data, imgsz, protocol, audit) | {"runs": [run]}
-    speed.demand_stable(measured, attempt)
-    records.write(Path(out), metadata.complete(measured, cell, backend.platform(), built, protocol, code))
+        timed = speed.measure(backend, cell, paths["engine"], data, imgsz, limits, audit)
+    speed.demand_stable(timed, attempt)
+    machine = environment.capture(backend.platform())
+    records.write(Path(out), metadata.complete(Speed, timed, cell, limits, artefact, machine, code, run))
 
 
 if __name__ == "__main__":

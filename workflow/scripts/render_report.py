@@ -7,6 +7,8 @@ from speedmap.graph import multiply_adds
 from speedmap.reporting import charts, report
 from speedmap.results import records
 from speedmap.results.cell_result import gather
+from speedmap.results.prepared import Choice, Peaks
+from speedmap.results.reported import Provenance
 from speedmap.run.job import job
 
 
@@ -23,9 +25,9 @@ def render_report(inputs: dict, models: list[str], imgsz: int, out: str) -> None
         Path(inputs["table"]).read_text(),
         gather(inputs["records"]),
         {name: sum(multiply_adds.count(path, imgsz).values()) for name, path in graphs.items()},
-        records.read(Path(inputs["peaks"])),
-        {name: records.read(path) for name, path in choices.items()},
-        records.read(Path(inputs["environment"])),
+        records.read(Path(inputs["peaks"]), Peaks),
+        {name: records.read(path, Choice) for name, path in choices.items()},
+        records.read(Path(inputs["environment"]), Provenance),
         charts.bundle(),
     )
     with storage.atomic(Path(out)) as temporary:

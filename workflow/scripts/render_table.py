@@ -5,8 +5,10 @@ from pathlib import Path
 from speedmap import storage
 from speedmap.publishing import provenance
 from speedmap.reporting import detail_table, table
-from speedmap.results import records, schema
+from speedmap.results import checks, records
 from speedmap.results.cell_result import gather
+from speedmap.results.prepared import Dataset
+from speedmap.results.reported import Experiment
 from speedmap.run.job import job
 
 
@@ -14,10 +16,10 @@ def render_table(
     paths: list[str], dataset: str, config: dict, backend: str, out: str, csv: str, environment: str
 ) -> None:
     """Write table.md, table.csv and environment.json."""
-    data = records.read(Path(dataset))
-    rows = gather(schema.checked(paths, data))
-    text = table.render(rows, config, data, backend)
-    records.write(Path(environment), provenance.describe(rows, config))
+    data, experiment = records.read(Path(dataset), Dataset), records.convert(config, Experiment)
+    rows = gather(checks.checked(paths, data))
+    text = table.render(rows, experiment, data, backend)
+    records.write(Path(environment), provenance.describe(rows, experiment))
     with storage.atomic(Path(csv)) as temporary:
         detail_table.frame(rows).to_csv(temporary, index=False)
     with storage.atomic(Path(out)) as temporary:

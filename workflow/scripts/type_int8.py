@@ -10,6 +10,7 @@ from speedmap.graph.detector_graph import note
 from speedmap.quantization import insert_qdq, qdq_plan
 from speedmap.quantization.calibration import Statistics
 from speedmap.results import records
+from speedmap.results.prepared import Choice
 from speedmap.run.job import job
 
 NOTED = ("target", "reached", "met", "int8_share")  # of the choice, for those who judge the engine
@@ -23,10 +24,10 @@ def type_int8(dialect: str, source: str, statistics: str | None, choice: str | N
     """
     model = onnx.load(source)
     if statistics and choice:
-        chosen = records.read(Path(choice))
-        model = insert_qdq.quantize(model, Statistics.load(Path(statistics)), chosen["float"], dialect, options)
+        chosen = records.read(Path(choice), Choice)
+        model = insert_qdq.quantize(model, Statistics.load(Path(statistics)), chosen.in_float, dialect, options)
         model = fp16.to_fp16(model) if dialect in HALF_REST else model
-        note(model, {key: chosen[key] for key in NOTED if key in chosen})
+        note(model, {} if chosen.met is None else {name: getattr(chosen, name) for name in NOTED})
     with storage.atomic(Path(out)) as temporary:
         onnx.save(model, temporary)
 

@@ -11,6 +11,8 @@ from speedmap.graph.detector_graph import noted
 from speedmap.machine import gpu_lease
 from speedmap.results import records
 from speedmap.results.cell import Cell
+from speedmap.results.measured import Run
+from speedmap.results.prepared import Dataset, Verification, Weights
 from speedmap.run.job import job
 from speedmap.verification import agreement, validity
 
@@ -19,15 +21,16 @@ def verify_engine(
     cell: Cell, engine: str, onnx: str, reference: str, weights: str, dataset: str, imgsz: int, out: str
 ) -> None:
     """Write which precision an engine runs, how it agrees with the float32 graph, and why it is invalid if it is."""
-    backend, random = registry.backend(cell.backend), records.read(Path(weights))["random"]
-    files = [image["file"] for image in records.read(Path(dataset))["calibration"]]
+    backend, random = registry.backend(cell.backend), records.read(Path(weights), Weights).random
+    files = records.read(Path(dataset), Dataset).calibration_files
     with gpu_lease.lease(backend.on_gpu, alone=False) as run:
         audit = backend.audit(Path(engine), Path(onnx), imgsz)
         with backend.session(Path(engine), cell) as session:
             float32 = onnx_runtime.session(Path(reference))
             agreed = agreement.agreement(session, float32, files, imgsz, cell.shape == "dynamic")
     verdict = validity.verdict(cell, audit, agreed, random, noted(load(onnx)), backend.platform())
-    records.write(Path(out), {"engine_sha256": storage.sha256(Path(engine)), **verdict, "runs": [run]})
+    digest, runs = storage.sha256(Path(engine)), [records.convert(run, Run)]
+    records.write(Path(out), Verification(engine_sha256=digest, audit=verdict, runs=runs))
 
 
 if __name__ == "__main__":

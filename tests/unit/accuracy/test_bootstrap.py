@@ -115,8 +115,8 @@ def test_groups_hold_many_images(world, monkeypatch):
 def test_one_image_has_no_error(world):
     truth, found = world
     judged = evaluate.judge(truth, [item for item in found if item["image_id"] == 1], [1])
-    assert judged["metrics"]["map"] > 0
-    assert (judged["metrics"]["map_se"], judged["bootstrap"]) == (None, {})
+    assert judged.metrics.map > 0
+    assert (judged.metrics.map_se, judged.bootstrap) == (None, {})
 
 
 def test_draws_are_the_same_for_every_engine(world):

@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers.record_factory import dataset, image
 from speedmap.accuracy import detect
 from speedmap.dataset.letterbox import place
 from speedmap.engines.interface import Backend
 from speedmap.results.cell import Cell
+from speedmap.results.measured import AccuracyProtocol
 
 SIDE, COUNT = 64, 40
-PROTOCOL = {"conf": 0.1, "iou": 0.5, "max_det": 10}
-LISTED = [{"id": number, "file": str(number)} for number in range(COUNT)]
+PROTOCOL = AccuracyProtocol(conf=0.1, iou=0.5, max_det=10)
+LISTED = [image(number, number) for number in range(COUNT)]
 
 
 class Session:
@@ -116,7 +118,7 @@ class Several(Fake):
 @pytest.mark.parametrize("kind", [Fake, Several])
 def test_a_backend_opens_as_many_sessions_as_it_gains_by_and_closes_them(kind):
     backend = kind()
-    data = {"images": LISTED, "categories": [{"id": 1}]}
+    data = dataset(LISTED)
     cell = Cell("openvino", "tiny", "fp16", "static")
     results, facts = detect.detect(backend, cell, Path("engine"), data, SIDE, PROTOCOL)
     assert [entry["image_id"] for entry in results] == list(range(COUNT))

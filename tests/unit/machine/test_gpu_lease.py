@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from speedmap.machine import gpu_lease, monitor, nvml
+from speedmap.results.findings import OtherGpusBusy
 
 ROOT = Path(__file__).parents[3]
 FAKES = ROOT / "tests/fakes"
@@ -207,23 +208,23 @@ def test_what_runs_on_the_other_gpus_is_recorded_and_marked(host, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-000-fake")
     with monitor.watch() as watched:
         time.sleep(0.15)
-    assert watched.result["setting"]["others"] == {"1": "GPU-111-fake", "2": "GPU-222-fake"}
-    assert watched.result["setting"]["index"] == 0
-    assert watched.result["neighbours"] == {"1": 0.8, "2": 0.0}
-    assert "other GPUs of the host were at work meanwhile" in watched.result["warnings"]
-    assert watched.result["ranges"]["others_share"][0] >= 0
+    assert watched.result.setting["others"] == {"1": "GPU-111-fake", "2": "GPU-222-fake"}
+    assert watched.result.setting["index"] == 0
+    assert watched.result.neighbours == {"1": 0.8, "2": 0.0}
+    assert OtherGpusBusy(0.8) in watched.result.warnings
+    assert watched.result.ranges["others_share"][0] >= 0
 
 
 def test_what_runs_on_no_gpu_is_watched_on_the_cpu(host):
     host("H100=99")
     with monitor.watch(gpu=False) as watched:
         time.sleep(0.15)
-    assert "gpu" not in watched.result["setting"]
+    assert "gpu" not in watched.result.setting
 
 
 def test_idle_gpus_beside_are_no_mark(host):
     host("H100=99,H100=0")
     with monitor.watch() as watched:
         time.sleep(0.15)
-    assert watched.result["neighbours"] == {"1": 0.0}
-    assert not any("other GPUs" in warning for warning in watched.result["warnings"])
+    assert watched.result.neighbours == {"1": 0.0}
+    assert not any(isinstance(warning, OtherGpusBusy) for warning in watched.result.warnings)

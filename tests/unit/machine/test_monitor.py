@@ -9,13 +9,20 @@ from speedmap.machine.cpu_counters import CpuSource
 from speedmap.machine.disturbances import verdict
 from speedmap.machine.monitor import GpuSource, Watch, decode
 from speedmap.machine.nvml import Gpu, NoGpu
+from speedmap.reporting.footnotes import words
+from speedmap.results.findings import WatcherDied
 
 OWN = 42
 STEADY = {"sm_mhz": 1980, "memory_mhz": 2619, "reasons": [], "pids": [OWN]}
 
 
 def judged(*changes, alive=True, error=None):
-    return verdict([STEADY | change for change in changes], alive, error, OWN)
+    return said([STEADY | change for change in changes], alive, error)
+
+
+def said(samples, alive=True, error=None):
+    """Judge samples, in the words that a reader sees."""
+    return [words(warning) for warning in verdict(samples, alive, error, OWN)]
 
 
 def test_a_quiet_run_has_no_warnings():
@@ -43,7 +50,7 @@ def test_a_disturbance_is_named(changes, expected):
 def test_the_processors_are_a_gpus_neighbours_and_what_openvino_runs_on():
     taken = {"others_share": 0.3}
     assert judged(taken) == []
-    assert verdict([{"cpu_mhz": 2400, **taken}], True, None, OWN) == ["other processes used 30% of the CPU"]
+    assert said([{"cpu_mhz": 2400, **taken}]) == ["other processes used 30% of the CPU"]
 
 
 def test_neighbours_that_do_not_tell_are_no_mark():
@@ -63,8 +70,8 @@ def test_a_process_under_the_number_of_another_namespace_is_the_own_one():
 
 
 def test_silence_certifies_nothing():
-    assert verdict([], False, None, OWN) == ["watcher took no samples"]
-    assert verdict([STEADY], False, "GpuIsLost()", OWN) == ["watcher died: GpuIsLost()"]
+    assert said([], False) == ["watcher took no samples"]
+    assert said([STEADY], False, "GpuIsLost()") == ["watcher died: GpuIsLost()"]
 
 
 def test_bits_have_names_and_unknown_ones_keep_their_number():
@@ -96,18 +103,18 @@ def run(source, seconds=0.05):
 
 def test_a_source_that_fails_is_a_watcher_that_died():
     result = run(Source({"sm_mhz": 1}, {"sm_mhz": 1}))
-    assert result["alive"] is False
-    assert "watcher died: OSError('the GPU is gone')" in result["warnings"]
-    assert result["ranges"]["sm_mhz"] == [1, 1]
+    assert result.alive is False
+    assert WatcherDied("OSError('the GPU is gone')") in result.warnings
+    assert result.ranges["sm_mhz"] == (1, 1)
 
 
 def test_a_watch_that_lasts_is_alive_and_thins_its_samples(monkeypatch):
     monkeypatch.setattr(monitor, "KEPT", 3)
     result = run(Source(*({"sm_mhz": 1000 + index % 2, "reasons": [], "pids": None} for index in range(100_000))), 0.2)
-    assert result["alive"] is True
-    assert result["count"] > 3 >= len(result["samples"])
-    assert result["untold"] == ["pids"]
-    assert result["setting"] == {"gpu": "fake"}
+    assert result.alive is True
+    assert result.count > 3 >= len(result.samples)
+    assert result.untold == ["pids"]
+    assert result.setting == {"gpu": "fake"}
 
 
 class NVMLError(Exception):

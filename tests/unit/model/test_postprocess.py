@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from speedmap.model import postprocess
 from speedmap.model.postprocess import Detections, candidates, detect, overlaps, suppress, to_coco
+from speedmap.results.findings import BoxesOutside, NoDetections
 
 
 def rows(*boxes):
@@ -80,5 +81,5 @@ def test_an_output_whose_sum_alone_overflows_is_taken():
 def test_boxes_outside_of_their_image_and_none_at_all_are_said():
     inside, outside = {"bbox": [1, 1, 5, 5]}, {"bbox": [64, 1, 0, 5]}
     assert postprocess.doubts([inside] * 99 + [outside]) == []
-    assert postprocess.doubts([inside] * 9 + [outside]) == ["1 of 10 boxes lie outside of their image"]
-    assert postprocess.doubts([]) == ["no detections at all"]
+    assert postprocess.doubts([inside] * 9 + [outside]) == [BoxesOutside(1, 10)]
+    assert postprocess.doubts([]) == [NoDetections()]

@@ -1,40 +1,35 @@
-import copy
 from dataclasses import replace
-from pathlib import Path
+from operator import attrgetter
 
 import pytest
 
+from helpers.record_factory import OTHER_SHA, result
 from speedmap.accuracy import paired_difference
 from speedmap.publishing import compare, compare_page
-from speedmap.publishing.compare import IMPROVED, MISSING, NEW, NOISE, REGRESSED, CompareError, Limits
-from speedmap.results.cell import Cell
-from speedmap.results.cell_result import CellResult
+from speedmap.publishing.compare import IMPROVED, MISSING, NEW, NOISE, REGRESSED, CompareError
+from speedmap.results.findings import (
+    HalvesDiffer,
+    NotWatched,
+    OthersUsedCpu,
+    ShapeGap,
+    Throttled,
+    WatcherDied,
+    WrongPrecision,
+)
+from speedmap.results.reported import Change, Comparison, Limits
 
-ROOT = Path(__file__).parents[3]
 LIMITS = Limits(speed=0.02, speed_always=0.15, map=0.002, map_always=0.02)
-FACTS = {
-    "imgsz": 640,
-    "protocol": {"conf": 0.25},
-    "dataset": {"name": "tiny", "sha256": "d"},
-    "environment": {
-        "cpu": "CPU",
-        "platform": {"gpu": "RTX", "driver": "1"},
-        "versions": {"numpy": "2"},
-        "commit": "c" * 40,
-    },
-    "artefact": {"engine_sha256": "e"},
-    "warnings": [],
-}
 DRAWS = [0.001, -0.001, 0.0005, -0.0005]
+IN_FLOAT = WrongPrecision("fp16", {"fp32": 1.0})
 
 
 def row(precision="fp16", median=10.0, half=0.05, score=0.4, draws=DRAWS):
     """A cell whose median is known to ± half ms."""
-    summary = {"median_ms": median, "median_low_ms": median - half, "median_high_ms": median + half}
-    speed = {**FACTS, "summary": summary, "audit": {"precision": precision, "invalid": []}}
-    accuracy = {**FACTS, "metrics": {"map": score}, "bootstrap": {"map": list(draws)}}
-    cell = Cell("tensorrt", "yolov5s", precision, "static")
-    return copy.deepcopy(CellResult(cell, speed, accuracy, None))
+    return result(precision=precision, median=median, low=median - half, high=median + half, score=score, draws=draws)
+
+
+def page(changes):
+    return compare_page.render(Comparison(baseline="b", limits=LIMITS, versions=[], changes=changes))
 
 
 def verdicts(before, after):
@@ -57,7 +52,7 @@ def test_three_percent_slower_depends_on_the_interval(half, expected):
 
 
 def builds(*medians, warnings=()):
-    return tuple({"summary": {"median_ms": ms}, "audit": {"invalid": []}, "warnings": warnings} for ms in medians)
+    return tuple(result(median=median, warnings=warnings).speed for median in medians)
 
 
 def test_three_percent_slower_is_noise_where_builds_differ_by_more():
@@ -69,24 +64,24 @@ def test_three_percent_slower_is_noise_where_builds_differ_by_more():
 @pytest.mark.parametrize(
     ("warning", "expected"),
     [
-        ("unstable: the halves of the run differ by 9.0% in the median", REGRESSED),
-        ("throttled: sw power cap", REGRESSED),
-        ("other processes used 30% of the CPU", REGRESSED),
-        ("not watched: processes (this GPU or virtual machine does not tell)", NOISE),
-        ("watcher died: OSError('lost')", NOISE),
-        ("imprecise: the median lies at a gap of 9.0% between input shapes", NOISE),
+        (HalvesDiffer(0.09), REGRESSED),
+        (Throttled("sw power cap"), REGRESSED),
+        (OthersUsedCpu(0.3), REGRESSED),
+        (NotWatched("processes"), NOISE),
+        (WatcherDied("OSError('lost')"), NOISE),
+        (ShapeGap(0.09), NOISE),
     ],
 )
 def test_a_disturbed_build_does_not_hide_a_regression(warning, expected):
     again = builds(10.02) + builds(11.0, warnings=[warning])
     assert speed_verdict(replace(row(), builds=again), row(median=10.3)) == expected
     disturbed = row(median=11.0)
-    disturbed.speed["warnings"] = [warning]
+    disturbed.speed.watch.warnings = [warning]
     assert (replace(disturbed, builds=builds(10.0, 10.02)).build_error < 0.01) == (expected == REGRESSED)
 
 
 def test_builds_that_are_all_disturbed_still_tell_how_much_builds_differ():
-    noisy = {"warnings": ["other processes used 12% of the CPU"]}
+    noisy = {"warnings": [OthersUsedCpu(0.12)]}
     again = tuple(record for median in (10.2, 10.6, 9.9) for record in builds(median, **noisy))
     assert speed_verdict(replace(row(), builds=again), row(median=10.3)) == NOISE
 
@@ -122,41 +117,39 @@ def test_a_map_of_unknown_error_is_no_certain_change(draws):
     assert [(change.verdict, change.error) for change in changes if change.figure == "mAP"] == [(NOISE, None)]
     assert verdicts([before], [row(score=0.37, draws=draws)])["fp16", "mAP"] == REGRESSED
     assert paired_difference.between(after.accuracy, before.accuracy) is None
-    record = {"baseline": "b", "limits": vars(LIMITS), "versions": [], "changes": [vars(change) for change in changes]}
-    assert "| -1.00 ± unknown |" in compare_page.render(record)
+    assert "| -1.00 ± unknown |" in page(changes)
 
 
 def test_a_dropped_cell_fails_and_a_new_one_does_not():
     found = verdicts([row(), row("int8")], [row()])
     assert (found["int8", "speed"], found["int8", "mAP"]) == (MISSING, MISSING)
     assert verdicts([row()], [row(), row("int8")])["int8", "speed"] == NEW
-    assert compare.failed([{"verdict": MISSING}])
-    assert not compare.failed([{"verdict": NEW}, {"verdict": IMPROVED}, {"verdict": NOISE}])
+    assert compare.failed([Change("a", "mAP", MISSING)])
+    assert not compare.failed([Change("a", "mAP", verdict) for verdict in (NEW, IMPROVED, NOISE)])
 
 
 def test_a_cell_that_became_invalid_is_missing():
     broken = row()
-    broken.speed["audit"]["invalid"] = ["runs in float"]
+    broken.speed.audit.invalid = [IN_FLOAT]
     assert speed_verdict(row(), broken) == MISSING
 
 
 @pytest.mark.parametrize(
-    ("where", "key", "value", "named"),
+    ("where", "value", "named"),
     [
-        (("environment", "platform"), "gpu", "GTX", "another device (RTX then, GTX now)"),
-        (("environment", "platform"), "driver", "2", "another driver"),
-        (("environment",), "cpu", "XPU", "another processor"),
-        ((), "protocol", {"conf": 0.5}, "another protocol"),
-        ((), "imgsz", 320, "another input size"),
-        (("dataset",), "sha256", "x", "another data set"),
+        ("environment.platform.gpu", "GTX", "another device (NVIDIA RTX 2060 then, GTX now)"),
+        ("environment.platform.driver", "2", "another driver"),
+        ("environment.cpu", "XPU", "another processor"),
+        ("protocol.conf", 0.5, "another protocol"),
+        ("imgsz", 320, "another input size"),
+        ("dataset.sha256", OTHER_SHA, "another data set"),
     ],
 )
-def test_unlike_runs_are_refused_by_name(where, key, value, named):
+def test_unlike_runs_are_refused_by_name(where, value, named):
     other = row()
-    place = other.speed
-    for step in where:
-        place = place[step]
-    place[key] = value
+    path, _, name = where.rpartition(".")
+    place = attrgetter(path)(other.speed) if path else other.speed
+    place.update({name: value}) if isinstance(place, dict) else setattr(place, name, value)
     with pytest.raises(CompareError) as caught:
         compare.compare([row()], [other], LIMITS)
     assert named in str(caught.value)
@@ -164,15 +157,14 @@ def test_unlike_runs_are_refused_by_name(where, key, value, named):
 
 def test_another_version_is_said_but_not_refused():
     other = row()
-    other.speed["environment"]["versions"]["numpy"] = "3"
+    other.speed.environment.versions["numpy"] = "3"
     assert compare.changed([row()], [other]) == ["numpy 2 → 3"]
     assert speed_verdict(row(), other) == NOISE
 
 
 def test_bad_news_comes_first_on_the_page():
     changes = compare.compare([row(), row("int8")], [row(median=12.0)], LIMITS)
-    record = {"baseline": "b", "limits": vars(LIMITS), "versions": [], "changes": [vars(change) for change in changes]}
-    text = compare_page.render(record)
+    text = page(changes)
     assert text.startswith("# Worse than b\n\n1 regressed, 2 missing, 1 within noise.")
     (line,) = [line for line in text.splitlines() if "**regressed**" in line]
     cells = ["tensorrt/yolov5s-fp16-static", "speed", "**regressed**", "10.000 ms", "12.000 ms", "+20.00% ± 0.39%"]
@@ -182,7 +174,7 @@ def test_bad_news_comes_first_on_the_page():
 def test_differences_need_the_same_images():
     ours, theirs = row().accuracy, row(score=0.39).accuracy
     assert str(paired_difference.between(ours, theirs)) == "+1.00 ± 0.00"
-    theirs["dataset"]["sha256"] = "other"
+    theirs.dataset.sha256 = OTHER_SHA
     assert paired_difference.between(ours, theirs) is None
     assert paired_difference.between(ours, None) is None
 

@@ -16,6 +16,7 @@ from speedmap.model import rewrites
 from speedmap.quantization import calibration, insert_qdq, ranges
 from speedmap.quantization.qdq_plan import CONVENTIONS, PlanError
 from speedmap.results import records
+from speedmap.results.prepared import Choice
 from speedmap.verification import validity
 
 
@@ -254,13 +255,14 @@ def test_statistics_of_another_model_are_an_error(model, statistics):
 
 
 def test_the_file_of_a_cell_tells_what_its_choice_was_to_meet(model, statistics, graph, tmp_path):
-    choice = {"float": Graph(model).head, "target": 0.5, "reached": 0.7, "met": False, "int8_share": 0.95, "table": []}
+    facts = {"target": 0.5, "reached": 0.7, "met": False, "int8_share": 0.95}
+    choice = Choice(in_float=Graph(model).head, table=[], **facts)
     records.write(tmp_path / "choice.json", choice)
     statistics.save(tmp_path / "statistics.npz")
     for dialect in CONVENTIONS:
         out = tmp_path / f"{dialect}.onnx"
         type_int8.type_int8(dialect, graph, tmp_path / "statistics.npz", tmp_path / "choice.json", {}, out)
-        assert noted(onnx.load(out)) == {key: choice[key] for key in ("target", "reached", "met", "int8_share")}
+        assert noted(onnx.load(out)) == facts
     assert noted(model) == {}
 
 

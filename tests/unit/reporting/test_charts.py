@@ -10,6 +10,7 @@ import pytest
 
 from speedmap.reporting import charts, history_chart
 from speedmap.reporting.pareto_points import Point
+from speedmap.results.prepared import ConvCost
 
 SVG = "{http://www.w3.org/2000/svg}"
 TORCH = Point("yolov5s", "Torch FP32", "dynamic", 8.0, 7.5, 9.0, 40.0, 1.5)
@@ -138,7 +139,10 @@ def test_the_slowest_samples_stand_in_the_last_bar():
 
 
 def test_columns_stand_in_their_order_and_on_zero(draw):
-    lines = [{"conv": "second", "error": 0.02, "float": False}, {"conv": "first", "error": 0.04, "float": True}]
+    lines = [
+        ConvCost(conv="second", share=0.5, error=0.02, in_float=False),
+        ConvCost(conv="first", share=0.5, error=0.04, in_float=True),
+    ]
     low, high = marks(draw(charts.costs(lines, 400)), "marks")
     boxes = [list(map(float, re.findall(r"-?[\d.]+", bar.get("d")))) for bar in (low, high)]
     assert boxes[0][0] < boxes[1][0]  # M x,y h width v height

@@ -3,10 +3,12 @@ from dataclasses import replace
 
 import pytest
 
-from helpers.reports import PEAKS, rendered, row
+from helpers.record_factory import peaks
+from helpers.reports import rendered, row
 from speedmap.reporting import charts, markdown, roofline
 from speedmap.reporting.pareto_points import points
 from speedmap.results.cell_result import CellResult
+from speedmap.results.findings import ScoresDisagree
 
 
 def test_the_page_needs_nothing_from_elsewhere():
@@ -59,7 +61,8 @@ def test_a_page_without_figures_still_renders():
 
 
 def test_invalid_cells_are_no_points():
-    assert [point.series for point in points([row(invalid=["rubbish"]), row(precision="int8")])] == ["TensorRT INT8"]
+    rows = [row(invalid=[ScoresDisagree(0.3)]), row(precision="int8")]
+    assert [point.series for point in points(rows)] == ["TensorRT INT8"]
 
 
 def test_the_point_of_torch_joins_its_two_cells():
@@ -102,7 +105,7 @@ def test_tables_in_markdown_escape_what_ends_a_column():
 
 
 def test_the_roof_is_the_longer_of_two_times():
-    static, dynamic = roofline.roofs([row(), row(precision="int8")], {"yolov5s": 10**9}, PEAKS, 640)
+    static, dynamic = roofline.roofs([row(), row(precision="int8")], {"yolov5s": 10**9}, peaks(), 640)
     assert static.giga_operations == pytest.approx(0.75)  # half of the inputs have half of the pixels
     assert (static.compute_ms, static.memory_ms) == pytest.approx((0.75, 0.1))
     assert (static.bound, static.share) == ("compute", pytest.approx(0.375))

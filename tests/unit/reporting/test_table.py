@@ -2,36 +2,27 @@ import copy
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
+from helpers.record_factory import OTHER_SHA, dataset, environment, experiment, result, summary
 from speedmap.reporting import detail_table, table
-from speedmap.results.cell import Cell
-from speedmap.results.cell_result import CellResult
+from speedmap.results.findings import NoDetections, Throttled, TwoLevels, WrongPrecision
+from speedmap.results.reported import Source
 from speedmap.verification import validity
 
-CONFIG = {"models": {"a": {"weights": "a.pt"}, "b": {"weights": "random"}}, "precisions": ["fp16", "int8"],
-          "shapes": ["dynamic", "static"], "torch": True, "skip": ["a-int8-static"], "imgsz": 640,
-          "speed": {"conf": 0.25, "iou": 0.45}, "accuracy": {"conf": 0.001, "iou": 0.65, "max_det": 300}}  # fmt: skip
-DATASET = {"name": "sample", "images": [{}] * 128}
+CONFIG = experiment(
+    models={"a": Source(weights="a.pt"), "b": Source(weights="random")}, torch=True, skip=["a-int8-static"]
+)
+ONE = structs.replace(CONFIG, models={"a": Source(weights="x")})
+DATASET = dataset(128, name="sample")
 SHA = "0123456789abcdef0123456789abcdef01234567"
-ENVIRONMENT = {"platform": {"gpu": "H100"}, "cpu": "CPU", "system": "Linux", "versions": {"onnx": "1"}, "commit": "abc"}
+IN_FLOAT = WrongPrecision("fp16", {"fp32": 1.0})
 
 
-def row(backend, model, precision, shape, ms, points, ran=None, **audit):
-    artefact = {"engine_sha256": "e"}
-    audit = {"precision": ran or precision, "shares": {ran or precision: 1.0}, "invalid": [], **audit}
-    common = {"artefact": artefact, "environment": ENVIRONMENT, "warnings": []}
-    summary = {
-        "median_ms": ms,
-        "median_low_ms": 0.9 * ms,
-        "median_high_ms": 1.1 * ms,
-        "p90_ms": ms,
-        "p99_ms": None,
-        "count": 200,
-    }
-    speed = {**common, "summary": summary, "phases": {"run": ms}, "audit": audit}
-    accuracy = {**common, "metrics": {"map": points / 100, "map50": points / 100}}
-    return CellResult(Cell(backend, model, precision, shape), copy.deepcopy(speed), copy.deepcopy(accuracy),
-               {"engine_sha256": "e", "bytes": 5_000_000, "build": {"build_s": 2.0}})  # fmt: skip
+def row(backend, model, precision, shape, ms, points, ran=None):
+    made = result(backend, model, precision, shape, ran=ran, score=points / 100)
+    made.speed.summary = summary(ms, 0.9 * ms, 1.1 * ms, count=200, p90=ms)
+    return made
 
 
 @pytest.fixture
@@ -65,9 +56,7 @@ def test_torch_has_no_map_of_random_weights_either_and_no_row_for_it(rows):
 
 def test_the_header_names_the_precision_that_ran():
     rows = [row("openvino", "a", "fp16", "dynamic", 1, 1, ran="bf16")]
-    assert "OpenVINO<br><sup>Speed-BF16" in table.render(
-        rows, {**CONFIG, "models": {"a": {"weights": "x"}}}, DATASET, "openvino"
-    )
+    assert "OpenVINO<br><sup>Speed-BF16" in table.render(rows, ONE, DATASET, "openvino")
 
 
 def test_a_cell_that_was_not_timed_says_nothing_of_what_ran():
@@ -80,10 +69,10 @@ def test_a_cell_that_was_not_timed_says_nothing_of_what_ran():
 @pytest.mark.parametrize("spoil", ["audit", "hash"])
 def test_an_invalid_cell_shows_its_reason_and_no_number(rows, spoil):
     if spoil == "audit":
-        rows[0].speed["audit"]["invalid"].append("asked for fp16 but runs 100% fp32")
+        rows[0].speed.audit.invalid.append(IN_FLOAT)
         reason = "asked for fp16 but runs 100% fp32"
     else:
-        rows[0].accuracy["artefact"]["engine_sha256"] = "other"
+        rows[0].accuracy.artefact.engine_sha256 = OTHER_SHA
         reason = "speed and mAP come from different engines"
     text = table.render(rows, CONFIG, DATASET, "tensorrt")
     assert f"1. {reason}" in text
@@ -92,7 +81,7 @@ def test_an_invalid_cell_shows_its_reason_and_no_number(rows, spoil):
 
 
 def test_a_warning_is_a_mark_and_a_line(rows):
-    rows[1].speed["warnings"].append("throttled: sw power cap")
+    rows[1].speed.watch.warnings.append(Throttled("sw power cap"))
     text = table.render(rows, CONFIG, DATASET, "tensorrt")
     assert "1.50 ms<sup>1</sup>" in line(text, "a", "static")
     assert "1. throttled: sw power cap" in text
@@ -123,28 +112,27 @@ def test_both_thresholds_stand_below(rows):
     ],
 )
 def test_the_foot_says_whence_the_commit_is_known(rows, facts, expected):
-    known = {key: value for key, value in ENVIRONMENT.items() if key != "commit"}
-    rows[0].speed["environment"] = {**known, **facts}
+    rows[0].speed.environment = environment(**{"commit": None, "dirty": None, **facts})
     assert expected in table.render(rows, CONFIG, DATASET, "tensorrt")
 
 
 def test_details_are_unrounded(rows):
-    rows[0].speed["summary"]["median_ms"] = 1.23456789
+    rows[0].speed.summary.median_ms = 1.23456789
     assert detail_table.frame(rows)["p50 ms"][0] == 1.23456789
 
 
 def test_details_show_no_figure_of_an_invalid_cell(rows):
-    rows[0].speed["audit"]["invalid"].append("runs in float")
+    rows[0].speed.audit.invalid.append(IN_FLOAT)
     found = detail_table.frame(rows)
     assert list(found["p50 ms"].notna()[:2]) == list(found["mAP"].notna()[:2]) == [False, True]
-    assert found["invalid"].dropna().to_dict() == {0: "runs in float"}
+    assert found["invalid"].dropna().to_dict() == {0: "asked for fp16 but runs 100% fp32"}
 
 
 def test_details_leave_out_what_no_cell_has(rows):
     text = detail_table.render(rows)
     assert "CUDA graph ms" not in text
     assert " 100.0% |" in text
-    rows[0].speed["alternatives"] = {"cuda_graph": {"median_ms": 0.25}}
+    rows[0].speed.alternatives["cuda_graph"] = summary(0.25)
     assert "CUDA graph ms" in detail_table.render(rows)
 
 
@@ -158,18 +146,18 @@ def test_counts_are_whole_also_beside_a_cell_that_was_not_timed(rows):
 def test_builds_show_their_spread_and_an_invalid_one_is_said(rows):
     assert detail_table.frame(rows)["builds ms"][0] is None
     slow, broken = (copy.deepcopy(rows[0].speed) for _ in range(2))
-    slow["summary"]["median_ms"], broken["summary"]["median_ms"] = 1.56789, 9.0
-    broken["audit"]["invalid"] = ["runs in float"]
+    slow.summary.median_ms, broken.summary.median_ms = 1.56789, 9.0
+    broken.audit.invalid = [IN_FLOAT]
     rows[0] = replace(rows[0], builds=(slow, broken))
     text = table.render(rows, CONFIG, DATASET, "tensorrt")
     assert detail_table.frame(rows)["builds ms"][0] == "1.500 to 1.568"
     assert " 1.500 to 1.568 " in text
-    assert "1. build 3 is invalid: runs in float" in text
+    assert "1. build 3 is invalid: asked for fp16 but runs 100% fp32" in text
 
 
 def test_a_warning_of_a_further_build_is_marked(rows):
     again = copy.deepcopy(rows[0].speed)
-    again["warnings"] = ["throttled: sw power cap"]
+    again.watch.warnings = [Throttled("sw power cap")]
     rows[0] = replace(rows[0], builds=(copy.deepcopy(rows[0].speed), again))
     text = table.render(rows, CONFIG, DATASET, "tensorrt")
     assert "1.50 ms<sup>1</sup>" in line(text, "a", "dynamic")
@@ -179,22 +167,23 @@ def test_a_warning_of_a_further_build_is_marked(rows):
 def test_a_cell_of_no_table_is_marked_all_the_same(rows):
     torch = row("torch", "a", "fp16", "dynamic", 3, 40)
     static = [entry for entry in rows if entry.cell.shape == "static"]
-    config = {**CONFIG, "shapes": ["static"]}
+    config = structs.replace(CONFIG, shapes=["static"])
     assert "In the details only" not in table.render([torch, *static], config, DATASET, "tensorrt")
-    for record in (torch.speed, torch.accuracy):
-        record["warnings"].append("unstable: two levels")
+    torch.speed.doubts.append(TwoLevels(0.08, 0.3))
+    torch.accuracy.warnings.append(NoDetections())
     text = table.render([torch, *static], config, DATASET, "tensorrt")
-    assert "In the details only: torch/a-fp16-dynamic<sup>1</sup>." in text
-    assert "1. unstable: two levels" in text
+    assert "In the details only: torch/a-fp16-dynamic<sup>1,2</sup>." in text
+    assert "1. unstable: two levels, 8.0% of the median apart, 30% of the run on the lower\n2. no detections" in text
     assert "In the details only" not in table.render([torch, *rows], CONFIG, DATASET, "tensorrt")
 
 
 def test_int8_that_gains_nothing_is_marked_with_the_reason(rows):
     slow = next(entry for entry in rows if entry.cell.name == "a-int8-dynamic")
-    slow.speed["summary"] |= {"median_ms": 1.6, "median_low_ms": 1.6}
+    slow.speed.summary = summary(1.6)
     assert "INT8 is slower" not in table.render(rows, CONFIG, DATASET, "tensorrt")  # than 1.5 to 1.65 ms
-    slow.speed["summary"] |= {"median_ms": 2.5, "median_low_ms": 2.4}
-    slow.engine["options"] = {"builder_level": 0}
+    slow.speed.summary = summary(2.5, 2.4)
+    assert "builder level" not in table.render(rows, CONFIG, DATASET, "tensorrt")
+    slow.engine.options["builder_level"] = 0
     text = table.render(rows, CONFIG, DATASET, "tensorrt")
     assert "2.50 ms<sup>1</sup>" in line(text, "a", "dynamic")
     assert "1. INT8 is slower than FP16" in text
@@ -204,12 +193,12 @@ def test_int8_that_gains_nothing_is_marked_with_the_reason(rows):
 def test_a_target_that_int8_does_not_meet_is_marked(rows):
     choice = {"target": 0.001, "reached": 0.0042, "met": False, "int8_share": 0.9}
     row = next(entry for entry in rows if entry.cell.name == "a-int8-dynamic")
-    row.speed["audit"]["remarks"] = validity.missed(choice)
+    row.speed.audit.remarks = validity.missed(**choice)
     text = table.render(rows, CONFIG, DATASET, "tensorrt")
     assert "ms<sup>1</sup>" in line(text, "a", "dynamic")
     assert "1. INT8 changes the output by 0.0042, int8.target is 0.001: the least found, with 90.0% in INT8" in text
 
 
 def test_an_engine_of_two_precisions_is_marked(rows):
-    rows[0].speed["audit"]["shares"] = {"fp16": 0.8, "fp32": 0.2}
+    rows[0].speed.audit.shares = {"fp16": 0.8, "fp32": 0.2}
     assert "runs 80% fp16, 20% fp32" in table.render(rows, CONFIG, DATASET, "tensorrt")

@@ -1,30 +1,28 @@
 import pytest
 
+from helpers.record_factory import accuracy, write
 from speedmap.reporting import table
-from speedmap.reporting.footnotes import Notes
-from speedmap.results import records
+from speedmap.reporting.footnotes import Notes, words
+from speedmap.results.cell import Cell
 from speedmap.results.cell_result import gather
 from speedmap.run import failed_run
 
 
-def accuracy(folder, backend, precision, shape, score=0.4):
-    cell = {"backend": backend, "model": "n", "precision": precision, "shape": shape}
-    path = folder / backend / f"n-{precision}-{shape}" / "accuracy.json"
-    path.parent.mkdir(parents=True)
-    records.write(path, {"cell": cell, "metrics": {"map": score}})
-    return str(path)
+def scored(folder, backend, precision, shape, score=0.4):
+    cell = Cell(backend, "n", precision, shape)
+    return write(folder / backend / cell.name / "accuracy.json", accuracy(cell, score))
 
 
 @pytest.mark.parametrize(("shape", "expected"), [("dynamic", {"torch", "fp16"}), ("static", {"fp16"})])
 def test_a_map_is_held_against_others_of_its_input_shape(tmp_path, shape, expected):
     cells = [("torch", "fp32", "dynamic"), ("tensorrt", "fp16", shape), ("tensorrt", "int8", shape)]
-    rows = gather([accuracy(tmp_path, *cell) for cell in cells], tmp_path)
+    rows = gather([scored(tmp_path, *cell) for cell in cells], tmp_path)
     assert rows[2].references.keys() == expected
-    assert all(record["cell"]["shape"] == shape for record in rows[2].references.values())
+    assert all(record.cell.shape == shape for record in rows[2].references.values())
 
 
 def test_the_map_of_a_data_set_without_boxes_is_no_figure_but_a_reason(tmp_path):
-    (row,) = gather([accuracy(tmp_path, "tensorrt", "fp16", "static", score=-1.0)], tmp_path)
+    (row,) = gather([scored(tmp_path, "tensorrt", "fp16", "static", score=-1.0)], tmp_path)
     assert row.accuracy is None
     assert "no boxes" in table.map_figure(row, notes := Notes()) + notes.lines()[0]
-    assert "no boxes" in failed_run.explained(row, {}).failed[0]
+    assert "no boxes" in words(failed_run.explained(row, {}).failed[0])

@@ -3,15 +3,13 @@
 from pathlib import Path
 
 import pytest
+from msgspec import to_builtins
 
-from helpers.record_factory import SHA, accuracy, speed
-from speedmap.results import records
+from helpers.record_factory import OTHER_SHA, accuracy, dataset, experiment, speed, write
 from speedmap.results.cell import Cell
 from speedmap.run import failed_run
 
-CONFIG = {"models": {"yolov5s": {"weights": "a.pt"}}, "precisions": ["fp16", "int8"], "shapes": ["static"],
-          "torch": False, "skip": [], "imgsz": 640, "speed": {"conf": 0.25, "iou": 0.45},
-          "accuracy": {"conf": 0.001, "iou": 0.65, "max_det": 300}}  # fmt: skip
+CONFIG = to_builtins(experiment(shapes=["static"]))
 CELLS = [Cell("tensorrt", "yolov5s", precision, "static") for precision in ("fp16", "int8")]
 PARTIAL = Path("results/table.partial.md")
 DATASET, TABLE, CSV = (f"results/{name}" for name in ("dataset.json", "table.md", "table.csv"))
@@ -23,7 +21,7 @@ def paths(results):
     listed = results()[0]
     for old in (TABLE, CSV):
         Path(old).write_text("old")
-    records.write(Path(DATASET), {"name": "tiny", "sha256": SHA, "images": [1, 2, 3, 4], "calibration": []})
+    write(DATASET, dataset())
     return listed
 
 
@@ -56,12 +54,13 @@ def test_figures_on_an_earlier_data_set_are_not_shown(paths):
 
 def test_a_record_that_is_none_is_no_figure(paths):
     Path(paths[0]).write_text("{")
-    records.write(Path(paths[1]), accuracy("fp16") | {"dataset": {**accuracy("fp16")["dataset"], "sha256": "1" * 64}})
+    other = accuracy(CELLS[0])
+    other.dataset.sha256 = OTHER_SHA
+    write(paths[1], other)
     assert line(tabulate(paths, {})) == ["not measured", "not measured", "2.00 ms", "40.0"]
 
 
 def test_further_builds_show_their_spread(paths):
     again = paths[0].replace("speed", "speed.2")
-    faster = speed("fp16")
-    records.write(Path(again), faster | {"summary": {**faster["summary"], "median_ms": 1.5}})
+    write(again, speed(CELLS[0], median=1.5))
     assert " 1.500 to 2.000 " in tabulate([*paths, again], {})

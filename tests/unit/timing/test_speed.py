@@ -25,5 +25,5 @@ class Session:
 def test_the_device_is_busy_before_each_timed_run_and_input_is_loaded_when_its_shape_changes():
     session, file = Session(), str(next(Path("sample/images").glob("*.jpg")))
     timed = speed.time_engine(session, [("64x64", file)], 64, False, Protocol(0, 0, 5), nullcontext())
-    assert timed["samples_ms"] == [1.0] * 5
+    assert timed.samples_ms == [1.0] * 5
     assert session.calls == ["load 64x64", *["occupy", "run"] * 7]

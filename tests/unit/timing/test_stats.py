@@ -6,20 +6,30 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import cv2
-import jsonschema
 import numpy as np
 import pytest
-import yaml
+from msgspec import structs
 
+from helpers.record_factory import RUN, SHA, dataset, environment, image
 from speedmap.engines import null
 from speedmap.machine.monitor import Watch
 from speedmap.results import metadata, records
 from speedmap.results.cell import Cell
+from speedmap.results.findings import (
+    ForeignProcess,
+    HalvesDiffer,
+    OthersUsedCpu,
+    TwoLevels,
+    Unstable,
+    WatcherDied,
+    WideInterval,
+)
+from speedmap.results.measured import Artefact, Speed, SpeedProtocol
 from speedmap.timing import speed, stats
 from speedmap.timing.protocol import Protocol
 
 CELL = Cell("null", "yolov5n", "fp32", "static")
-PROTOCOL = {"warmup_s": 0, "min_s": 0, "min_samples": 400, "conf": 0.25, "iou": 0.45}
+PROTOCOL = SpeedProtocol(warmup_s=0, min_s=0, min_samples=400, conf=0.25, iou=0.45)
 QUIET = {"cpu_mhz": 2000.0, "others_share": 0.0}
 
 
@@ -42,8 +52,7 @@ class Source:
 def data(tmp_path_factory):
     file = tmp_path_factory.mktemp("images") / "grey.png"
     cv2.imwrite(str(file), np.full((32, 32, 3), 114, np.uint8))
-    image = {"id": 1, "file": str(file), "height": 32, "width": 32}
-    return {"name": "grey", "sha256": "0" * 64, "images": [image], "calibration": []}
+    return dataset([image(file, 1, (32, 32))])
 
 
 @pytest.fixture
@@ -57,52 +66,62 @@ def measured(data, tmp_path, monkeypatch):
     return measure
 
 
+def kinds(timed):
+    return set(map(type, timed.warnings))
+
+
 def test_a_drift_is_caught(measured):
-    assert any("halves" in text for text in measured(drift=0.08)["warnings"])
+    assert kinds(measured(drift=0.08)) & {HalvesDiffer}
 
 
 def test_a_bimodal_clock_is_caught(measured):
-    assert any("two levels" in text for text in measured(slow=0.08)["warnings"])
+    assert kinds(measured(slow=0.08)) & {TwoLevels}
 
 
 def test_a_foreign_process_is_caught(measured):
     gpu = {"sm_mhz": 1980, "memory_mhz": 2619, "reasons": [], "pids": [1, 2]}
-    assert "foreign process on the GPU: 1" in measured(Source(gpu))["warnings"]
-    assert any("other processes" in text for text in measured(Source({**QUIET, "others_share": 0.4}))["warnings"])
+    assert ForeignProcess(1) in measured(Source(gpu)).warnings
+    assert OthersUsedCpu(0.4) in measured(Source({**QUIET, "others_share": 0.4})).warnings
 
 
 def test_a_dead_watcher_is_caught(measured):
-    assert "watcher died: OSError('lost')" in measured(Source(dies=True))["warnings"]
+    assert WatcherDied("OSError('lost')") in measured(Source(dies=True)).warnings
 
 
 def test_noise_that_hides_the_median_is_named(measured):
-    assert any("imprecise" in text for text in measured(noise=0.6)["warnings"])
+    assert kinds(measured(noise=0.6)) & {WideInterval}
 
 
 @pytest.mark.parametrize("noise", [0.001, 0.02, 0.05])
 def test_a_clean_run_is_not_marked(measured, noise):
-    assert sum(bool(measured(noise=noise, seed=seed)["warnings"]) for seed in range(100)) <= 1
+    assert sum(bool(measured(noise=noise, seed=seed).warnings) for seed in range(100)) <= 1
 
 
 def test_an_unstable_run_is_taken_once_more_and_then_kept(measured):
     record = measured(drift=0.08)
-    with pytest.raises(speed.Unstable, match="halves"):
+    with pytest.raises(speed.Unstable, match=r"halves differ, change 0.0.*; it is measured once more"):
         speed.demand_stable(record, 1)
     speed.demand_stable(record, 2)
     speed.demand_stable(measured(), 1)
 
 
-def test_the_record_meets_its_schema(measured):
-    schema = yaml.safe_load((Path(__file__).parents[3] / "workflow/schemas/speed.schema.yaml").read_text())
-    built = {"engine_sha256": "0" * 64}
-    record = metadata.complete(measured(), CELL, null.Null().platform(), built, PROTOCOL, "0" * 12)
-    jsonschema.validate({"schema": 1, **record}, schema)
+def completed(timed):
+    """Make a record of what was timed."""
+    facts = {name: value for name, value in structs.asdict(environment()).items() if name != "code"}
+    run, artefact = structs.asdict(RUN), Artefact(engine_sha256=SHA)
+    return metadata.complete(Speed, timed, CELL, PROTOCOL, artefact, facts, "0" * 12, run)
+
+
+def test_the_record_meets_its_schema(measured, tmp_path):
+    record = completed(measured(drift=0.08))
+    records.write(tmp_path / "speed.json", record)
+    assert records.read(tmp_path / "speed.json", Speed) == record
 
 
 def test_one_sample_makes_a_record(measured, tmp_path):
-    record = measured(protocol={**PROTOCOL, "min_samples": 1})
-    records.write(tmp_path / "speed.json", record)
-    assert (record["summary"]["count"], record["summary"]["drift"]) == (1, 0.0)
+    timed = measured(protocol=structs.replace(PROTOCOL, min_samples=1))
+    records.write(tmp_path / "speed.json", completed(timed))
+    assert (timed.summary.count, timed.summary.drift) == (1, 0.0)
 
 
 class Levels(null.Session):
@@ -123,17 +142,17 @@ def test_a_median_between_the_levels_of_a_mix_is_marked(tmp_path, square, wide, 
     order = [(name, str(tmp_path / f"{name}.png")) for name in names]
     with Levels(tmp_path / "engine", CELL) as session:
         measured = speed.time_engine(session, order, 64, True, Protocol(0, 0, 400), nullcontext())
-    assert bool(measured["doubts"]) == marked
-    assert not any(doubt.startswith(stats.UNSTABLE) for doubt in measured["doubts"])
-    assert measured["summary"]["count"] % len(order) == 0
+    assert bool(measured.doubts) == marked
+    assert not any(isinstance(doubt, Unstable) for doubt in measured.doubts)
+    assert measured.summary.count % len(order) == 0
 
 
 def test_static_input_takes_no_more_samples_than_asked_for(data, tmp_path):
     (tmp_path / "engine").write_text(json.dumps({"median_ms": 4.0}))
-    order = [("32x32", data["images"][0]["file"])] * 300
+    order = [("32x32", data.images[0].file)] * 300
     with null.Session(tmp_path / "engine", CELL) as session:
         measured = speed.time_engine(session, order, 32, False, Protocol(0, 0, 400), nullcontext())
-    assert measured["summary"]["count"] == 400
+    assert measured.summary.count == 400
 
 
 def test_outliers_are_no_second_level():
@@ -172,5 +191,5 @@ def test_few_samples_have_an_interval_of_themselves(count):
 
 @pytest.mark.parametrize(("count", "known"), [(63, (False, False)), (64, (True, False)), (662, (True, True))])
 def test_tails_need_samples(count, known):
-    found = stats.summary(list(range(1, count + 1)))
-    assert (found["p90_ms"] is not None, found["p99_ms"] is not None) == known
+    summed = stats.summary(list(range(1, count + 1)), 0.0)
+    assert (summed.p90_ms is not None, summed.p99_ms is not None) == known

@@ -43,11 +43,11 @@ REFERENCE = SimpleNamespace(run=lambda names, feed: [outputs(feed["images"])])
 
 def test_an_engine_is_judged_by_images_in_which_something_is_seen(folder):
     found = agreement.agreement(Session(), REFERENCE, folder, 32, dynamic=False)
-    assert found["images"] == 2
-    assert found["scores"] > 0.99
+    assert found.images == 2
+    assert found.scores > 0.99
 
 
 def test_where_nothing_is_seen_any_images_must_do(folder):
     found = agreement.agreement(Session(), REFERENCE, folder[:10], 32, dynamic=False)
-    assert found["images"] == 8
-    assert found["scores"] < 0.9
+    assert found.images == 8
+    assert found.scores < 0.9

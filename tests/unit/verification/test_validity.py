@@ -1,42 +1,50 @@
 import pytest
 
+from speedmap.reporting.footnotes import words
+from speedmap.results.measured import Agreement
 from speedmap.verification import validity
 
-GOOD = {"scores": 0.999, "boxes": 0.99}
+
+def agreed(scores, boxes):
+    return Agreement(scores=scores, boxes=boxes, images=8)
+
+
+GOOD = agreed(0.999, 0.99)
 
 
 @pytest.mark.parametrize(
-    ("backend", "asked", "shares", "agreed", "reason"),
+    ("backend", "asked", "shares", "agreement", "reason"),
     [
         ("tensorrt", "fp16", {"fp16": 0.97, "fp32": 0.03}, GOOD, None),
         ("tensorrt", "fp16", {"fp32": 1.0}, GOOD, "asked for fp16 but runs 100% fp32"),
         ("openvino", "fp16", {"bf16": 1.0}, GOOD, None),
-        ("openvino", "fp16", {"fp32": 1.0}, {"scores": 1.0, "boxes": 1.0}, None),
+        ("openvino", "fp16", {"fp32": 1.0}, agreed(1.0, 1.0), None),
         ("openvino", "int8", {"bf16": 1.0}, GOOD, "asked for int8 but runs 100% bf16"),
         ("tensorrt", "int8", {"int8": 0.6, "fp16": 0.4}, GOOD, "asked for int8 but runs 60% int8, 40% fp16"),
-        ("openvino", "int8", {"int8": 1.0}, {"scores": 0.3, "boxes": 0.9}, "scores disagree"),
-        ("openvino", "int8", {"int8": 1.0}, {"scores": 0.99, "boxes": 0.2}, "boxes disagree"),
-        ("openvino", "int8", {"int8": 1.0}, {"scores": float("nan"), "boxes": 1.0}, "scores disagree"),
+        ("openvino", "int8", {"int8": 1.0}, agreed(0.3, 0.9), "scores disagree"),
+        ("openvino", "int8", {"int8": 1.0}, agreed(0.99, 0.2), "boxes disagree"),
+        ("openvino", "int8", {"int8": 1.0}, agreed(float("nan"), 1.0), "scores disagree"),
         ("tensorrt", "int8", {"unknown": 1.0}, GOOD, "asked for int8 but runs 100% unknown"),
         ("tensorrt", "int8", {"int8": 1.0}, None, None),
     ],
 )
-def test_what_makes_a_cell_invalid(backend, asked, shares, agreed, reason):
-    found = validity.invalid(backend, asked, shares, agreed, {})
-    assert found == [] if reason is None else any(reason in text for text in found)
+def test_what_makes_a_cell_invalid(backend, asked, shares, agreement, reason):
+    reasons = [words(each) for each in validity.invalid(backend, asked, shares, agreement, {})]
+    assert reasons == [] if reason is None else any(reason in text for text in reasons)
 
 
 def test_a_mixed_engine_is_said():
     assert validity.mixed({"fp16": 0.95, "fp32": 0.05}) == []
-    assert validity.mixed({"fp16": 0.8, "fp32": 0.2}) == ["runs 80% fp16, 20% fp32 of its multiply-adds"]
+    (remark,) = validity.mixed({"fp16": 0.8, "fp32": 0.2})
+    assert words(remark) == "runs 80% fp16, 20% fp32 of its multiply-adds"
 
 
 @pytest.mark.parametrize(
     ("platform", "said"), [({"int8_sums": "16 bits, saturating"}, True), ({"int8_sums": "32 bits"}, False), ({}, False)]
 )
 def test_an_int8_cell_that_disagrees_names_the_missing_instructions_and_a_remedy(platform, said):
-    disagree = {"scores": 0.8, "boxes": 0.9}
-    found = " ".join(validity.invalid("openvino", "int8", {"int8": 1.0}, disagree, platform))
-    assert ("without VNNI, adds products of INT8 in 16 bits" in found) == said
-    assert ("int8.least_share" in found) == said
-    assert "VNNI" not in " ".join(validity.invalid("openvino", "fp16", {"fp32": 1.0}, disagree, platform))
+    disagree = agreed(0.8, 0.9)
+    text = " ".join(map(words, validity.invalid("openvino", "int8", {"int8": 1.0}, disagree, platform)))
+    assert ("without VNNI, adds products of INT8 in 16 bits" in text) == said
+    assert ("int8.least_share" in text) == said
+    assert "VNNI" not in " ".join(map(words, validity.invalid("openvino", "fp16", {"fp32": 1.0}, disagree, platform)))

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from helpers.record_factory import dataset, write
 from speedmap.dataset import images
 from speedmap.dataset.images import ImageError
 from speedmap.engines.tensorrt import builder as trt_builder
 from speedmap.engines.tensorrt import entropy_calibration
 from speedmap.engines.tensorrt.entropy_calibration import Feed
 from speedmap.engines.tensorrt.library import EngineError
-from speedmap.results import records
 from speedmap.run import config as settings
 from speedmap.run.config import ConfigError
 
@@ -262,7 +262,7 @@ def test_calibration_runs_at_the_shape_of_its_batches(feed, takes):
 def test_a_build_opens_the_feed_from_the_inventory_and_closes_it(monkeypatch, tmp_path, photos):
     monkeypatch.chdir(tmp_path)
     memory, given = Memory(), {}
-    records.write(tmp_path / "dataset.json", {"calibration": [{"file": str(path)} for path in photos]})
+    write(tmp_path / "dataset.json", dataset(calibration=photos))
     onnx = tmp_path / "model.onnx"
     onnx.write_bytes(b"graph")
 

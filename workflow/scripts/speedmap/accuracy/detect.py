@@ -16,35 +16,42 @@ from speedmap.engines.interface import Backend, Session
 from speedmap.model import postprocess
 from speedmap.model.postprocess import Detections
 from speedmap.results.cell import Cell
+from speedmap.results.measured import AccuracyProtocol
+from speedmap.results.prepared import Dataset, Image
 
 AHEAD = 8  # images that wait decoded, and outputs that wait for their boxes
 
 
 def detect(
-    backend: Backend, cell: Cell, engine: Path, data: dict, imgsz: int, protocol: dict
+    backend: Backend, cell: Cell, engine: Path, data: Dataset, imgsz: int, protocol: AccuracyProtocol
 ) -> tuple[list[dict], dict]:
     """Detect in the whole data set; returns its COCO results, in the order of the images, and the session's facts."""
-    categories = [category["id"] for category in data["categories"]]
     with ExitStack() as stack:
         sessions = [stack.enter_context(session) for session in backend.sessions(engine, cell)]
-        found = detect_images(sessions, data["images"], imgsz, cell.shape == "dynamic", protocol, categories)
-        return found, sessions[0].facts
+        dynamic = cell.shape == "dynamic"
+        results = detect_images(sessions, data.images, imgsz, dynamic, protocol, data.category_ids)
+        return results, sessions[0].facts
 
 
 def detect_images(
-    sessions: Sequence[Session], listed: list[dict], imgsz: int, dynamic: bool, protocol: dict, categories: list[int]
+    sessions: Sequence[Session],
+    listed: list[Image],
+    imgsz: int,
+    dynamic: bool,
+    protocol: AccuracyProtocol,
+    categories: list[int],
 ) -> list[dict]:
     """Detect in every image; decoding and suppression run beside inference.
 
-    sessions: of one engine; several infer side by side. listed: images with `id` and `file`. protocol: conf, iou,
-    max_det. Returns COCO results, in the order of the images.
+    sessions: of one engine; several infer side by side. categories: their ids in the annotations. Returns COCO results,
+    in the order of the images.
     """
-    free = SimpleQueue()
+    free, limits = SimpleQueue(), (protocol.conf, protocol.iou, protocol.max_det)
     for session in sessions:
         free.put(session)
 
-    def read(image: dict) -> tuple[int, np.ndarray, Placement]:
-        return image["id"], *images.load(Path(image["file"]), imgsz, dynamic)
+    def read(image: Image) -> tuple[int, np.ndarray, Placement]:
+        return image.id, *images.load(Path(image.file), imgsz, dynamic)
 
     def infer(item: tuple[int, np.ndarray, Placement]) -> tuple[int, np.ndarray, Placement]:
         image_id, batch, placement = item
@@ -58,7 +65,7 @@ def detect_images(
 
     def write(item: tuple[int, np.ndarray, Placement]) -> list[dict]:
         image_id, output, placement = item
-        found = postprocess.detect(postprocess.check(output, len(categories)), **protocol)
+        found = postprocess.detect(postprocess.check(output, len(categories)), *limits)
         mapped = Detections(letterbox.to_image(found.boxes, placement), found.scores, found.classes)
         return postprocess.to_coco(mapped, image_id, categories)
 

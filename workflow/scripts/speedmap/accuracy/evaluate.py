@@ -6,37 +6,34 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from msgspec import structs
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from speedmap import storage
 from speedmap.accuracy import bootstrap, paired_difference
 from speedmap.model import postprocess
-from speedmap.results.metadata import describe
+from speedmap.results.measured import Evaluated, Evaluation, Metrics
+from speedmap.results.prepared import Dataset
 
 METRICS = ("map", "map50", "map75", "map_small", "map_medium", "map_large")  # COCOeval's first six, fractions of 1
 
 
-def score(found: list[dict], data: dict) -> dict:
-    """Return what an accuracy record says of the COCO results in a data set: metrics, their errors and doubts."""
-    return {
-        **judge(Path(data["annotations"]), found, [image["id"] for image in data["images"]]),
-        "dataset": describe(data),
-        "warnings": postprocess.doubts(found),
-    }
+def score(results: list[dict], data: Dataset, imgsz: int, session: dict) -> Evaluated:
+    """Score the COCO results in a data set; imgsz and session (its facts) tell how they came about."""
+    evaluation = judge(Path(data.annotations), results, [image.id for image in data.images])
+    doubts = postprocess.doubts(results)
+    return Evaluated(**structs.asdict(evaluation), imgsz=imgsz, dataset=data.named(), session=session, warnings=doubts)
 
 
-def judge(annotations: Path, found: list[dict], image_ids: list[int]) -> dict:
-    """Score COCO results; returns the metrics, `map_se` among them, and the `bootstrap` behind that.
-
-    map_se: the standard error of map over other images like these, None when nothing was found or in one image only.
-    """
+def judge(annotations: Path, found: list[dict], image_ids: list[int]) -> Evaluation:
+    """Score COCO results; the bootstrap of the mAP is that behind its standard error."""
     if not found:
-        return {"metrics": {**dict.fromkeys(METRICS, 0.0), "map_se": None}, "bootstrap": {}}
+        return Evaluation(metrics=Metrics(**dict.fromkeys(METRICS, 0.0), map_se=None), bootstrap={})
     done = evaluation(annotations, found, image_ids)
     draws = bootstrap.draws(done)
     error = paired_difference.standard_error(draws.get("map", ()))
-    return {"metrics": {**metrics(done), "map_se": error}, "bootstrap": draws}
+    return Evaluation(metrics=Metrics(**metrics(done), map_se=error), bootstrap=draws)
 
 
 def write_detections(path: Path, found: list[dict]) -> None:

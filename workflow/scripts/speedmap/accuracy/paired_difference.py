@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from speedmap.results.measured import Accuracy
+
 SURE = 2.0  # standard errors that a difference must exceed to be called one
 
 
@@ -24,14 +26,14 @@ class Difference:
         return f"{'' if self.sure else '≈ '}{100 * self.value:+.2f} ± {100 * self.error:.2f}"
 
 
-def between(record: dict | None, other: dict | None) -> Difference | None:
-    """Subtract the mAP in the accuracy record `other` from that in `record`; None for other images or no error."""
-    if not record or not other or record["dataset"]["sha256"] != other["dataset"]["sha256"]:
+def between(record: Accuracy | None, other: Accuracy | None) -> Difference | None:
+    """Subtract the mAP in `other` from that in `record`; None for other images or no error."""
+    if not record or not other or record.dataset.sha256 != other.dataset.sha256:
         return None
-    ours, theirs = (np.array(one.get("bootstrap", {}).get("map", ())) for one in (record, other))
+    ours, theirs = (np.array(one.bootstrap.get("map", ())) for one in (record, other))
     if len(ours) != len(theirs) or (error := standard_error(ours - theirs)) is None:
         return None
-    return Difference(record["metrics"]["map"] - other["metrics"]["map"], error)
+    return Difference(record.metrics.map - other.metrics.map, error)
 
 
 def standard_error(draws: Sequence[float] | np.ndarray) -> float | None:

@@ -3,6 +3,18 @@
 from collections import defaultdict
 from statistics import mean, median
 
+from speedmap.results.findings import (
+    ClockChanged,
+    ForeignProcess,
+    NoSamples,
+    NotWatched,
+    OtherGpusBusy,
+    OthersUsedCpu,
+    Throttled,
+    Watched,
+    WatcherDied,
+)
+
 CHANGE = 0.05  # of the median clock: roboflow's and NVIDIA's tools, too, doubt a run beyond this
 BUSY = 0.05  # of all CPUs, taken by other processes, or of the time of a GPU beside the timed one
 CROWDED = 0.5  # of all CPUs beside a GPU: until then a core is free for the thread that launches
@@ -10,35 +22,37 @@ CROWDED = 0.5  # of all CPUs beside a GPU: until then a core is free for the thr
 THROTTLES = {"sw power cap", "hw slowdown", "sw thermal slowdown", "hw thermal slowdown", "hw power brake"}
 
 
-def verdict(samples: list[dict], alive: bool, error: str | None, own: int) -> list[str]:
-    """Name what may have disturbed a run, [] for nothing.
+def verdict(samples: list[dict], alive: bool, error: str | None, own: int) -> list[Watched]:
+    """Return what may have disturbed a run, [] for nothing.
 
     samples: in time order, with any of sm_mhz, memory_mhz, cpu_mhz, reasons, pids, others_share, neighbours, None where
     untold.
     alive, error: whether the watch lasted to the end, and why not. own: the process that was timed.
     """
-    warnings = [] if alive else [f"watcher died: {error}" if error else "watcher took no samples"]
-    warnings += [f"throttled: {reason}" for reason in sorted(_reasons(samples) & THROTTLES)]
-    warnings += [_changed(samples, key) for key in ("sm_mhz", "memory_mhz")]
-    warnings += [f"foreign process on the GPU: {pid}" for pid in foreign(samples, own)]
+    warnings = [] if alive else [WatcherDied(error) if error else NoSamples()]
+    warnings += [Throttled(reason) for reason in sorted(reasons(samples) & THROTTLES)]
+    warnings += [_changed(samples, clock) for clock in ("sm", "memory")]
+    warnings += [ForeignProcess(pid) for pid in foreign(samples, own)]
     warnings += [_crowded(samples), _beside(samples), *_blind(samples)]
     return [warning for warning in warnings if warning]
 
 
-def _reasons(samples: list[dict]) -> set[str]:
+def reasons(samples: list[dict]) -> set[str]:
+    """Return why clocks were held down at any time, as NVML names it."""
     return {reason for sample in samples for reason in sample.get("reasons") or ()}
 
 
-def _changed(samples: list[dict], key: str) -> str:
-    """Say that a clock left its median by more than CHANGE while the GPU had work; idle moments do not count."""
+def _changed(samples: list[dict], clock: str) -> ClockChanged | None:
+    """Return that a clock left its median by more than CHANGE while the GPU had work; idle moments do not count."""
+    key = f"{clock}_mhz"
     busy = [sample for sample in samples if "gpu idle" not in (sample.get("reasons") or ())] or samples
     clocks = [sample[key] for sample in busy if sample.get(key)]
     if not clocks:
-        return ""
+        return None
     middle = median(clocks)
-    if max(abs(clock - middle) for clock in clocks) <= CHANGE * middle:
-        return ""
-    return f"{key.removesuffix('_mhz')} clock changed by more than {CHANGE:.0%}: {min(clocks)} to {max(clocks)} MHz"
+    if max(abs(each - middle) for each in clocks) <= CHANGE * middle:
+        return None
+    return ClockChanged(clock, min(clocks), max(clocks), CHANGE)
 
 
 def foreign(samples: list[dict], own: int) -> list[int]:
@@ -55,11 +69,11 @@ def foreign(samples: list[dict], own: int) -> list[int]:
     return sorted(seen - always) if len(always) == 1 else sorted(seen)
 
 
-def _crowded(samples: list[dict]) -> str:
+def _crowded(samples: list[dict]) -> OthersUsedCpu | None:
     shares = [sample["others_share"] for sample in samples if sample.get("others_share") is not None]
     share = mean(shares) if shares else 0.0
     limit = CROWDED if any("pids" in sample for sample in samples) else BUSY
-    return f"other processes used {share:.0%} of the CPU" if share > limit else ""
+    return OthersUsedCpu(share) if share > limit else None
 
 
 def neighbours(samples: list[dict]) -> dict[str, float]:
@@ -72,16 +86,16 @@ def neighbours(samples: list[dict]) -> dict[str, float]:
     return {index: round(mean(shares), 3) for index, shares in lists.items()}
 
 
-def _beside(samples: list[dict]) -> str:
+def _beside(samples: list[dict]) -> OtherGpusBusy | None:
     busy = max(neighbours(samples).values(), default=0.0)
-    return "other GPUs of the host were at work meanwhile" if busy > BUSY else ""
+    return OtherGpusBusy(busy) if busy > BUSY else None
 
 
-def _blind(samples: list[dict]) -> list[str]:
-    """Name the counters without which a throttle or a second process would go unseen."""
+def _blind(samples: list[dict]) -> list[NotWatched]:
+    """Return the counters without which a throttle or a second process would go unseen."""
     needed = {"sm_mhz": "SM clock", "reasons": "throttle reasons", "pids": "processes"}
     watched = {key for sample in samples for key in sample}
     blind = [key for key in needed if key in watched and all(sample.get(key) is None for sample in samples)]
     if "pids" in watched and "pids" not in blind and not any(sample.get("pids") for sample in samples):
         blind.append("pids")  # the timed process itself is one, so an empty list shows nothing
-    return [f"not watched: {needed[key]} (this GPU or virtual machine does not tell)" for key in blind]
+    return [NotWatched(needed[key]) for key in blind]

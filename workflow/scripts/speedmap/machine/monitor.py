@@ -6,8 +6,9 @@ import time
 from typing import Any
 
 from speedmap.machine.cpu_counters import CpuSource
-from speedmap.machine.disturbances import foreign, neighbours, verdict
+from speedmap.machine.disturbances import foreign, neighbours, reasons, verdict
 from speedmap.machine.nvml import Gpu, NoGpu
+from speedmap.results import measured
 
 PERIOD_S = 0.1  # NVML itself refreshes most counters no faster
 KEPT = 60  # samples that go into the record, evenly taken from all
@@ -105,7 +106,7 @@ class Watch:
         self._samples: list[dict] = []
         self._stop, self._error = threading.Event(), None
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
-        self.result: dict[str, Any] = {}
+        self.result: measured.Watch
 
     def __enter__(self) -> "Watch":
         self._start = time.monotonic()
@@ -143,26 +144,26 @@ def watch(gpu: bool = True) -> Watch:
         return Watch(CpuSource())
 
 
-def summarize(samples: list[dict], setting: dict, alive: bool, error: str | None) -> dict[str, Any]:
+def summarize(samples: list[dict], setting: dict, alive: bool, error: str | None) -> measured.Watch:
     """Join samples into a record: extremes of every counter, reasons, foreign processes, warnings, thinned samples."""
     keys = sorted({key for sample in samples for key in sample} - {"at_s"})
     ranges = {key: span for key in keys if (span := _span(samples, key))}
     step = max(1, -(-len(samples) // KEPT))
-    return {
-        "alive": alive,
-        "error": error,
-        "setting": setting,
-        "count": len(samples),
-        "ranges": ranges,
-        "untold": [key for key in keys if all(sample.get(key) is None for sample in samples)],
-        "reasons": sorted({reason for sample in samples for reason in sample.get("reasons") or ()}),
-        "neighbours": neighbours(samples),
-        "foreign_pids": foreign(samples, os.getpid()),
-        "warnings": verdict(samples, alive, error, os.getpid()),
-        "samples": samples[::step],
-    }
+    return measured.Watch(
+        alive=alive,
+        error=error,
+        setting=setting,
+        count=len(samples),
+        ranges=ranges,
+        untold=[key for key in keys if all(sample.get(key) is None for sample in samples)],
+        reasons=sorted(reasons(samples)),
+        neighbours=neighbours(samples),
+        foreign_pids=foreign(samples, os.getpid()),
+        warnings=verdict(samples, alive, error, os.getpid()),
+        samples=samples[::step],
+    )
 
 
-def _span(samples: list[dict], key: str) -> list[float] | None:
+def _span(samples: list[dict], key: str) -> tuple[float, float] | None:
     values = [sample[key] for sample in samples if isinstance(sample.get(key), int | float)]
-    return [min(values), max(values)] if values else None
+    return (min(values), max(values)) if values else None

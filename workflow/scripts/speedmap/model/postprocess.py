@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from speedmap.errors import UserError
+from speedmap.results.findings import BoxesOutside, NoDetections, OfDetections
 
 SEEN = 0.05  # score above which a row is of something: what lies below is noise
 CANDIDATES = 30_000  # at most these enter non-maximum suppression, best first
@@ -37,12 +38,12 @@ def check(output: np.ndarray, classes: int) -> np.ndarray:
     return output
 
 
-def doubts(found: list[dict]) -> list[str]:
-    """Say what is strange about COCO results whose boxes were cut off at the borders of their images; [] if nothing."""
+def doubts(found: list[dict]) -> list[OfDetections]:
+    """Return what is strange about COCO results, boxes cut off at the borders of their images; [] if nothing."""
     outside = sum(min(entry["bbox"][2:]) <= 0 for entry in found)
     if outside > MOST_OUTSIDE * len(found):
-        return [f"{outside} of {len(found)} boxes lie outside of their image"]
-    return [] if found else ["no detections at all"]
+        return [BoxesOutside(outside, len(found))]
+    return [] if found else [NoDetections()]
 
 
 def scores(rows: np.ndarray) -> np.ndarray:

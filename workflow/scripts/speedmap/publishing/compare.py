@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from speedmap.accuracy import paired_difference
 from speedmap.errors import UserError
 from speedmap.publishing.folders import device
+from speedmap.results.cell import Cell
 from speedmap.results.cell_result import CellResult
+from speedmap.results.measured import Accuracy, Speed, Summary
+from speedmap.results.reported import Change, Limits
 
 REGRESSED, IMPROVED, NOISE, MISSING, NEW = "regressed", "improved", "within noise", "missing", "new"
 ORDER = (REGRESSED, MISSING, IMPROVED, NEW, NOISE)
@@ -19,48 +21,23 @@ class CompareError(UserError):
     """Runs that cannot be compared; the message names what differs and the remedy."""
 
 
-@dataclass(frozen=True)
-class Change:
-    """What became of one figure: `speed` of a cell in milliseconds, or its `mAP` in fractions of 1.
-
-    change: relative for speed, absolute for mAP; error: its standard error. None where a side is missing, the
-    error also where it is unknown.
-    """
-
-    cell: str
-    figure: str
-    verdict: str
-    before: float | None = None
-    after: float | None = None
-    change: float | None = None
-    error: float | None = None
+Side = dict[Cell, CellResult]
+Figure = Speed | Accuracy
 
 
-@dataclass(frozen=True)
-class Limits:
-    """From where a change counts: if it is also surer than noise, or, from the `_always` on, in any case.
-
-    speed: relative to the median. map: absolute, fractions of 1.
-    """
-
-    speed: float
-    speed_always: float
-    map: float
-    map_always: float
+def _driver(record: Figure) -> object:
+    watched = record.watch.setting if isinstance(record, Speed) else {}
+    return record.environment.platform.get("driver") or watched.get("driver")
 
 
-MUST_MATCH: dict[str, Callable[[dict], object]] = {
-    "device": lambda record: device(record["environment"]["platform"]),
-    "processor": lambda record: record["environment"]["cpu"],
-    "driver": lambda record: record["environment"]["platform"].get("driver") or _setting(record).get("driver"),
-    "protocol": lambda record: record["protocol"],
-    "input size": lambda record: record.get("imgsz"),
-    "data set": lambda record: record["dataset"]["sha256"],
+MUST_MATCH: dict[str, Callable[[Figure], object]] = {
+    "device": lambda record: device(record.environment.platform),
+    "processor": lambda record: record.environment.cpu,
+    "driver": _driver,
+    "protocol": lambda record: record.protocol,
+    "input size": lambda record: record.imgsz,
+    "data set": lambda record: record.dataset.sha256,
 }
-
-
-def _setting(record: dict) -> dict:
-    return record.get("watch", {}).get("setting", {})
 
 
 def compare(before: list[CellResult], after: list[CellResult], limits: Limits) -> list[Change]:
@@ -69,82 +46,72 @@ def compare(before: list[CellResult], after: list[CellResult], limits: Limits) -
     refuse_unlike(old, new)
     cells = list(dict.fromkeys((*new, *old)))
     changes = [
-        judge(cell_name(old.get(cell) or new[cell]), *_pair(old, new, cell, figure), figure, limits)
+        judge((old.get(cell) or new[cell]).title, *_rows(old, new, cell), figure, limits)
         for cell in cells
         for figure in ("speed", "mAP")
-        if any(_pair(old, new, cell, figure))
+        if any(_record(row, figure) for row in _rows(old, new, cell))
     ]
     return sorted(changes, key=lambda change: ORDER.index(change.verdict))
 
 
-def cell_name(row: CellResult) -> str:
-    """Name a cell with its backend."""
-    return f"{row.cell.backend}/{row.cell.name}"
+def _rows(old: Side, new: Side, cell: Cell) -> tuple[CellResult | None, CellResult | None]:
+    return old.get(cell), new.get(cell)
 
 
-def _pair(old: dict, new: dict, cell: object, figure: str) -> tuple[dict | None, dict | None]:
-    return tuple(_record(side.get(cell), figure) for side in (old, new))
-
-
-def _record(row: CellResult | None, figure: str) -> dict | None:
-    """Give the record behind a figure; an invalid cell has none. To a speed is added how much builds differ."""
+def _record(row: CellResult | None, figure: str) -> Figure | None:
+    """Return the record behind a figure; an invalid cell has none."""
     if row is None or row.invalid:
         return None
-    if figure == "speed" and row.speed:
-        return {**row.speed, "build_error": row.build_error}
     return row.speed if figure == "speed" else row.accuracy
 
 
-def refuse_unlike(old: dict, new: dict) -> None:
+def refuse_unlike(old: Side, new: Side) -> None:
     """Raise CompareError where records of one cell were not taken alike."""
     for cell in old.keys() & new.keys():
         for figure in ("speed", "mAP"):
-            before, after = _pair(old, new, cell, figure)
+            before, after = (_record(row, figure) for row in _rows(old, new, cell))
             if before and after and (found := unlike(before, after)):
                 raise CompareError(f"{cell.backend}/{cell.name}: {'; '.join(found)}; {REMEDY}")
 
 
-def unlike(before: dict, after: dict) -> list[str]:
+def unlike(before: Figure, after: Figure) -> list[str]:
     """Name in which of the things that must match two records differ, and how."""
     sides = {name: (fact(before), fact(after)) for name, fact in MUST_MATCH.items()}
     return [f"another {name} ({old} then, {new} now)" for name, (old, new) in sides.items() if old != new]
 
 
-def judge(cell: str, before: dict | None, after: dict | None, figure: str, limits: Limits) -> Change:
-    """Say what became of one figure of one cell."""
-    if before is None or after is None:
-        return Change(cell, figure, MISSING if after is None else NEW, _value(before, figure), _value(after, figure))
+def judge(cell: str, before: CellResult | None, after: CellResult | None, figure: str, limits: Limits) -> Change:
+    """Return what became of one figure of one cell."""
+    then, now = _record(before, figure), _record(after, figure)
+    if then is None or now is None:
+        return Change(cell, figure, MISSING if now is None else NEW, _value(then), _value(now))
     if figure == "speed":
-        change, error = slowdown(before, after)
-        found = verdict(change, error, limits.speed, limits.speed_always)
+        change, error = slowdown(then.summary, now.summary, (before.build_error, after.build_error))
+        judged = verdict(change, error, limits.speed, limits.speed_always)
     else:
-        difference = paired_difference.between(after, before)
-        change, error = (difference.value, difference.error) if difference else (_gain(before, after), None)
-        found = verdict(-change, error, limits.map, limits.map_always)
-    return Change(cell, figure, found, _value(before, figure), _value(after, figure), change, error)
+        difference = paired_difference.between(now, then)
+        change, error = (difference.value, difference.error) if difference else (_value(now) - _value(then), None)
+        judged = verdict(-change, error, limits.map, limits.map_always)
+    return Change(cell, figure, judged, _value(then), _value(now), change, error)
 
 
-def _value(record: dict | None, figure: str) -> float | None:
+def _value(record: Figure | None) -> float | None:
     if record is None:
         return None
-    return record["summary"]["median_ms"] if figure == "speed" else record["metrics"]["map"]
+    return record.summary.median_ms if isinstance(record, Speed) else record.metrics.map
 
 
-def _gain(before: dict, after: dict) -> float:
-    return after["metrics"]["map"] - before["metrics"]["map"]
+def slowdown(before: Summary, after: Summary, builds: tuple[float, float] = (0.0, 0.0)) -> tuple[float, float]:
+    """Return the relative change of a median, and its standard error; builds: how much those of either side differ."""
+    ratio = after.median_ms / before.median_ms
+    errors = (_relative_error(summary, error) for summary, error in zip((before, after), builds, strict=True))
+    return ratio - 1, ratio * math.hypot(*errors)
 
 
-def slowdown(before: dict, after: dict) -> tuple[float, float]:
-    """Give the relative change of the median between two speed records, and its standard error."""
-    ratio = after["summary"]["median_ms"] / before["summary"]["median_ms"]
-    return ratio - 1, ratio * math.hypot(_relative_error(before), _relative_error(after))
-
-
-def _relative_error(record: dict) -> float:
+def _relative_error(summary: Summary, builds: float) -> float:
     """Take a quarter of the 95% interval, relative to the median, for the standard error; that of builds adds to it."""
-    summary = record["summary"]
-    width = summary["median_high_ms"] - summary["median_low_ms"]
-    return math.hypot(width / (2 * paired_difference.SURE * summary["median_ms"]), record["build_error"])
+    width = summary.median_high_ms - summary.median_low_ms
+    return math.hypot(width / (2 * paired_difference.SURE * summary.median_ms), builds)
 
 
 def verdict(worse: float, error: float | None, limit: float, always: float) -> str:
@@ -165,10 +132,10 @@ def changed(before: list[CellResult], after: list[CellResult]) -> list[str]:
 
 
 def _versions(rows: list[CellResult]) -> dict[str, str]:
-    environment = next((record["environment"] for row in rows for record in (row.speed, row.accuracy) if record), {})
-    return {**environment.get("versions", {}), "speedmap": environment.get("commit", "unknown")[:12]}
+    environment = next((record.environment for row in rows for record in row.measured), None)
+    return {**environment.versions, "speedmap": environment.short_commit} if environment else {"speedmap": "unknown"}
 
 
-def failed(changes: list[dict]) -> bool:
-    """Say whether anything became worse or is gone."""
-    return any(change["verdict"] in BAD for change in changes)
+def failed(changes: list[Change]) -> bool:
+    """Return whether anything became worse or is gone."""
+    return any(change.verdict in BAD for change in changes)

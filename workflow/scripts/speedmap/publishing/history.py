@@ -6,6 +6,7 @@ from pathlib import Path
 from speedmap import storage
 from speedmap.accuracy.paired_difference import SURE
 from speedmap.results.cell_result import CellResult
+from speedmap.results.measured import Accuracy, Speed
 
 
 def lines(rows: list[CellResult]) -> list[dict]:
@@ -14,13 +15,13 @@ def lines(rows: list[CellResult]) -> list[dict]:
 
 
 def _speed(row: CellResult) -> dict:
-    summary = row.speed["summary"]
-    return {**_identity(row, row.speed), "figure": "speed", "value": summary["median_ms"],
-            "low": summary["median_low_ms"], "high": summary["median_high_ms"]}  # fmt: skip
+    summary = row.speed.summary
+    return {**_identity(row, row.speed), "figure": "speed", "value": summary.median_ms,
+            "low": summary.median_low_ms, "high": summary.median_high_ms}  # fmt: skip
 
 
 def _accuracy(row: CellResult) -> dict:
-    value, error = row.accuracy["metrics"]["map"], row.accuracy["metrics"]["map_se"]
+    value, error = row.accuracy.metrics.map, row.accuracy.metrics.map_se
     return {
         **_identity(row, row.accuracy),
         "figure": "mAP",
@@ -30,12 +31,12 @@ def _accuracy(row: CellResult) -> dict:
     }
 
 
-def _identity(row: CellResult, record: dict) -> dict:
+def _identity(row: CellResult, record: Speed | Accuracy) -> dict:
     return {
-        "measured": record["measured"],
-        "commit": record["environment"].get("commit"),
-        "platform": record["environment"]["platform"],
-        "cell": f"{row.cell.backend}/{row.cell.name}",
+        "measured": record.measured,
+        "commit": record.environment.commit,
+        "platform": record.environment.platform,
+        "cell": row.title,
         "valid": not row.invalid,
     }
 

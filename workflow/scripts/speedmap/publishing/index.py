@@ -4,10 +4,11 @@ from pathlib import Path
 
 from speedmap.publishing import folders
 from speedmap.reporting.markdown import table
+from speedmap.results import records
 from speedmap.results.cell_result import NAMES, CellResult, gather
+from speedmap.results.reported import Manifest
 
 PRECISIONS = ("fp16", "int8")
-ORDER = ("device", "backend", "version")  # of the rows
 HEAD = (
     "Device",
     "Backend",
@@ -30,8 +31,9 @@ NOTE = (
 
 def entries(root: Path) -> list[dict]:
     """List the published folders below `root` by device, backend and version, each model as in its own table."""
-    found = sorted(folders.manifests(root).items(), key=lambda item: [item[1][key] for key in ORDER])
-    return [line for folder, facts in found for line in _lines(folder, facts)]
+    manifests = {folder: records.read(folder / folders.MANIFEST, Manifest) for folder in folders.manifests(root)}
+    ordered = sorted(manifests.items(), key=lambda item: (item[1].device, item[1].backend, item[1].version))
+    return [line for folder, facts in ordered for line in _lines(folder, facts)]
 
 
 def render(found: list[dict]) -> str:
@@ -49,11 +51,11 @@ def _text(name: str, value: str | float | None) -> str:
     return f"{value:.{digits}f}" if isinstance(value, float) else value or ""
 
 
-def _lines(folder: Path, facts: dict) -> list[dict]:
+def _lines(folder: Path, facts: Manifest) -> list[dict]:
     rows = gather(folders.recorded(folder), folder)
     return [
-        {"Device": facts["device"], "Backend": title(facts), "Model": model,
-         **figures(rows, facts["backend"], model), "Data": _data(rows), "Date": facts["published"][:10],
+        {"Device": facts.device, "Backend": title(facts), "Model": model,
+         **figures(rows, facts.backend, model), "Data": _data(rows), "Date": facts.published[:10],
          "Folder": folder.name}
         for model in dict.fromkeys(row.cell.model for row in rows)
     ]  # fmt: skip
@@ -70,20 +72,20 @@ def figures(rows: list[CellResult], backend: str, model: str) -> dict[str, float
 
 
 def _speed(rows: list[CellResult]) -> float | None:
-    return next((row.speed["summary"]["median_ms"] for row in rows if row.speed), None)
+    return next((row.speed.summary.median_ms for row in rows if row.speed), None)
 
 
 def _map(rows: list[CellResult]) -> float | None:
-    return next((100 * row.accuracy["metrics"]["map"] for row in rows if row.accuracy), None)
+    return next((100 * row.accuracy.metrics.map for row in rows if row.accuracy), None)
 
 
 def _data(rows: list[CellResult]) -> str:
-    return next((row.accuracy["dataset"]["name"] for row in rows if row.accuracy), "")
+    return next((row.accuracy.dataset.name for row in rows if row.accuracy), "")
 
 
 FIGURES = {"ms": _speed, "mAP": _map}
 
 
-def title(facts: dict) -> str:
+def title(facts: Manifest) -> str:
     """Name a backend and its version."""
-    return f"{NAMES.get(facts['backend'], facts['backend'])} {facts['version']}"
+    return f"{NAMES.get(facts.backend, facts.backend)} {facts.version}"

@@ -5,41 +5,51 @@ import json
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from msgspec import structs, to_builtins
+
 from speedmap.results.cell_result import CellResult
+from speedmap.results.measured import Accuracy, Speed
+from speedmap.results.reported import Experiment, Machine, Origin, Provenance, Source
 
-MACHINE = ("cpu", "system", "versions")
 
-
-def describe(rows: list[CellResult], config: dict) -> dict:
+def describe(rows: list[CellResult], config: Experiment) -> Provenance:
     """Join what the records say of themselves: the config, the machine, and each figure's code, commit and hashes."""
-    config = config | {"models": {name: _without_places(model) for name, model in config["models"].items()}}
-    taken = {f"{row.cell.backend}/{row.cell.name}/{kind}": record for row in rows for kind, record in _records(row)}
-    first = next(iter(taken.values()))
-    return {
-        "config": config,
-        "config_sha256": hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest(),
-        "machine": {key: first["environment"][key] for key in MACHINE},
-        "watched": next((record["watch"]["setting"] for record in taken.values() if "watch" in record), {}),
-        "platforms": {name.split("/")[0]: record["environment"]["platform"] for name, record in taken.items()},
-        "datasets": {record["dataset"]["name"]: record["dataset"] for record in taken.values()},
-        "figures": {name: _origin(record) for name, record in taken.items()},
-    }
+    config = structs.replace(config, models={name: _without_places(model) for name, model in config.models.items()})
+    taken = {f"{row.title}/{_kind(record)}": record for row in rows for record in row.measured}
+    first = next(iter(taken.values())).environment
+    content = json.dumps(to_builtins(config), sort_keys=True)
+    return Provenance(
+        config=config,
+        config_sha256=hashlib.sha256(content.encode()).hexdigest(),
+        machine=Machine(cpu=first.cpu, system=first.system, versions=first.versions),
+        watched=next((record.watch.setting for record in taken.values() if isinstance(record, Speed)), {}),
+        platforms={name.split("/")[0]: record.environment.platform for name, record in taken.items()},
+        datasets={record.dataset.name: record.dataset for record in taken.values()},
+        figures={name: _origin(record) for name, record in taken.items()},
+    )
 
 
-def _without_places(model: dict) -> dict:
+def _without_places(model: Source) -> Source:
     """Take from a model's config the folders of the user, and what a url may hold besides host and path."""
-    plain = {"weights": Path(model["weights"]).name}
-    if "url" in model:
-        parts = urlsplit(model["url"])
-        plain["url"] = f"{parts.scheme}://{parts.hostname}{parts.path}"
-    return model | plain
+    plain = structs.replace(model, weights=Path(model.weights).name)
+    if model.url is None:
+        return plain
+    parts = urlsplit(model.url)
+    return structs.replace(plain, url=f"{parts.scheme}://{parts.hostname}{parts.path}")
 
 
-def _records(row: CellResult) -> list[tuple[str, dict]]:
-    return [(kind, record) for kind, record in (("speed", row.speed), ("accuracy", row.accuracy)) if record]
+def _kind(record: Speed | Accuracy) -> str:
+    return "speed" if isinstance(record, Speed) else "accuracy"
 
 
-def _origin(record: dict) -> dict:
-    environment = record["environment"]
-    known = {key: environment[key] for key in ("code", "commit", "commit_from", "dirty") if key in environment}
-    return {"measured": record["measured"], "protocol": record["protocol"], **known, **record["artefact"]}
+def _origin(record: Speed | Accuracy) -> Origin:
+    environment = record.environment
+    return Origin(
+        measured=record.measured,
+        protocol=structs.asdict(record.protocol),
+        code=environment.code,
+        commit=environment.commit,
+        commit_from=environment.commit_from if environment.commit else None,
+        dirty=environment.dirty,
+        **structs.asdict(record.artefact),
+    )

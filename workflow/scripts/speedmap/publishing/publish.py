@@ -5,25 +5,31 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
+from msgspec import structs
+
 from speedmap import storage
 from speedmap.publishing.folders import MANIFEST, PublishError
+from speedmap.reporting.footnotes import words
 from speedmap.results import records
 from speedmap.results.cell_result import CellResult, gather
+from speedmap.results.measured import Accuracy, Speed
+from speedmap.results.prepared import Dataset, PublishedDataset
+from speedmap.results.reported import Manifest
 
 OWNED = ("table.*", "dataset.json", "environment.json", "calibration/*.json", "torch/**/*.json", "{backend}/**/*.json")
 
 
 def objections(rows: list[CellResult]) -> list[str]:
     """Name what speaks against publishing some rows, [] for nothing."""
-    taken = [record for row in rows for record in (row.speed, row.accuracy) if record]
-    invalid = [f"{row.cell.backend}/{row.cell.name} is invalid: {row.invalid[0]}" for row in rows if row.invalid]
+    taken = [record for row in rows for record in row.measured]
+    invalid = [f"{row.title} is invalid: {words(row.invalid[0])}" for row in rows if row.invalid]
     return invalid + [text for text in [_uncommitted(taken)] if text]
 
 
-def _uncommitted(taken: list[dict]) -> str:
-    if any(not record["environment"].get("commit") for record in taken):
+def _uncommitted(taken: list[Speed | Accuracy]) -> str:
+    if any(not record.environment.commit for record in taken):
         return "no commit is known for these figures"
-    dirty = any(record["environment"].get("dirty") for record in taken)
+    dirty = any(record.environment.dirty for record in taken)
     return "the clone was dirty when they were measured" if dirty else ""
 
 
@@ -39,13 +45,17 @@ def publish(paths: list[str], others: list[str], target: Path, identity: dict, f
     _check_owner(target, identity)
     if found and not force:
         raise PublishError(f"{'; '.join(found)}; measure again from a clean commit, or set publish.force in the config")
-    environment = next(record["environment"] for row in rows for record in (row.speed, row.accuracy) if record)
-    when = datetime.now(UTC).isoformat(timespec="seconds")
-    facts = {**identity, "published": when, "commit": environment.get("commit"), "objections": found}
+    facts = Manifest(
+        **identity,
+        published=datetime.now(UTC).isoformat(timespec="seconds"),
+        commit=next(record.environment.commit for row in rows for record in row.measured),
+        objections=found,
+        records=list(paths),
+    )
     copies = {target / path.relative_to("results"): path for path in map(Path, [*paths, *others])}
     with ExitStack() as places:  # which are taken in reverse order, so the manifest's last
         manifest = places.enter_context(storage.atomic(target / MANIFEST))
-        records.write(manifest, {**facts, "records": list(paths)})
+        records.write(manifest, facts)
         for place, source in copies.items():
             _copy(source, places.enter_context(storage.atomic(place)))
     for pattern in OWNED:
@@ -56,7 +66,7 @@ def publish(paths: list[str], others: list[str], target: Path, identity: dict, f
 def _check_owner(target: Path, identity: dict) -> None:
     """Refuse a folder with the results of another device whose short name is the same."""
     path = target / MANIFEST
-    there = records.read(path)["device"] if path.is_file() else identity["device"]
+    there = records.read(path, Manifest).device if path.is_file() else identity["device"]
     if there != identity["device"]:
         raise PublishError(
             f"{target} holds results of {there}; move it before those of {identity['device']} come there"
@@ -66,7 +76,8 @@ def _check_owner(target: Path, identity: dict) -> None:
 def _copy(source: Path, target: Path) -> None:
     """Copy a file; of the data set's inventory only what it sums up, without the list of its images."""
     if source.name == "dataset.json":
-        content = records.read(source)
-        records.write(target, {**content, "images": len(content["images"]), "calibration": len(content["calibration"])})
+        content = records.read(source, Dataset)
+        counts = {"images": len(content.images), "calibration": len(content.calibration)}
+        records.write(target, PublishedDataset(**structs.asdict(content) | counts))
     else:
         shutil.copyfile(source, target)

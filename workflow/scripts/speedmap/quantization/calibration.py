@@ -18,6 +18,7 @@ from speedmap.graph.onnx_runtime import tapped
 from speedmap.quantization.observers import POSITIONS, Moments, Observer, Window
 from speedmap.quantization.ranges import Histogram
 from speedmap.results import records
+from speedmap.results.prepared import Calibration
 
 WINDOW = "window "  # before the names of convolutions in a file
 LARGEST = 1152  # values under a kernel whose covariance is kept, 5 MB: 3x3 of 128 channels
@@ -66,7 +67,7 @@ class Statistics:
         columns |= {f"{WINDOW}{conv}": np.vstack(moments) for conv, moments in self.windows.items()}
         with storage.atomic(npz) as temporary, temporary.open("wb") as file:
             np.savez(file, names=names, means=means, covariances=covariances, shapes=shapes, record=record, **columns)
-        records.write(npz.with_suffix(".json"), self.record)
+        records.write(npz.with_suffix(".json"), records.convert(self.record, Calibration))
 
     @classmethod
     def load(cls, npz: Path) -> "Statistics":

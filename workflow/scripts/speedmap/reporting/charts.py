@@ -12,6 +12,7 @@ import vl_convert
 
 from speedmap import storage
 from speedmap.reporting.pareto_points import Point, fastest, starts
+from speedmap.results.prepared import ConvCost
 
 VEGA_LITE = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
 PAPER = {"background": "white", "view": {"stroke": None}, "axis": {"gridColor": "#ddd"}, "rule": {"color": "#666"},
@@ -150,14 +151,11 @@ def shapes(medians: list[dict], width: int | str) -> alt.Chart:
     ).properties(width=width, height=260, description="Median latency against the pixels of the input")  # fmt: skip
 
 
-def costs(lines: list[dict], width: int | str) -> alt.Chart:
-    """Draw what INT8 in each convolution alone does to the output, in the order of the graph.
-
-    lines: conv, error (of the output, as a share) and float (whether it stays so) of each.
-    """
+def costs(lines: list[ConvCost], width: int | str) -> alt.Chart:
+    """Draw what INT8 in each convolution alone does to the output, in the order of the graph."""
     bars = [
-        {"place": place, "conv": line["conv"], "percent": 100 * line["error"],
-         "runs": "stays in float" if line["float"] else "INT8"}
+        {"place": place, "conv": line.conv, "percent": 100 * line.error,
+         "runs": "stays in float" if line.in_float else "INT8"}
         for place, line in enumerate(lines)
     ]  # fmt: skip
     return of(bars).mark_bar().encode(

@@ -6,20 +6,22 @@ import pandas as pd
 
 from speedmap.accuracy import paired_difference
 from speedmap.reporting import markdown
+from speedmap.reporting.footnotes import words
 from speedmap.results.cell_result import CellResult
 
 
-def _summary(key: str) -> Callable[[CellResult], float | None]:
-    return lambda row: row.speed and row.speed["summary"][key]
+def _summary(name: str) -> Callable[[CellResult], float | None]:
+    return lambda row: row.speed and getattr(row.speed.summary, name)
 
 
-def _phase(key: str) -> Callable[[CellResult], float | None]:
-    return lambda row: row.speed and row.speed["phases"].get(key)
+def _phase(name: str) -> Callable[[CellResult], float | None]:
+    return lambda row: row.speed and getattr(row.speed.phases, name)
 
 
 def _graphed(row: CellResult) -> float | None:
     """Give torch's median as a CUDA graph, which is how a TensorRT engine runs anyway."""
-    return (row.speed or {}).get("alternatives", {}).get("cuda_graph", {}).get("median_ms")
+    summary = row.speed.alternatives.get("cuda_graph") if row.speed else None
+    return summary and summary.median_ms
 
 
 def _builds(row: CellResult) -> str | None:
@@ -27,21 +29,22 @@ def _builds(row: CellResult) -> str | None:
     return f"{min(row.medians):.3f} to {max(row.medians):.3f}" if len(row.medians) > 1 else None
 
 
-def _metric(key: str) -> Callable[[CellResult], float | None]:
-    return lambda row: row.accuracy and 100 * row.accuracy["metrics"][key]
+def _metric(name: str) -> Callable[[CellResult], float | None]:
+    return lambda row: row.accuracy and 100 * getattr(row.accuracy.metrics, name)
 
 
-def _agreement(key: str) -> Callable[[CellResult], float | None]:
-    return lambda row: row.speed and row.speed["audit"].get("agreement", {}).get(key)
+def _agreement(row: CellResult) -> float | None:
+    agreement = row.speed and row.speed.audit.agreement
+    return agreement and agreement.scores
 
 
 def _share(row: CellResult) -> float | None:
     """Give the share of the multiply-adds that ran in the cell's precision; torch runs what it says."""
-    return row.speed["audit"]["shares"][row.precision] if row.speed and row.cell.backend != "torch" else None
+    return row.speed.audit.shares[row.precision] if row.speed and row.cell.backend != "torch" else None
 
 
 def _error(row: CellResult) -> float | None:
-    error = row.accuracy and row.accuracy["metrics"].get("map_se")
+    error = row.accuracy and row.accuracy.metrics.map_se
     return None if error is None else 100 * error
 
 
@@ -56,7 +59,7 @@ def _against(name: str) -> Callable[[CellResult], str | None]:
 Columns = dict[str, Callable[[CellResult], object]]
 
 HEAD: Columns = {
-    "cell": lambda row: f"{row.cell.backend}/{row.cell.name}",
+    "cell": lambda row: row.title,
     "ran": lambda row: row.precision,
 }
 TIMES: Columns = {
@@ -72,16 +75,16 @@ TIMES: Columns = {
     "end-to-end ms": _phase("end_to_end"),
 }
 REST: Columns = {
-    "engine MB": lambda row: row.engine and row.engine.get("bytes") and row.engine["bytes"] / 1e6,
-    "build s": lambda row: row.engine and row.engine.get("build", {}).get("build_s"),
+    "engine MB": lambda row: row.engine and row.engine.bytes / 1e6,
+    "build s": lambda row: row.engine and row.engine.build_s,
     "share": _share,
-    "agreement": _agreement("scores"),
+    "agreement": _agreement,
     "mAP": _metric("map"),
     "± mAP": _error,
     "mAP50": _metric("map50"),
     "less torch": _against("torch"),
     "less FP16": _against("fp16"),
-    "invalid": lambda row: row.invalid[0] if row.invalid else None,
+    "invalid": lambda row: words(row.invalid[0]) if row.invalid else None,
 }
 TABLES = {"Times": TIMES, "Engines and mAP": REST}  # on the page; columns and rows without any figure are left out
 COLUMNS = HEAD | TIMES | REST  # of the csv file

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from speedmap.accuracy.paired_difference import SURE
 from speedmap.results.cell_result import NAMES, CellResult
+from speedmap.results.measured import Accuracy, Speed
 
 
 @dataclass(frozen=True)
@@ -35,21 +36,21 @@ def points(rows: list[CellResult]) -> list[Point]:
     return [_point(*sides) for sides in joined + others if sides[0] and sides[1] and not sides[2].invalid]
 
 
-def _accuracy(rows: list[CellResult], model: str) -> dict | None:
+def _accuracy(rows: list[CellResult], model: str) -> Accuracy | None:
     return next((row.accuracy for row in rows if row.cell.model == model and row.accuracy), None)
 
 
-def _point(speed: dict, accuracy: dict, row: CellResult) -> Point:
-    summary, metrics = speed["summary"], accuracy["metrics"]
-    error = metrics.get("map_se")
+def _point(speed: Speed, accuracy: Accuracy, row: CellResult) -> Point:
+    summary, metrics = speed.summary, accuracy.metrics
+    error = metrics.map_se
     return Point(
         row.cell.model,
         series(row),
         row.cell.shape,
-        summary["median_ms"],
-        summary["median_low_ms"],
-        summary["median_high_ms"],
-        100 * metrics["map"],
+        summary.median_ms,
+        summary.median_low_ms,
+        summary.median_high_ms,
+        100 * metrics.map,
         None if error is None else 100 * SURE * error,
     )
 

@@ -5,12 +5,15 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
+from msgspec import to_builtins
 
 from speedmap.dataset.letterbox import pixels
 from speedmap.reporting import charts, markdown
 from speedmap.reporting.pareto_points import points, series
 from speedmap.reporting.roofline import roofs
 from speedmap.results.cell_result import CellResult
+from speedmap.results.prepared import Choice, ConvCost, Peaks
+from speedmap.results.reported import Provenance
 
 WORST = 12  # convolutions of each model in the sensitivity table
 WIDE = "container"  # a chart is as wide as its place on the page
@@ -21,9 +24,9 @@ def render(
     table: str,
     rows: list[CellResult],
     work: dict[str, int],
-    peaks: dict,
-    sensitivity: dict,
-    facts: dict,
+    peaks: Peaks,
+    sensitivity: dict[str, Choice],
+    facts: Provenance,
     bundle: str,
 ) -> str:
     """Fill the template.
@@ -40,22 +43,20 @@ def render(
         pareto=charts.pareto(points(rows), WIDE).to_dict(),
         distributions=distributions(rows),
         shapes=shapes(rows),
-        roofs=roofs(rows, work, peaks, facts["config"]["imgsz"]),
+        roofs=roofs(rows, work, peaks, facts.config.imgsz),
         peaks=peaks,
         sensitivity={
-            model: (_costs(choice["table"]), worst(choice), reached(choice)) for model, choice in sensitivity.items()
+            model: (_costs(choice.table), worst(choice), reached(choice)) for model, choice in sensitivity.items()
         },
         worst=WORST,
         facts=facts,
-        dump=json.dumps(facts, indent=1, ensure_ascii=False),
+        dump=json.dumps(to_builtins(facts), indent=1, ensure_ascii=False),
     )
 
 
 def distributions(rows: list[CellResult]) -> list[tuple[str, dict]]:
     """Draw each timed cell's latencies, each on a scale of its own."""
-    samples = {
-        f"{row.cell.backend}/{row.cell.name}": row.speed["samples_ms"] for row in rows if row.speed and not row.invalid
-    }
+    samples = {row.title: row.speed.samples_ms for row in rows if row.speed and not row.invalid}
     return [(name, charts.distribution(values, name, WIDE).to_dict()) for name, values in samples.items()]
 
 
@@ -70,9 +71,9 @@ def shapes(rows: list[CellResult]) -> list[tuple[str, dict]]:
 
 def _medians(row: CellResult) -> list[dict]:
     return [
-        {"series": series(row), "shape": shape, "kilopixels": pixels(shape) / 1e3, "ms": facts["median_ms"],
-         "samples": facts["count"]}
-        for shape, facts in row.speed["per_shape"].items()
+        {"series": series(row), "shape": shape, "kilopixels": pixels(shape) / 1e3, "ms": times.median_ms,
+         "samples": times.count}
+        for shape, times in row.speed.per_shape.items()
     ]  # fmt: skip
 
 
@@ -80,16 +81,16 @@ def _costs(lines: list[dict]) -> dict:
     return charts.costs(lines, WIDE).to_dict() if lines else {}
 
 
-def reached(choice: dict) -> str:
+def reached(choice: Choice) -> str:
     """Say what was chosen, and what it does to the output."""
-    kept = f"{len(choice['float'])} convolutions stay in float"
-    if "reached" not in choice:  # random weights: nothing was scanned
+    kept = f"{len(choice.in_float)} convolutions stay in float"
+    if choice.reached is None:  # random weights: nothing was scanned
         return f"{kept}."
-    wanted = f", int8.target is {choice['target']:g}" if choice["target"] else ""
-    change = f"the output changes by {choice['reached']:.2g}{wanted}"
-    return f"{kept}, {choice['int8_share']:.1%} of the multiply-adds are in INT8: {change}."
+    wanted = f", int8.target is {choice.target:g}" if choice.target else ""
+    change = f"the output changes by {choice.reached:.2g}{wanted}"
+    return f"{kept}, {choice.int8_share:.1%} of the multiply-adds are in INT8: {change}."
 
 
-def worst(choice: dict) -> list[dict]:
+def worst(choice: Choice) -> list[ConvCost]:
     """Take the convolutions that INT8 hurts the most."""
-    return sorted(choice["table"], key=lambda line: line["error"], reverse=True)[:WORST]
+    return sorted(choice.table, key=lambda line: line.error, reverse=True)[:WORST]

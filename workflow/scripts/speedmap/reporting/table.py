@@ -7,41 +7,44 @@ from speedmap.reporting import detail_table, footnotes, markdown
 from speedmap.reporting.footnotes import Notes
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import NAMES, CellResult
+from speedmap.results.measured import Environment
+from speedmap.results.prepared import Dataset
+from speedmap.results.reported import Experiment
 
 MISSING = "not measured"
 TITLES = {"dynamic": "Dynamic input [1, 3, {0}*]", "static": "Static input [1, 3, {0}, {0}]"}
 
 
-def render(rows: list[CellResult], config: dict, dataset: dict, backend: str) -> str:
+def render(rows: list[CellResult], config: Experiment, dataset: Dataset, backend: str) -> str:
     """Write the page: one table a shape, its foot, and the detail table.
 
-    rows: of the backend and of torch. config: of the experiment. Raises ValueError when there is no row at all.
+    rows: of the backend and of torch. Raises ValueError when there is no row at all.
     """
     if not rows:
         raise ValueError("no cell to tabulate")
     found = {row.cell: row for row in rows}
     found = {cell: replace(row, remarks=footnotes.remarks(row, found)) for cell, row in found.items()}
     notes = Notes()
-    tables = [_table(found, config, backend, shape, notes) for shape in config["shapes"]]
-    others = _others(found, config["shapes"], notes)
+    tables = [_table(found, config, backend, shape, notes) for shape in config.shapes]
+    others = _others(found, config.shapes, notes)
     return (
         "\n\n".join([*tables, _foot(rows, config, dataset), *others, *notes.lines(), detail_table.render(rows)]) + "\n"
     )
 
 
-def _table(found: dict[Cell, CellResult], config: dict, backend: str, shape: str, notes: Notes) -> str:
+def _table(found: dict[Cell, CellResult], config: Experiment, backend: str, shape: str, notes: Notes) -> str:
     """Write the table of one input shape; torch, which has no static engine, stands in the dynamic one."""
-    pairs = [(backend, precision, precision) for precision in config["precisions"]]
-    if shape == "dynamic" and config["torch"]:
+    pairs = [(backend, precision, precision) for precision in config.precisions]
+    if shape == "dynamic" and config.torch:
         pairs.insert(0, ("torch", "fp16", "fp32"))
-    columns = {"Model": list(config["models"])}
+    columns = {"Model": list(config.models)}
     for name, fast, exact in pairs:
         for title, precision, figure in (("Speed", fast, speed_figure), ("mAP", exact, map_figure)):
-            cells = [Cell(name, model, precision, shape) for model in config["models"]]
+            cells = [Cell(name, model, precision, shape) for model in config.models]
             header = f"{NAMES[name]}<br><sup>{title}-{_ran(found, cells)}"
             columns[header] = [_figure(found.get(cell), cell, config, figure, notes) for cell in cells]
     table = markdown.table(list(columns), zip(*columns.values(), strict=True))
-    return f"## {TITLES[shape].format(config['imgsz'])}\n\n{table}"
+    return f"## {TITLES[shape].format(config.imgsz)}\n\n{table}"
 
 
 def _ran(found: dict[Cell, CellResult], cells: list[Cell]) -> str:
@@ -51,13 +54,13 @@ def _ran(found: dict[Cell, CellResult], cells: list[Cell]) -> str:
 
 
 def _figure(
-    row: CellResult | None, cell: Cell, config: dict, figure: Callable[[CellResult, Notes], str], notes: Notes
+    row: CellResult | None, cell: Cell, config: Experiment, figure: Callable[[CellResult, Notes], str], notes: Notes
 ) -> str:
-    if row is None and cell.name in config["skip"]:
+    if row is None and cell.name in config.skip:
         return "skipped"
     if row and row.invalid:
         return "invalid" + notes.mark(row.invalid)
-    if figure is map_figure and config["models"][cell.model]["weights"] == "random":
+    if figure is map_figure and config.models[cell.model].weights == "random":
         return "random weights"
     return figure(row, notes) if row else MISSING
 
@@ -66,22 +69,22 @@ def speed_figure(row: CellResult, notes: Notes) -> str:
     """Write a cell's median in milliseconds, to three digits, with the marks of its warnings."""
     if row.speed is None:
         return MISSING + notes.mark(row.failed)
-    value = row.speed["summary"]["median_ms"]
+    value = row.speed.summary.median_ms
     digits = 2 if value < 10 else 1
-    return f"{value:.{digits}f} ms{notes.mark([*row.speed['warnings'], *row.remarks])}"
+    return f"{value:.{digits}f} ms{notes.mark([*row.speed.warnings, *row.remarks])}"
 
 
 def map_figure(row: CellResult, notes: Notes) -> str:
     """Write a cell's mAP50-95 in points, with the marks of its warnings."""
     if row.accuracy is None:
         return MISSING + notes.mark(row.failed)
-    return f"{100 * row.accuracy['metrics']['map']:.1f}{notes.mark(row.accuracy['warnings'])}"
+    return f"{100 * row.accuracy.metrics.map:.1f}{notes.mark(row.accuracy.warnings)}"
 
 
 def _others(found: dict[Cell, CellResult], shapes: list[str], notes: Notes) -> list[str]:
     """Mark the cells that stand in none of the tables but in the details: torch's, without one of dynamic input."""
     texts = {
-        f"{cell.backend}/{cell.name}": row.invalid or [*row.failed, *row.warnings, *row.remarks]
+        row.title: row.invalid or [*row.failed, *row.warnings, *row.remarks]
         for cell, row in found.items()
         if cell.shape not in shapes
     }
@@ -89,26 +92,26 @@ def _others(found: dict[Cell, CellResult], shapes: list[str], notes: Notes) -> l
     return [f"In the details only: {marked}."] if marked else []
 
 
-def _foot(rows: list[CellResult], config: dict, dataset: dict) -> str:
-    speed, accuracy = config["speed"], config["accuracy"]
-    environment = next(record["environment"] for row in rows for record in (row.speed, row.accuracy) if record)
-    machine = ", ".join(f"{key} {value}" for key, value in environment["platform"].items() if value)
-    versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
+def _foot(rows: list[CellResult], config: Experiment, dataset: Dataset) -> str:
+    speed, accuracy = config.speed, config.accuracy
+    environment = next(record.environment for row in rows for record in row.measured)
+    machine = ", ".join(f"{key} {value}" for key, value in environment.platform.items() if value)
+    versions = ", ".join(f"{name} {version}" for name, version in environment.versions.items())
     return "\n".join((
         "\\* the long side; the other is the least multiple of 32 that holds the image. Padding is grey 114.",
         "",
-        f"Speed: median milliseconds of one image through the engine alone, batch 1 (conf {speed['conf']}, iou "
-        f"{speed['iou']} in the phases around it). mAP: COCO mAP50-95 in points on {len(dataset['images'])} images of "
-        f"**{dataset['name']}** (conf {accuracy['conf']}, iou {accuracy['iou']}, max_det {accuracy['max_det']}).",
+        f"Speed: median milliseconds of one image through the engine alone, batch 1 (conf {speed.conf}, iou "
+        f"{speed.iou} in the phases around it). mAP: COCO mAP50-95 in points on {len(dataset.images)} images of "
+        f"**{dataset.name}** (conf {accuracy.conf}, iou {accuracy.iou}, max_det {accuracy.max_det}).",
         "",
-        f"Machine: {machine}; {environment['cpu']}; {environment['system']}.",
+        f"Machine: {machine}; {environment.cpu}; {environment.system}.",
         "",
         f"Software: {versions}; speedmap {_code(environment)}.",
     ))  # fmt: skip
 
 
-def _code(environment: dict) -> str:
+def _code(environment: Environment) -> str:
     """Name the commit that measured, and what is to be known of it."""
-    source = environment.get("commit_from", "git")
+    source = environment.commit_from
     named = "" if source == "git" else f" (as {source} says)"
-    return environment.get("commit", "unknown")[:12] + named + (" (changed)" if environment.get("dirty") else "")
+    return environment.short_commit + named + (" (changed)" if environment.dirty else "")

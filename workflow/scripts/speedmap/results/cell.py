@@ -1,6 +1,7 @@
 """A cell of the matrix: one model in one precision and input shape on one backend."""
 
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 FOLDER = "results/{backend}/{model}-{precision}-{shape}"  # the one grammar of paths; rules, table and records share it
 
@@ -11,8 +12,8 @@ class Cell:
 
     backend: str
     model: str
-    precision: str
-    shape: str
+    precision: Literal["fp32", "fp16", "int8"]
+    shape: Literal["static", "dynamic"]
 
     @classmethod
     def of(cls, wildcards: object) -> "Cell":

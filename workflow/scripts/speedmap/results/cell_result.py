@@ -6,8 +6,11 @@ from statistics import mean, stdev
 
 from speedmap.results import records
 from speedmap.results.cell import Cell
+from speedmap.results.checks import measured
+from speedmap.results.findings import DifferentEngines, Disturbance, Finding, NoBoxes
+from speedmap.results.measured import Accuracy, Speed
+from speedmap.results.prepared import Engine
 
-CALM = ("not watched", "watcher", "imprecise")  # how a warning begins that tells of no disturbance
 NAMES = {"tensorrt": "TensorRT", "openvino": "OpenVINO", "torch": "Torch"}
 
 
@@ -21,41 +24,49 @@ class CellResult:
     """
 
     cell: Cell
-    speed: dict | None
-    accuracy: dict | None
-    engine: dict | None
-    references: dict[str, dict] = field(default_factory=dict)
-    failed: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
-    builds: tuple[dict, ...] = ()
+    speed: Speed | None
+    accuracy: Accuracy | None
+    engine: Engine | None
+    references: dict[str, Accuracy] = field(default_factory=dict)
+    failed: tuple[Finding, ...] = ()
+    remarks: tuple[Finding, ...] = ()
+    builds: tuple[Speed, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The cell's name with its backend."""
+        return f"{self.cell.backend}/{self.cell.name}"
 
     @property
     def precision(self) -> str:
         """The precision that ran; the one that was asked for as long as nobody knows."""
-        return self.speed["audit"]["precision"] if self.speed else self.cell.precision
+        return self.speed.audit.precision if self.speed else self.cell.precision
 
     @property
-    def invalid(self) -> list[str]:
+    def measured(self) -> list[Speed | Accuracy]:
+        """The records of the cell's figures, as far as there are any."""
+        return [record for record in (self.speed, self.accuracy) if record]
+
+    @property
+    def invalid(self) -> list[Finding]:
         """Why the cell's figures are worthless, [] if they are not."""
-        reasons = list(self.speed["audit"]["invalid"]) if self.speed else []
-        hashes = {
-            record["artefact"]["engine_sha256"] if "artefact" in record else record["engine_sha256"]
-            for record in (self.speed, self.accuracy, self.engine)
-            if record
-        }
+        reasons: list[Finding] = list(self.speed.audit.invalid) if self.speed else []
+        hashes = {record.artefact.engine_sha256 for record in self.measured}
+        if self.engine:
+            hashes.add(self.engine.engine_sha256)
         if self.cell.backend != "torch" and len(hashes) > 1:
-            reasons.append("speed and mAP come from different engines")
+            reasons.append(DifferentEngines())
         return reasons
 
     @property
-    def timed(self) -> list[dict]:
+    def timed(self) -> list[Speed]:
         """The speed record of each valid build, this engine's first; [] when it was not timed."""
-        return [record for record in (self.speed, *self.builds) if record and not record["audit"]["invalid"]]
+        return [record for record in (self.speed, *self.builds) if record and not record.audit.invalid]
 
     @property
     def medians(self) -> list[float]:
         """The median of each valid build in milliseconds."""
-        return [record["summary"]["median_ms"] for record in self.timed]
+        return [record.summary.median_ms for record in self.timed]
 
     @property
     def build_error(self) -> float:
@@ -63,18 +74,18 @@ class CellResult:
 
         Disturbed builds count only where there are no two others.
         """
-        calm = [record["summary"]["median_ms"] for record in self.timed if not _disturbed(record)]
+        calm = [record.summary.median_ms for record in self.timed if not _disturbed(record)]
         medians = calm if len(calm) > 1 else self.medians
         return stdev(medians) / mean(medians) if len(medians) > 1 else 0.0
 
     @property
-    def warnings(self) -> list[str]:
-        return [warning for record in (self.speed, self.accuracy) if record for warning in record["warnings"]]
+    def warnings(self) -> list[Finding]:
+        return [warning for record in self.measured for warning in record.warnings]
 
 
-def _disturbed(record: dict) -> bool:
-    """Say whether a run was off by itself, whatever its build."""
-    return any(not warning.startswith(CALM) for warning in record["warnings"])
+def _disturbed(record: Speed) -> bool:
+    """Return whether a run was off by itself, whatever its build."""
+    return any(isinstance(warning, Disturbance) for warning in record.warnings)
 
 
 REFERENCES = {"torch": ("torch", "fp32"), "fp16": (None, "fp16")}  # of the same input shape; None: of the same backend
@@ -85,29 +96,29 @@ def gather(paths: list[str], root: Path = Path("results")) -> list[CellResult]:
 
     root: the folder that stands for `results`.
     """
-    found: dict[Cell, dict[str, dict]] = {}
+    joined: dict[Cell, dict[str, Speed | Accuracy]] = {}
     for path in map(Path, paths):
-        record = records.read(path)
-        found.setdefault(Cell(**record["cell"]), {})[path.stem] = record
-    rows = {cell: _row(cell, joined, root) for cell, joined in found.items()}
+        record = measured(path)
+        joined.setdefault(record.cell, {})[path.stem] = record
+    rows = {cell: _row(cell, by_name, root) for cell, by_name in joined.items()}
     return [replace(row, references=_references(row.cell, rows)) for row in rows.values()]
 
 
-def _row(cell: Cell, joined: dict[str, dict], root: Path) -> CellResult:
+def _row(cell: Cell, joined: dict[str, Speed | Accuracy], root: Path) -> CellResult:
     beside = root / Path(cell.folder).relative_to("results") / "engine.json"
-    engine = records.read(beside) if beside.exists() else None
+    engine = records.read(beside, Engine) if beside.exists() else None
     builds = tuple(record for name, record in joined.items() if name.startswith("speed."))
     accuracy, failed = joined.get("accuracy"), ()
-    if accuracy and accuracy["metrics"]["map"] < 0:  # as COCOeval says it
-        accuracy, failed = None, ("the data set has no boxes to evaluate the mAP on",)
+    if accuracy and accuracy.metrics.map < 0:  # as COCOeval says it
+        accuracy, failed = None, (NoBoxes(),)
     return CellResult(cell, joined.get("speed"), accuracy, engine, failed=failed, builds=builds)
 
 
-def _references(cell: Cell, rows: dict[Cell, CellResult]) -> dict[str, dict]:
-    """Give the accuracy records that a cell's mAP is held against, by the name of the column."""
-    found = {}
+def _references(cell: Cell, rows: dict[Cell, CellResult]) -> dict[str, Accuracy]:
+    """Return the accuracy records that a cell's mAP is held against, by the name of the column."""
+    against = {}
     for name, (backend, precision) in REFERENCES.items():
         other = rows.get(Cell(backend or cell.backend, cell.model, precision, cell.shape))
         if other and other.accuracy and other.cell != cell:
-            found[name] = other.accuracy
-    return found
+            against[name] = other.accuracy
+    return against

@@ -5,9 +5,12 @@ from pathlib import Path
 
 from speedmap import storage
 from speedmap.reporting.table import render
-from speedmap.results import records, schema
+from speedmap.results import checks, records
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import CellResult, gather
+from speedmap.results.findings import Finding, JobFailed, NotVerified
+from speedmap.results.prepared import Dataset, Verification
+from speedmap.results.reported import Experiment
 
 PARTIAL = "Not complete, since the run failed: the same command goes on, and makes this table again."
 DATASET = "results/dataset.json"
@@ -21,14 +24,14 @@ def write(cells: list[Cell], missing: dict[str, list[str]], config: dict, backen
     """
     if DATASET in missing:
         return
-    data = records.read(Path(DATASET))
+    data, experiment = records.read(Path(DATASET), Dataset), records.convert(config, Experiment)
     paths = [f"{cell.folder}/{path}" for cell in cells for path in sorted(_recorded(cell))]
-    rows = gather([path for path in paths if path not in missing and schema.sound(path, data)])
+    rows = gather([path for path in paths if path not in missing and checks.sound(path, data)])
     found = {row.cell: row for row in rows if row.speed or row.accuracy}
     if found:
         rows = [explained(found.get(cell, CellResult(cell, None, None, None)), missing) for cell in cells]
         with storage.atomic(table) as temporary:
-            temporary.write_text(f"{PARTIAL}\n\n{render(rows, config, data, backend)}")
+            temporary.write_text(f"{PARTIAL}\n\n{render(rows, experiment, data, backend)}")
 
 
 def _recorded(cell: Cell) -> list[str]:
@@ -54,16 +57,16 @@ def explained(row: CellResult, missing: dict[str, list[str]]) -> CellResult:
     if row.accuracy and (doubts := _doubts(row.cell, missing)):
         row = replace(row, accuracy=None, failed=(*row.failed, *doubts))
     paths = [f"{row.cell.folder}/{kind}.json" for kind in ("speed", "accuracy")]
-    found = [_error(Path(log)) for path in paths for log in missing.get(path, ())]
-    return replace(row, failed=tuple(dict.fromkeys([*row.failed, *filter(None, found)])))
+    reasons = [JobFailed(said) for path in paths for log in missing.get(path, ()) if (said := _error(Path(log)))]
+    return replace(row, failed=(*row.failed, *dict.fromkeys(reasons)))
 
 
-def _doubts(cell: Cell, missing: dict[str, list[str]]) -> list[str]:
-    """Say why a cell's engine is not to be believed; [] when it is, or is torch."""
+def _doubts(cell: Cell, missing: dict[str, list[str]]) -> list[Finding]:
+    """Return why a cell's engine is not to be believed; [] when it is, or is torch."""
     verified = Path(cell.folder, "verify.json")
     if cell.backend != "torch" and str(verified) in missing:
-        return ["the engine was not verified"]
-    return records.read(verified)["invalid"] if verified.exists() else []
+        return [NotVerified()]
+    return records.read(verified, Verification).audit.invalid if verified.exists() else []
 
 
 def _error(log: Path) -> str:

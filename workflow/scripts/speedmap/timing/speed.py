@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from msgspec import structs
 
 from speedmap.dataset import images, letterbox
 from speedmap.engines.interface import Backend, Session
@@ -15,7 +16,9 @@ from speedmap.errors import UserError
 from speedmap.machine.monitor import watch
 from speedmap.model import postprocess
 from speedmap.results.cell import Cell
-from speedmap.results.metadata import describe
+from speedmap.results.findings import Unstable as UnstableFinding
+from speedmap.results.measured import Audit, Phases, ShapeMedian, SpeedProtocol, Summary, Timed, Timing
+from speedmap.results.prepared import Dataset, Image
 from speedmap.timing import stats
 from speedmap.timing.protocol import Protocol, collect, warm_up
 
@@ -28,56 +31,67 @@ class Unstable(UserError):
 
 
 def measure(
-    backend: Backend, cell: Cell, engine: Path, data: dict, imgsz: int, protocol: dict, audit: dict | None
-) -> dict:
+    backend: Backend,
+    cell: Cell,
+    engine: Path,
+    data: Dataset,
+    imgsz: int,
+    protocol: SpeedProtocol,
+    audit: Audit | None,
+) -> Timed:
     """Time an engine over the data set's mix of shapes, and the phases around it, the machine watched meanwhile.
 
-    audit: of the engine; None for torch, which runs what it says. Returns the measured part of a speed record.
+    audit: of the engine; None for torch, which runs what it says.
     """
     dynamic = cell.shape == "dynamic"
-    order = sequence(data["images"], imgsz, dynamic)
-    timing = Protocol(protocol["warmup_s"], protocol["min_s"], protocol["min_samples"])
+    order = sequence(data.images, imgsz, dynamic)
+    timing = Protocol(protocol.warmup_s, protocol.min_s, protocol.min_samples)
     with backend.session(engine, cell) as session:
         watched = watch(backend.on_gpu)
         measured = time_engine(session, order, imgsz, dynamic, timing, watched)
         files = [file for _, file in order]
-        phases = time_phases(session, files, imgsz, dynamic, protocol["conf"], protocol["iou"])
+        phases = time_phases(session, files, imgsz, dynamic, protocol.conf, protocol.iou)
         facts = session.facts
-    return {
-        **measured,
-        "phases": phases,
-        "alternatives": _alternatives(backend, cell, engine, order, imgsz, timing),
-        "imgsz": imgsz,
-        "dataset": describe(data),
-        "session": facts,
-        "audit": audit or {"precision": facts["precision"], "shares": {facts["precision"]: 1.0}, "invalid": []},
-        "watch": watched.result,
-        "warnings": measured["doubts"] + watched.result["warnings"],
-    }
+    return Timed(
+        **structs.asdict(measured),
+        phases=phases,
+        alternatives=_alternatives(backend, cell, engine, order, imgsz, timing),
+        imgsz=imgsz,
+        dataset=data.named(),
+        session=facts,
+        audit=audit or _audit(facts["precision"]),
+        watch=watched.result,
+    )
+
+
+def _audit(precision: str) -> Audit:
+    """Return the audit of an engine that runs the precision that it says."""
+    return Audit(precision=precision, shares={precision: 1.0})
 
 
 def _alternatives(
     backend: Backend, cell: Cell, engine: Path, order: list[tuple[str, str]], imgsz: int, timing: Protocol
-) -> dict[str, dict]:
+) -> dict[str, Summary]:
     """Time an engine in the other ways that its backend knows; the summary of each by name."""
-    found = {}
+    summaries = {}
     for name, opened in backend.alternatives().items():
         with opened(engine, cell) as session:
-            found[name] = time_engine(session, order, imgsz, cell.shape == "dynamic", timing, nullcontext())["summary"]
-    return found
+            timed = time_engine(session, order, imgsz, cell.shape == "dynamic", timing, nullcontext())
+        summaries[name] = timed.summary
+    return summaries
 
 
-def demand_stable(measured: dict, attempt: int) -> None:
+def demand_stable(measured: Timing, attempt: int) -> None:
     """Refuse an unstable run at the first attempt; the second is taken as it is, and carries the mark."""
-    unstable = [doubt for doubt in measured["doubts"] if doubt.startswith(stats.UNSTABLE)]
+    unstable = [doubt for doubt in measured.doubts if isinstance(doubt, UnstableFinding)]
     if unstable and attempt == 1:
-        raise Unstable(f"{unstable[0]}; it is measured once more in a fresh process")
+        raise Unstable(f"unstable: {unstable[0]}; it is measured once more in a fresh process")
 
 
-def sequence(listed: list[dict], imgsz: int, dynamic: bool) -> list[tuple[str, str]]:
+def sequence(listed: list[Image], imgsz: int, dynamic: bool) -> list[tuple[str, str]]:
     """Order a data set's images at random, but always the same: (input shape like `480x640`, image file)."""
     shuffled = random.Random(SEED).sample(listed, len(listed))
-    return [("{}x{}".format(*letterbox.place(image["height"], image["width"], imgsz, dynamic).shape), image["file"])
+    return [("{}x{}".format(*letterbox.place(image.height, image.width, imgsz, dynamic).shape), image.file)
             for image in shuffled]  # fmt: skip
 
 
@@ -88,11 +102,10 @@ def time_engine(
     dynamic: bool,
     protocol: Protocol,
     watched: AbstractContextManager,
-) -> dict:
+) -> Timing:
     """Time the engine alone, one image of each shape as input, the shapes as often as in the data set.
 
-    watched: entered for the timed part. Returns `samples_ms` in time order, `shapes` beside it, `summary` and
-    `per_shape` of them, in milliseconds, and `doubts` about them.
+    watched: entered for the timed part.
     """
     batches = {shape: images.load(Path(file), imgsz, dynamic)[0] for shape, file in dict(order).items()}
     loaded = ""
@@ -114,13 +127,13 @@ def time_engine(
     for shape, value in samples:
         by_shape[shape].append(value)
     values, relative = [value for _, value in samples], ratios(samples)
-    return {
-        "samples_ms": [round(value, 5) for value in values],
-        "shapes": [shape for shape, _ in samples],
-        "summary": {**stats.summary(values), "drift": stats.drift(relative)},
-        "doubts": stats.doubts(relative) + (stats.gap(values) if len(by_shape) > 1 else []),
-        "per_shape": {shape: {"count": len(times), "median_ms": median(times)} for shape, times in by_shape.items()},
-    }
+    return Timing(
+        samples_ms=[round(value, 5) for value in values],
+        shapes=[shape for shape, _ in samples],
+        summary=stats.summary(values, stats.drift(relative)),
+        doubts=[*stats.doubts(relative), *(stats.gap(values) if len(by_shape) > 1 else ())],
+        per_shape={shape: ShapeMedian(count=len(times), median_ms=median(times)) for shape, times in by_shape.items()},
+    )
 
 
 def ratios(samples: list[tuple[str, float]]) -> list[float]:
@@ -132,12 +145,8 @@ def ratios(samples: list[tuple[str, float]]) -> list[float]:
     return [value / middle[shape] for shape, value in samples]
 
 
-def time_phases(session: Session, files: list[str], imgsz: int, dynamic: bool, conf: float, iou: float) -> dict:
-    """Time the way from decoded image to boxes, phase by phase on the host's clock, and end to end.
-
-    Returns the medians in milliseconds: letterbox, load, run, fetch, nms, end_to_end; and under `device` those that
-    the engine itself measured.
-    """
+def time_phases(session: Session, files: list[str], imgsz: int, dynamic: bool, conf: float, iou: float) -> Phases:
+    """Time the way from decoded image to boxes, phase by phase on the host's clock, and end to end."""
     phases, device = defaultdict(list), defaultdict(list)
     for file in files[:PHASE_IMAGES]:
         image = images.read(Path(file))
@@ -158,7 +167,7 @@ def time_phases(session: Session, files: list[str], imgsz: int, dynamic: bool, c
         phases["end_to_end"].append((marks[-1] - marks[0]) * 1e3)
         for phase, value in session.last.items():
             device[phase].append(value)
-    return {
+    return Phases(
         **{phase: median(values) for phase, values in phases.items()},
-        "device": {phase: median(values) for phase, values in device.items()},
-    }
+        device={phase: median(values) for phase, values in device.items()},
+    )

@@ -4,6 +4,9 @@ import math
 
 import numpy as np
 
+from speedmap.results.findings import Doubt, HalvesDiffer, ShapeGap, TwoLevels, WideInterval
+from speedmap.results.measured import Summary
+
 Z = 1.96  # of a 95% interval
 TAILS = {"p90_ms": (0.90, 64), "p99_ms": (0.99, 662)}  # quantile, and the samples that MLPerf asks for it
 DRIFT = 0.02  # of the median: the halves of a steady run agree to that
@@ -12,27 +15,27 @@ WIDE = 0.05  # of the median: half an interval beyond that tells little
 GAP = 0.03  # of the median, between two levels: less is not worth a word
 EXPLAINED = 0.85  # of the variance by two levels; one level explains 0.64 if normal, 0.75 if uniform
 MINOR = 0.1  # share of the samples that makes a second level, rather than outliers
-UNSTABLE = "unstable"  # how a doubt begins that another run may not have
 LAGS = 1000  # longest memory of a run that is looked for, in samples
 
 
-def summary(samples_ms: list[float]) -> dict:
-    """Sum up latencies in milliseconds; a tail quantile is None where the samples are too few for it."""
+def summary(samples_ms: list[float], drift: float) -> Summary:
+    """Sum up latencies in milliseconds; drift: of the run, see below."""
     values = np.asarray(samples_ms, float)
     low, high = interval(values)
     tails = {
         name: float(np.quantile(values, share)) if len(values) >= least else None
         for name, (share, least) in TAILS.items()
     }
-    return {
-        "count": len(values),
-        "median_ms": float(np.median(values)),
-        "median_low_ms": low,
-        "median_high_ms": high,
+    return Summary(
+        count=len(values),
+        median_ms=float(np.median(values)),
+        median_low_ms=low,
+        median_high_ms=high,
         **tails,
-        "min_ms": float(values.min()),
-        "mean_ms": float(values.mean()),
-    }
+        min_ms=float(values.min()),
+        mean_ms=float(values.mean()),
+        drift=drift,
+    )
 
 
 def interval(values: list[float] | np.ndarray, remembered: float | None = None) -> tuple[float, float]:
@@ -72,16 +75,16 @@ def drift(values: list[float]) -> float:
     return float(abs(np.median(first) - np.median(second)) / np.median(values))
 
 
-def doubts(values: list[float]) -> list[str]:
-    """Name what in the samples themselves speaks against their median, [] for nothing.
+def doubts(values: list[float]) -> list[Doubt]:
+    """Return what in the samples themselves speaks against their median, [] for nothing.
 
     values: latencies in time order; those of a mix of inputs each divided by the median of its input.
     """
-    found = [_drifts(values), _two_levels(values), _wide(values)] if len(values) > 1 else []
-    return [text for text in found if text]
+    checks = (_drifts, _two_levels, _wide) if len(values) > 1 else ()
+    return [doubt for check in checks if (doubt := check(values))]
 
 
-def gap(values: list[float]) -> list[str]:
+def gap(values: list[float]) -> list[ShapeGap]:
     """Doubt the median of a mix of inputs that lies between two levels of it, where a few samples decide which.
 
     values: latencies in milliseconds, of inputs that take different times.
@@ -89,34 +92,33 @@ def gap(values: list[float]) -> list[str]:
     low, high = interval(values)
     steps = np.diff(np.sort([value for value in values if low <= value <= high]))
     widest = steps.max(initial=0) / float(np.median(values))
-    return [f"imprecise: the median lies at a gap of {widest:.1%} between input shapes"] if widest > GAP else []
+    return [ShapeGap(float(widest))] if widest > GAP else []
 
 
-def _drifts(values: list[float]) -> str:
+def _drifts(values: list[float]) -> HalvesDiffer | None:
     """Doubt halves that differ by more than DRIFT and by more than their intervals allow.
 
     A steady slope looks like a long memory, which widens the intervals: beyond GROSS_DRIFT they are taken without it.
     """
-    found, halves = drift(values), np.array_split(np.asarray(values, float), 2)
-    if found <= DRIFT or not _apart(*(interval(half, 1.0 if found > GROSS_DRIFT else None) for half in halves)):
-        return ""
-    return f"{UNSTABLE}: the halves of the run differ by {found:.1%} in the median"
+    change, halves = drift(values), np.array_split(np.asarray(values, float), 2)
+    if change <= DRIFT or not _apart(*(interval(half, 1.0 if change > GROSS_DRIFT else None) for half in halves)):
+        return None
+    return HalvesDiffer(change)
 
 
 def _apart(one: tuple[float, float], other: tuple[float, float]) -> bool:
     return one[1] < other[0] or other[1] < one[0]
 
 
-def _two_levels(values: list[float]) -> str:
+def _two_levels(values: list[float]) -> TwoLevels | None:
     """Doubt a run that was at one of two speeds at a time, whatever the order."""
     ordered = np.sort(values)
     cut = int(len(ordered) * MINOR / 4)
     ordered = ordered[cut : len(ordered) - cut]  # outliers would be a level of their own
     share, gap, explained = split(ordered)
     if min(share, 1 - share) < MINOR or gap < GAP * np.median(ordered) or explained < EXPLAINED:
-        return ""
-    apart = gap / np.median(ordered)
-    return f"{UNSTABLE}: two levels, {apart:.1%} of the median apart, {share:.0%} of the run on the lower"
+        return None
+    return TwoLevels(float(gap / np.median(ordered)), share)
 
 
 def split(ordered: np.ndarray) -> tuple[float, float, float]:
@@ -135,7 +137,7 @@ def split(ordered: np.ndarray) -> tuple[float, float, float]:
     return float(lower[best] / count), float(gaps[best]), float(between[best] / total)
 
 
-def _wide(values: list[float]) -> str:
+def _wide(values: list[float]) -> WideInterval | None:
     low, high = interval(values)
     half = (high - low) / 2 / float(np.median(values))
-    return f"imprecise: the median is known to {half:.1%} only" if half > WIDE else ""
+    return WideInterval(half) if half > WIDE else None

@@ -9,13 +9,14 @@ from speedmap.dataset import images
 from speedmap.engines.interface import Session
 from speedmap.graph.detector_graph import INPUT
 from speedmap.model.postprocess import SEEN, check, overlaps, scores
+from speedmap.results.measured import Agreement
 
 IMAGES, MOST = 8, 64  # calibration images that are compared, and looked at for some in which something is seen
 
 
 def agreement(
     session: Session, reference: onnxruntime.InferenceSession, files: list[str], imgsz: int, dynamic: bool
-) -> dict:
+) -> Agreement:
     """Compare an engine's outputs with those of the float32 graph on the first few images in which that sees something.
 
     On any where it sees nothing. Returns `scores`, the least cosine between the two's class scores over an image (that
@@ -32,7 +33,7 @@ def agreement(
         cosines.append(_cosine(scores(found.astype(float)), scores(expected.astype(float))))
         best = np.argsort(-scores(expected).max(1))[:20]
         boxes += np.diag(overlaps(_corners(found[best]), _corners(expected[best]))).tolist()
-    return {"scores": float(np.min(cosines)), "boxes": float(np.median(boxes)), "images": len(cosines)}
+    return Agreement(scores=float(np.min(cosines)), boxes=float(np.median(boxes)), images=len(cosines))
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> float:

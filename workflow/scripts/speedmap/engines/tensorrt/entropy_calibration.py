@@ -21,6 +21,7 @@ from speedmap.engines.tensorrt.library import EngineError, load
 from speedmap.engines.tensorrt.weak_typing import UNPINNED
 from speedmap.graph.detector_graph import INPUT, Graph
 from speedmap.results import records
+from speedmap.results.prepared import Dataset
 
 GONE = "int8: {method: explicit}, the default, does what this did and loses less"
 
@@ -119,8 +120,8 @@ def feeding(onnx: Path, imgsz: int, options: dict | None, here: dict[str, str]) 
     if options is None:
         yield None
         return
-    listed = records.read(Path(options["dataset"]))["calibration"]
-    files = [Path(image["file"]) for image in listed[: options["images"]]]
+    listed = records.read(Path(options["dataset"]), Dataset).calibration_files
+    files = list(map(Path, listed[: options["images"]]))
     with Stream() as stream:
         yield Feed(stream, files, imgsz, cache_of(onnx, files, imgsz, here))
 

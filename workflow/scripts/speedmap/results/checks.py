@@ -1,0 +1,38 @@
+"""Whether measured records are of the cell and the data set that they stand for."""
+
+from pathlib import Path
+
+from speedmap.results import records
+from speedmap.results.measured import Accuracy, Speed
+from speedmap.results.prepared import Dataset
+from speedmap.results.records import AGAIN, RecordError
+
+
+def measured(path: Path) -> Speed | Accuracy:
+    """Read a record of the kind that its file is named after; speed.2.json, of a further build, is a speed."""
+    return records.read(path, Accuracy if path.name.startswith("accuracy") else Speed)
+
+
+def checked(paths: list[str], dataset: Dataset | None = None) -> list[str]:
+    """Return the paths of measured records, if they can be believed to be what they stand for.
+
+    dataset: that they must have been measured on, None for any. Raises RecordError for a record that is none of its
+    kind, or that is of another cell or data set.
+    """
+    for path in map(Path, paths):
+        record = measured(path)
+        if isinstance(record, Speed) and record.audit.precision not in record.audit.shares:
+            raise RecordError(f"{path}: runs {record.audit.precision}, of which it knows no share; {AGAIN}")
+        if path.parent.parts[-2:] != Path(record.cell.folder).parts[-2:]:
+            raise RecordError(f"{path}: is of {record.cell.backend}/{record.cell.name}; {AGAIN}")
+        if dataset and record.dataset.sha256 != dataset.sha256:
+            raise RecordError(f"{path}: is of other images or boxes than results/dataset.json; {AGAIN}")
+    return paths
+
+
+def sound(path: str, dataset: Dataset) -> bool:
+    """Return whether a record can be believed, as `checked` does."""
+    try:
+        return bool(checked([path], dataset))
+    except RecordError:
+        return False

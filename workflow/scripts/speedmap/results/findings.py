@@ -1,0 +1,200 @@
+"""What was found out about a cell that its reader must know: each a kind with its figures, no words.
+
+Words are made where a finding is shown, see reporting.footnotes; in a record it is an object with its `kind`.
+"""
+
+import re
+from typing import Literal
+
+from msgspec import Struct
+
+Shares = dict[str, float]  # of the multiply-adds, by the precision that they run in
+
+
+def _kind(name: str) -> str:
+    """Write a class's name as records do: `other_gpus_busy`."""
+    return re.sub(r"(?<=.)([A-Z])", r"_\1", name).lower()
+
+
+class Finding(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag=_kind):
+    """A kind with its figures, which the fields are."""
+
+    @property
+    def kind(self) -> str:
+        return self.__struct_config__.tag
+
+    def __str__(self) -> str:
+        """Write it for a log: the kind and its figures."""
+        figures = (f"{name} {getattr(self, name)}" for name in self.__struct_fields__)
+        return ", ".join((self.kind.replace("_", " "), *figures))
+
+
+class Disturbance(Finding, frozen=True):
+    """A run that was off by itself, whatever its engine."""
+
+
+class Unstable(Disturbance, frozen=True):
+    """A run that another one may do better than."""
+
+
+class HalvesDiffer(Unstable, frozen=True):
+    """change: between the medians of the first and the second half, relative."""
+
+    change: float
+
+
+class TwoLevels(Unstable, frozen=True):
+    """apart: distance of the levels, relative to the median. lower: share of the run on the lower one."""
+
+    apart: float
+    lower: float
+
+
+class WideInterval(Finding, frozen=True):
+    """half: half of the median's interval, relative."""
+
+    half: float
+
+
+class ShapeGap(Finding, frozen=True):
+    """gap: between the levels of two input shapes that the median lies at, relative."""
+
+    gap: float
+
+
+class WatcherDied(Finding, frozen=True):
+    """The machine was not watched to the end."""
+
+    error: str
+
+
+class NoSamples(Finding, frozen=True):
+    """The machine was not watched at all."""
+
+
+class Throttled(Disturbance, frozen=True):
+    """reason: as NVML names it."""
+
+    reason: str
+
+
+class ClockChanged(Disturbance, frozen=True):
+    """low, high: in MHz. limit: share of the median that it may leave that by."""
+
+    clock: Literal["sm", "memory"]
+    low: int
+    high: int
+    limit: float
+
+
+class ForeignProcess(Disturbance, frozen=True):
+    """Another process was on the GPU."""
+
+    pid: int
+
+
+class OthersUsedCpu(Disturbance, frozen=True):
+    """share: of all processors."""
+
+    share: float
+
+
+class OtherGpusBusy(Disturbance, frozen=True):
+    """share: of the time that the busiest other GPU of the host was at work."""
+
+    share: float
+
+
+class NotWatched(Finding, frozen=True):
+    """A counter that this GPU or virtual machine does not tell."""
+
+    counter: Literal["SM clock", "throttle reasons", "processes"]
+
+
+class BoxesOutside(Finding, frozen=True):
+    """outside: how many of the boxes lie outside of their image."""
+
+    outside: int
+    boxes: int
+
+
+class NoDetections(Finding, frozen=True):
+    """Nothing was detected in any image."""
+
+
+class WrongPrecision(Finding, frozen=True):
+    """The engine runs another precision than the one that was asked for, or too little of it."""
+
+    asked: str
+    shares: Shares
+
+
+class ScoresDisagree(Finding, frozen=True):
+    """cosine: with the scores of the float32 graph."""
+
+    cosine: float
+
+
+class SumsSaturate(Finding, frozen=True):
+    """The CPU adds products of INT8 in 16 bits, which may be why scores disagree."""
+
+
+class BoxesDisagree(Finding, frozen=True):
+    """overlap: with the boxes of the float32 graph."""
+
+    overlap: float
+
+
+class DifferentEngines(Finding, frozen=True):
+    """Speed and mAP are of different engine files."""
+
+
+class MixedPrecision(Finding, frozen=True):
+    """A good part of the engine runs in another precision than its own."""
+
+    shares: Shares
+
+
+class TargetMissed(Finding, frozen=True):
+    """reached: the least change of the output that INT8 was found to make, with int8_share of the multiply-adds."""
+
+    reached: float
+    target: float
+    int8_share: float
+
+
+class Int8Slower(Finding, frozen=True):
+    """than: the precision of the faster float engine. level: TensorRT's builder level, None for other backends."""
+
+    than: str
+    level: int | None
+
+
+class OfBuild(Finding, frozen=True):
+    """What is to be said of a further build. invalid: it makes that build worthless."""
+
+    number: int
+    finding: Finding
+    invalid: bool
+
+
+class NoBoxes(Finding, frozen=True):
+    """The data set has nothing to evaluate a mAP on."""
+
+
+class NotVerified(Finding, frozen=True):
+    """The engine was not verified."""
+
+
+class JobFailed(Finding, frozen=True):
+    """message: the last line of the log of the job that should have made a record."""
+
+    message: str
+
+
+Doubt = HalvesDiffer | TwoLevels | WideInterval | ShapeGap
+Watched = (
+    WatcherDied | NoSamples | Throttled | ClockChanged | ForeignProcess | OthersUsedCpu | OtherGpusBusy | NotWatched
+)
+OfDetections = BoxesOutside | NoDetections
+Invalidity = WrongPrecision | ScoresDisagree | SumsSaturate | BoxesDisagree

@@ -1,0 +1,243 @@
+"""The records of what was measured, speed.json and accuracy.json."""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, field
+
+from speedmap import __version__
+from speedmap.results.cell import Cell
+from speedmap.results.findings import Doubt, Finding, Invalidity, OfDetections, TargetMissed, Watched
+from speedmap.results.records import SCHEMA, Strict
+
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Time = Annotated[str, Meta(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}[+]00:00$")]
+Moment = Annotated[str, Meta(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}[.][0-9]{6}[+]00:00$")]
+Positive = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+Shape = Annotated[str, Meta(pattern="^[0-9]+x[0-9]+$")]  # height x width
+Share = Annotated[float, Meta(ge=-1, le=1)]
+Number = int | float  # as it was given
+Platform = dict[str, str | Number | None]  # what an engine depends on besides its graph
+
+
+class Place(Strict, kw_only=True):
+    """A GPU of the host."""
+
+    index: int
+    uuid: str
+
+
+class Run(Strict, kw_only=True):
+    """What ran for a record, when, and on which GPU; None on none."""
+
+    gpu: Place | None
+    start: Moment
+    end: Moment
+
+
+class Artefact(Strict, kw_only=True, omit_defaults=True):
+    """The files that were measured."""
+
+    engine_sha256: Sha256
+    onnx_sha256: Sha256 | None = None
+    weights_sha256: Sha256 | None = None
+
+
+class Environment(Strict, kw_only=True, omit_defaults=True):
+    """The machine and the software. commit_from: git, or the variable that named the commit. dirty: only git knows.
+
+    code: fingerprint of the code that measured.
+    """
+
+    cpu: str
+    system: str
+    versions: dict[str, str]
+    platform: Platform
+    code: Annotated[str, Meta(pattern="^[0-9a-f]{12}$")]
+    commit: Annotated[str, Meta(pattern="^[0-9a-f]{40}$")] | None = None
+    commit_from: str = "git"
+    dirty: bool | None = None
+
+    @property
+    def short_commit(self) -> str:
+        return (self.commit or "unknown")[:12]
+
+
+class Images(Strict, kw_only=True):
+    """The data set that was measured on."""
+
+    name: str
+    images: int
+    sha256: Sha256
+    calibration_sha256: Sha256
+
+
+class SpeedProtocol(Strict, kw_only=True):
+    """How speed is measured. conf, iou: of the phases around the engine."""
+
+    conf: Number
+    iou: Number
+    warmup_s: Number
+    min_s: Number
+    min_samples: int
+
+
+class AccuracyProtocol(Strict, kw_only=True):
+    """How detections are taken."""
+
+    conf: Number
+    iou: Number
+    max_det: int
+
+
+class Summary(Strict, kw_only=True):
+    """Latencies summed up, in milliseconds; a tail quantile is None where the samples are too few for it."""
+
+    count: Count
+    median_ms: Positive
+    median_low_ms: float
+    median_high_ms: float
+    p90_ms: float | None
+    p99_ms: float | None
+    min_ms: float
+    mean_ms: float
+    drift: float
+
+
+class ShapeMedian(Strict, kw_only=True):
+    """The latencies of one input shape."""
+
+    count: Count
+    median_ms: Positive
+
+
+class Phases(Strict, kw_only=True, omit_defaults=True):
+    """Medians in milliseconds, from pixels to boxes. device: those that the engine itself measured."""
+
+    letterbox: float | None
+    load: float | None
+    run: float | None
+    fetch: float | None
+    nms: float | None
+    end_to_end: float | None
+    device: dict[str, float] = field(default_factory=dict)
+
+
+class Agreement(Strict, kw_only=True):
+    """With the float32 graph: least cosine of the scores of an image, median overlap of boxes, over so many images."""
+
+    scores: float
+    boxes: float
+    images: int
+
+
+class Audit(Strict, kw_only=True, omit_defaults=True):
+    """What an engine really runs. shares: of the multiply-adds by precision. others: convolutions in another one.
+
+    invalid: why the cell's figures are worthless. remarks: what its reader should know besides. lint: TensorRT's.
+    """
+
+    precision: str
+    shares: dict[str, float]
+    others: list[str] = field(default_factory=list)
+    agreement: Agreement | None = None
+    invalid: list[Invalidity] = field(default_factory=list)
+    remarks: list[TargetMissed] = field(default_factory=list)
+    lint: dict[str, Any] = field(default_factory=dict)
+
+
+class Watch(Strict, kw_only=True):
+    """How the machine was while it was timed on. samples: evenly taken from all, of which there were `count`."""
+
+    alive: bool
+    error: str | None
+    setting: dict[str, Any]
+    count: int
+    ranges: dict[str, tuple[Number, Number]]
+    untold: list[str]
+    reasons: list[str]
+    neighbours: dict[str, float]
+    foreign_pids: list[int]
+    warnings: list[Watched]
+    samples: list[dict[str, Any]]
+
+
+class Timing(Strict, kw_only=True):
+    """An engine's latencies. samples_ms: in the order of the runs, the input shape of each beside it.
+
+    doubts: what the samples themselves say against their median.
+    """
+
+    samples_ms: Annotated[list[Positive], Meta(min_length=1)]
+    shapes: list[Shape]
+    summary: Summary
+    doubts: list[Doubt]
+    per_shape: dict[str, ShapeMedian]
+
+
+class Timed(Timing, kw_only=True):
+    """Latencies with all that was found out while they were taken. alternatives: of other ways to run the engine."""
+
+    phases: Phases
+    alternatives: dict[str, Summary]
+    imgsz: int
+    dataset: Images
+    session: dict[str, Any]
+    audit: Audit
+    watch: Watch
+
+    @property
+    def warnings(self) -> list[Finding]:
+        return [*self.doubts, *self.watch.warnings]
+
+
+class Speed(Timed, kw_only=True, tag_field="schema", tag=SCHEMA):
+    """The record of a timed cell."""
+
+    speedmap: str = __version__
+    cell: Cell
+    protocol: SpeedProtocol
+    artefact: Artefact
+    environment: Environment
+    measured: Time
+    runs: Annotated[list[Run], Meta(min_length=1)]
+
+
+class Metrics(Strict, kw_only=True):
+    """Fractions of 1, -1 where the data set has no such objects; map_se: the standard error of map, None if unknown."""
+
+    map: Share
+    map50: Share
+    map75: Share
+    map_small: Share
+    map_medium: Share
+    map_large: Share
+    map_se: Annotated[float, Meta(ge=0)] | None
+
+
+class Evaluation(Strict, kw_only=True):
+    """A mAP with its errors. bootstrap: a metric in every draw of images; {} when nothing was found or in one image."""
+
+    metrics: Metrics
+    bootstrap: dict[str, Annotated[list[float], Meta(max_length=400)]]
+
+
+class Evaluated(Evaluation, kw_only=True):
+    """A mAP with all that is known of the detections behind it."""
+
+    imgsz: int
+    dataset: Images
+    session: dict[str, Any]
+    warnings: list[OfDetections]
+
+
+class Accuracy(Evaluated, kw_only=True, tag_field="schema", tag=SCHEMA):
+    """The record of a cell's mAP."""
+
+    speedmap: str = __version__
+    cell: Cell
+    protocol: AccuracyProtocol
+    artefact: Artefact
+    environment: Environment
+    measured: Time
+    runs: Annotated[list[Run], Meta(min_length=1)]

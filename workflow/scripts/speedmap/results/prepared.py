@@ -1,0 +1,172 @@
+"""The records of what is prepared before anything is measured: data set, weights, graphs, INT8 choices, engines."""
+
+import hashlib
+from typing import Any
+
+from msgspec import field
+
+from speedmap.results.measured import Audit, Images, Platform, Run, Sha256
+from speedmap.results.records import Record, Strict
+
+
+class Image(Strict, kw_only=True, omit_defaults=True):
+    """An image file. id: in the annotations, None for one to calibrate on. pixels_sha256: tells a copy."""
+
+    file: str
+    height: int
+    width: int
+    sha256: Sha256
+    pixels_sha256: Sha256
+    id: int | None = None
+
+
+class Category(Strict, kw_only=True):
+    """A class of objects as the annotations number it."""
+
+    id: int
+    name: str
+
+
+class Inventory(Record, kw_only=True):
+    """What every inventory of a data set says. boxes: without crowds. shapes: images by input shape, most first."""
+
+    name: str
+    annotations: str
+    sha256: Sha256
+    categories: list[Category]
+    boxes: int
+    shapes: dict[str, int]
+
+
+class Dataset(Inventory, kw_only=True):
+    """The inventory of a data set, dataset.json."""
+
+    images: list[Image]
+    calibration: list[Image]
+
+    @property
+    def category_ids(self) -> list[int]:
+        return [category.id for category in self.categories]
+
+    @property
+    def calibration_files(self) -> list[str]:
+        return [image.file for image in self.calibration]
+
+    def named(self) -> Images:
+        """Name the data set in a record, and hash what it holds: images with their annotations, calibration images."""
+        calibration = "".join(image.sha256 for image in self.calibration)
+        return Images(
+            name=self.name,
+            images=len(self.images),
+            sha256=self.sha256,
+            calibration_sha256=hashlib.sha256(calibration.encode()).hexdigest(),
+        )
+
+
+class PublishedDataset(Inventory, kw_only=True):
+    """An inventory without the list of its images: how many there are."""
+
+    images: int
+    calibration: int
+
+
+class Weights(Record, kw_only=True):
+    """The record beside normalised weights, of which engine_sha256 is the hash.
+
+    source, weights_sha256: of the file that they came from, `random` and None for none. names: of the classes.
+    """
+
+    model: str
+    source: str
+    weights_sha256: Sha256 | None
+    parameters: int
+    names: list[str] | None
+    random: bool
+    engine_sha256: Sha256
+
+
+class Graph(Strict, kw_only=True):
+    """A float32 graph and its worst differences from torch."""
+
+    onnx_sha256: Sha256
+    difference: dict[str, float]
+
+
+class Export(Record, kw_only=True):
+    """The record beside a model's float32 graphs, of static and of dynamic input. form: what was rewritten."""
+
+    opset: int
+    form: dict[str, Any]
+    static: Graph
+    dynamic: Graph
+
+
+class Calibration(Record, kw_only=True):
+    """How calibration statistics came about. onnx, images: names and hashes of the files."""
+
+    algorithm: str
+    preprocessing: dict[str, str | int]
+    versions: dict[str, str]
+    onnx: dict[str, str]
+    images: list[dict[str, str]]
+
+
+class ConvCost(Strict, kw_only=True):
+    """A convolution: its share of the multiply-adds, and what INT8 in it alone does to the output.
+
+    price_us: of leaving it in float, beside the ends, in TensorRT's terms; None where that was not noted yet.
+    """
+
+    conv: str
+    share: float
+    error: float
+    in_float: bool = field(name="float")
+    price_us: float | None = None
+
+
+class Choice(Record, kw_only=True):
+    """Which convolutions stay in float in INT8, and what that reaches; None where nothing was scanned."""
+
+    in_float: list[str] = field(name="float")
+    table: list[ConvCost]
+    target: float | None = None
+    reached: float | None = None
+    met: bool | None = None
+    int8_share: float | None = None
+
+
+class Engine(Record, kw_only=True):
+    """The record beside an engine. options, build: the backend's own, and what it found out while it built."""
+
+    engine_sha256: Sha256
+    onnx_sha256: Sha256
+    platform: Platform
+    bytes: int
+    options: dict[str, Any]
+    build: dict[str, Any]
+    runs: list[Run]
+
+    @property
+    def build_s(self) -> float | None:
+        return self.build.get("build_s")
+
+
+class Verification(Record, kw_only=True):
+    """What was found out about an engine before it is believed. runs: [] where that was not noted yet."""
+
+    engine_sha256: Sha256
+    audit: Audit
+    runs: list[Run] = field(default_factory=list)
+
+
+class Peaks(Record, kw_only=True):
+    """What the device can do at most: multiply-adds a second by precision, and bytes a second; None where unknown.
+
+    by: what measured it, or why nothing did.
+    """
+
+    device: str | None
+    operations: dict[str, float | None]
+    bytes: float | None
+    by: str
+    runs: list[Run]

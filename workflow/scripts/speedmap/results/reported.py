@@ -1,0 +1,112 @@
+"""The records that are made from others: where figures come from, how they compare, what was published."""
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from speedmap.results.measured import AccuracyProtocol, Images, Number, Platform, SpeedProtocol
+from speedmap.results.records import Record, Strict
+
+
+class Source(Strict, kw_only=True, omit_defaults=True):
+    """The weights of a model in the config."""
+
+    weights: str
+    url: str | None = None
+    sha256: str | None = None
+
+
+class Experiment(Strict, kw_only=True):
+    """The part of a config that the table is made from: rows, columns, and what its foot says."""
+
+    models: dict[str, Source]
+    precisions: list[str]
+    shapes: list[str]
+    torch: bool
+    skip: list[str]
+    imgsz: int
+    accuracy: AccuracyProtocol
+    speed: SpeedProtocol
+
+
+class Machine(Strict, kw_only=True):
+    """What figures were taken on."""
+
+    cpu: str
+    system: str
+    versions: dict[str, str]
+
+
+class Origin(Strict, kw_only=True, omit_defaults=True):
+    """Where a figure comes from: when, how, by which code, and of which files."""
+
+    measured: str
+    protocol: dict[str, Number]
+    code: str
+    engine_sha256: str
+    commit: str | None = None
+    commit_from: str | None = None
+    dirty: bool | None = None
+    onnx_sha256: str | None = None
+    weights_sha256: str | None = None
+
+
+class Provenance(Record, kw_only=True):
+    """All that one needs to take the same figures again, environment.json. watched: the setting of what was watched."""
+
+    config: Experiment
+    config_sha256: str
+    machine: Machine
+    watched: dict[str, Any]
+    platforms: dict[str, Platform]
+    datasets: dict[str, Images]
+    figures: dict[str, Origin]
+
+
+class Change(Struct, frozen=True, forbid_unknown_fields=True):
+    """What became of one figure: `speed` of a cell in milliseconds, or its `mAP` in fractions of 1.
+
+    change: relative for speed, absolute for mAP; error: its standard error. None where a side is missing, the
+    error also where it is unknown.
+    """
+
+    cell: str
+    figure: Literal["speed", "mAP"]
+    verdict: str
+    before: float | None = None
+    after: float | None = None
+    change: float | None = None
+    error: float | None = None
+
+
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From where a change counts: if it is also surer than noise, or, from the `_always` on, in any case.
+
+    speed: relative to the median. map: absolute, fractions of 1.
+    """
+
+    speed: float
+    speed_always: float
+    map: float
+    map_always: float
+
+
+class Comparison(Record, kw_only=True):
+    """A run held against a baseline, compare.json."""
+
+    baseline: str
+    limits: Limits
+    versions: list[str]
+    changes: list[Change]
+
+
+class Manifest(Record, kw_only=True):
+    """What a published folder is about. records: paths of the speed and accuracy records, in the order of the table."""
+
+    device: str
+    backend: str
+    version: str
+    published: str
+    commit: str | None
+    objections: list[str]
+    records: list[str]
