@@ -39,6 +39,7 @@ lint: $(RUN) $(DEV)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/snakefmt --check Snakefile workflow
+	PYTHONPATH=workflow/scripts $(VENV)/bin/lint-imports
 	$(VENV)/bin/snakemake --lint
 
 $(VENV)/bin/python:

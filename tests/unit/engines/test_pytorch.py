@@ -36,3 +36,11 @@ def test_the_peaks_of_such_a_gpu_are_unknown_and_no_cell_has_a_roof(without_cuda
 def test_a_torch_for_cpus_measures_the_cpu_whatever_gpu_is_there(without_cuda, monkeypatch):
     monkeypatch.setattr(pytorch, "ON_GPU", False)
     assert pytorch.device().type == "cpu"
+
+
+def test_where_a_gpu_is_torch_is_timed_as_cuda_graphs_too(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert pytorch.PyTorch().alternatives() == {}
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    (opened,) = pytorch.PyTorch().alternatives().values()
+    assert (opened.func, opened.keywords) == (pytorch.Session, {"graphs": True})
