@@ -5,13 +5,13 @@
 # make runs/a100: a folder to run in for one kind of machine beside others, with one index of all that is published
 # make doctor: set everything up, say in ten lines what of this machine can run, what is missing and what to do
 PYTHON ?= python3
-# TensorRT 11 needs a driver for CUDA 13, from 580 on; 10 runs on older ones; both need a GPU from Turing (7.5) on.
-GPU := $(shell nvidia-smi --query-gpu=compute_cap,driver_version --format=csv,noheader 2> /dev/null | \
-	awk -F', ' 'NR == 1 && $$1 >= 7.5 && $$2 + 0 {print $$2 + 0 < 580 ? "gpu-tensorrt10" : "gpu"}')
-ENV ?= $(or $(GPU),cpu)
+# The list of envs/ to install, such as gpu-cuda12; left out, it is chosen by GPU and driver (see workflow/scripts/choose_environment.py).
+ifeq ($(origin SPEEDMAP_ENV),undefined)
+SPEEDMAP_ENV := $(or $(shell $(PYTHON) workflow/scripts/choose_environment.py),cpu)
+endif
 CORES ?= all
 VENV := .venv
-RUN := $(VENV)/$(ENV).ready
+RUN := $(VENV)/$(SPEEDMAP_ENV).ready
 DEV := $(VENV)/dev.ready
 
 .PHONY: table test test-slurm lint doctor
@@ -46,8 +46,8 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "speedmap needs Python 3.11 or newer: make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 
-$(RUN): envs/$(ENV).txt envs/common.txt | $(VENV)/bin/python
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+$(RUN): envs/$(SPEEDMAP_ENV).txt envs/common.txt | $(VENV)/bin/python
+	$(PYTHON) workflow/scripts/install.py $(VENV) $<
 	@touch $@
 
 $(DEV) $(VENV)/slurm.ready: $(VENV)/%.ready: envs/%.txt | $(VENV)/bin/python

@@ -1,6 +1,4 @@
-import os
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -38,26 +36,3 @@ def test_every_package_is_pinned_once(path):
 def test_torch_and_the_bindings_are_for_one_cuda(path):
     versions = dict(pin.split("==") for pin in pins(path.name))
     assert versions["cuda-bindings"].split(".")[0] == CUDA_OF_TORCH[versions["torch"]]
-
-
-@pytest.mark.parametrize(
-    ("said", "expected"),
-    [
-        ("9.0, 580.159.04", "gpu"),
-        ("12.0, 595.10", "gpu"),
-        ("8.6, 550.90.07", "gpu-tensorrt10"),
-        ("7.5, 525.60.13", "gpu-tensorrt10"),
-        ("6.1, 580.159.04", "cpu"),
-        (None, "cpu"),
-        ("NVIDIA-SMI has failed because it could not communicate with the NVIDIA driver.", "cpu"),
-    ],
-)
-def test_make_chooses_the_environment_by_gpu_and_driver(tmp_path, said, expected):
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text(f"#!/bin/sh\necho {said}\necho {said}\n" if said else "#!/bin/sh\nexit 9\n")
-    tool.chmod(0o755)
-    variables = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    variables = {name: value for name, value in variables.items() if name not in ("ENV", "MAKEFLAGS", "MAKELEVEL")}
-    command = ["make", "--dry-run", "--always-make", f"VENV={tmp_path}", "table"]
-    planned = subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout
-    assert f"-r envs/{expected}.txt" in planned

@@ -54,7 +54,7 @@ MESSAGES = {
     ),
     r"driver version is insufficient|initialization failure with error:? 35|driver on your system is too old": (
         "the NVIDIA driver is older than this CUDA needs",
-        "update the driver, or install envs/gpu-tensorrt10.txt, which takes drivers from 525 on",
+        "update the driver, or install envs/gpu-cuda12.txt, which takes drivers from 535 on",
     ),
     r"CUDNN_STATUS_MAPPING_ERROR|invalid resource handle|Cask convolution execution|explicit_context_dependent": (
         "two owners of the GPU's context are in one process (PyCUDA and torch), or a stream of another context",

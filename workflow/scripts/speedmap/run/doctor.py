@@ -11,6 +11,8 @@ from typing import NamedTuple
 from speedmap.engines import registry
 from speedmap.errors import UserError, explain
 from speedmap.machine.nvml import Gpu, NoGpu
+from speedmap.run import install
+from speedmap.run.install import pins
 
 OK, MISSING, WARNING = "ok", "missing", "warning"
 ROOT = Path(__file__).parents[4]
@@ -50,12 +52,22 @@ def gpu(open_gpu: Callable[[], Gpu] = Gpu) -> Line:
         return Line(WARNING, "gpu", str(error))
     known = found.identity()
     text = (f"{known['gpu']}, compute capability {known['compute_capability']}, driver {known['driver']} "
-            f"for CUDA up to {known['cuda_driver']}")  # fmt: skip
+            f"for CUDA up to {known['cuda_driver']}, {fitting(known)}")  # fmt: skip
     memory = found.ask("MemoryInfo")
     if memory is not None and memory.free < FREE_SHARE * memory.total:
         text += f", {memory.free / GIB:.1f} of {memory.total / GIB:.1f} GiB free"
         return Line(WARNING, "gpu", text, "others use it (nvidia-smi): builds may fail and timings will be marked")
     return Line(OK, "gpu", text)
+
+
+def fitting(known: dict[str, str], folder: Path = ROOT / "envs") -> str:
+    """Name the wheels of TensorRT and torch that fit a GPU and its driver, or say why none do."""
+    choice = install.fit(known["compute_capability"], known["driver"], known["gpu"])
+    if choice.environment == "cpu":
+        return f"which no TensorRT of envs/ fits ({choice.reason.partition(': ')[2]})"
+    wheels = pins(folder / f"{choice.environment}.txt").items()
+    named = [f"{name} {version}" for name, version in wheels if name.startswith(("tensorrt", "torch"))]
+    return f"which {' and '.join(named)} fit (envs/{choice.environment}.txt)"
 
 
 def usable(obstacle: Callable[[str], str | None] = registry.obstacle) -> dict[str, str | None]:
@@ -76,17 +88,6 @@ def engines(obstacles: dict[str, str | None]) -> list[Line]:
         Line(OK, backend, "can run here") if why_not is None else Line(WARNING if some else MISSING, backend, why_not)
         for backend, why_not in obstacles.items()
     ]
-
-
-def pins(path: Path) -> dict[str, str]:
-    """Read {package: version} off a list of pins and the lists that it includes."""
-    found: dict[str, str] = {}
-    for line in path.read_text().splitlines():
-        if line.startswith("-r "):
-            found |= pins(path.parent / line.removeprefix("-r ").strip())
-        elif match := re.match(r"([\w.-]+)==([^\s;]+)", line):
-            found[match[1]] = match[2]
-    return found
 
 
 def installed(name: str) -> str | None:
