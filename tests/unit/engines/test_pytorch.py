@@ -6,6 +6,7 @@ from speedmap.machine import gpu_lease
 from speedmap.reporting import roofline
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import CellResult
+from speedmap.results.prepared import Peaks
 from speedmap.timing import device_peaks
 
 
@@ -25,12 +26,8 @@ def test_the_peaks_of_such_a_gpu_are_unknown_and_no_cell_has_a_roof(without_cuda
     found = device_peaks.measure()
     assert (found["device"], found["operations"], found["bytes"]) == (None, {}, None)
     assert "the driver is too old for it" in found["by"]
-    assert (
-        roofline.roofs(
-            [CellResult(Cell("tensorrt", "a", "fp16", "static"), {}, None, {"bytes": 1})], {"a": 1}, found, 64
-        )
-        == []
-    )
+    row = CellResult(Cell("tensorrt", "a", "fp16", "static"), {}, None, {"bytes": 1})
+    assert roofline.roofs([row], {"a": 1}, Peaks(**found), 64) == []
 
 
 def test_a_torch_for_cpus_measures_the_cpu_whatever_gpu_is_there(without_cuda, monkeypatch):
@@ -44,3 +41,14 @@ def test_where_a_gpu_is_torch_is_timed_as_cuda_graphs_too(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     (opened,) = pytorch.PyTorch().alternatives().values()
     assert (opened.func, opened.keywords) == (pytorch.Session, {"graphs": True})
+
+
+def test_a_device_with_too_little_memory_has_no_rates_and_ends_no_job(monkeypatch):
+    def full(*_arguments, **_options):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    for name in ("randn", "randint", "zeros"):
+        monkeypatch.setattr(torch, name, full)
+    found = device_peaks.measure()
+    assert set(found["operations"].values()) == {None}
+    assert found["bytes"] is None

@@ -24,7 +24,7 @@ from speedmap.machine import gpu_lease
 
 folder, kind, seconds = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
 with gpu_lease.lease(True, kind == "alone", folder) as run:
-    visible = os.environ["CUDA_VISIBLE_DEVICES"]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     print(json.dumps(run["gpu"]), flush=True)
     time.sleep(seconds)
 print(json.dumps(run | {"visible": visible, "kind": kind}), flush=True)
@@ -228,3 +228,13 @@ def test_idle_gpus_beside_are_no_mark(host):
         time.sleep(0.15)
     assert watched.result.neighbours == {"1": 0.0}
     assert not any(isinstance(warning, OtherGpusBusy) for warning in watched.result.warnings)
+
+
+@pytest.mark.parametrize(("names", "expected"), [("H100", None), ("H100,H100", "0")])
+def test_a_gpu_without_uuid_is_named_by_its_index_and_only_beside_others(host, tmp_path, monkeypatch, names, expected):
+    host(names)
+    monkeypatch.setattr(nvml.Gpu, "place", lambda gpu: {"index": gpu.ask("Index"), "uuid": None})
+    with gpu_lease.lease(True, True, tmp_path) as run:
+        assert os.environ.get("CUDA_VISIBLE_DEVICES") == expected
+    assert run["gpu"] == {"index": 0, "uuid": None}
+    assert (tmp_path / "speedmap-0.lock").exists()

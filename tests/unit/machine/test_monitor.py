@@ -214,3 +214,69 @@ def test_the_share_of_other_processes_is_read_off_proc(tmp_path):
     write(70, 30, 20)
     assert source.sample() == {"cpu_mhz": 2600.0, "others_share": 0.5}
     assert source.setting()["governor"] is None
+
+
+class Desktop(Library):
+    """A GPU whose processes are told: Xorg draws, and what else is put into `compute`, `graphics` and `busy`."""
+
+    def __init__(self):
+        self.compute, self.graphics, self.busy = {OWN}, {7}, {}
+
+    def nvmlDeviceGetComputeRunningProcesses(self, handle):
+        return [SimpleNamespace(pid=pid) for pid in self.compute]
+
+    def nvmlDeviceGetGraphicsRunningProcesses(self, handle):
+        return [SimpleNamespace(pid=pid) for pid in self.graphics]
+
+    def nvmlDeviceGetProcessUtilization(self, handle, since):
+        return [SimpleNamespace(pid=pid, smUtil=used, timeStamp=since + 1) for pid, used in self.busy.items()]
+
+    def nvmlSystemGetProcessName(self, pid):
+        return {7: b"/usr/lib/xorg/Xorg", 8: b"/usr/bin/blender", 9: "/opt/python3"}[pid] if pid != OWN else b"python"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, []),
+        ({"busy": {7: 1}}, []),
+        ({"busy": {7: 40}}, ["foreign process on the GPU: 7 (Xorg)"]),
+        ({"graphics": {7, 8}}, ["foreign process on the GPU: 8 (blender)"]),
+        ({"compute": {OWN, 9}}, ["foreign process on the GPU: 9 (python3)"]),
+    ],
+    ids=["idle desktop", "clock on the desktop", "busy desktop", "new window", "compute"],
+)
+def test_a_desktop_marks_a_timing_only_when_it_works(monkeypatch, change, expected):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    library = Desktop()
+    source = GpuSource(Gpu(library), SimpleNamespace(others_share=lambda: 0.0))
+    vars(library).update(change)
+    samples = [source.sample() | {"reasons": []}, source.sample() | {"reasons": []}]
+    names = source.setting()["processes"]
+    assert [words(warning) for warning in verdict(samples, True, None, OWN, names)] == expected
+
+
+@pytest.mark.parametrize("told", [None, []], ids=["not supported", "empty"])
+def test_a_system_without_a_list_of_processes_is_said(monkeypatch, told):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    library = Library()
+    if told is not None:
+        library.nvmlDeviceGetComputeRunningProcesses = lambda handle: told
+    source = GpuSource(Gpu(library), SimpleNamespace(others_share=lambda: 0.0))
+    warnings = [words(warning) for warning in verdict([source.sample() | {"reasons": []}], True, None, OWN)]
+    assert warnings == ["not watched: processes (this GPU or virtual machine does not tell)"]
+
+
+def test_a_gpu_that_mig_splits_is_no_gpu_to_time_on(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    library = Library()
+    library.nvmlDeviceGetMigMode = lambda handle: [1, 1]
+    with pytest.raises(NoGpu, match="MIG splits"):
+        Gpu(library)
+    library.nvmlDeviceGetMigMode = lambda handle: [0, 0]
+    assert Gpu(library).identity()["gpu"] == "Fake GPU"
+
+
+def test_a_laptop_that_changes_its_clocks_is_named_with_them():
+    changes = ({"sm_mhz": 2100}, {"sm_mhz": 1400, "reasons": ["sw power cap"]}, {"sm_mhz": 1400})
+    assert judged(*changes) == ["throttled: sw power cap", "sm clock changed by more than 5%: 1400 to 2100 MHz"]

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from speedmap.engines.tensorrt import inspector
+from speedmap.graph import multiply_adds
 
 # As TensorRT 8.6 prints them: raw separators (0x1f) between the fused ONNX layers, layout sentences for types.
 CONV = (
@@ -92,3 +93,44 @@ def test_an_engine_without_details_knows_no_precision():
 )
 def test_every_spelling_of_a_type_is_read(text, name):
     assert inspector.precision({"Inputs": [{"Format/Datatype": text}]}) == name
+
+
+def kernel(kind, tactic, datatype, nodes="/model.3/conv/Conv"):
+    """Describe a layer as TensorRT 11 does: type and format apart, no weights where Myelin compiled it."""
+    tensor = {"Name": "x", "Location": "Device", "Dimensions": [1, 64, 80, 80], "Datatype": datatype, "Format": "NHWC"}
+    metadata = "".join(f"[ONNX Layer: {node}]" for node in nodes.split())
+    return {"Name": f"{nodes}_myl0_7", "LayerType": kind, "Inputs": [tensor], "Outputs": [tensor],
+            "TacticName": tactic, "StreamId": 0, "Metadata": metadata}  # fmt: skip
+
+
+HALF = "sm80_xmma_fprop_implicit_gemm_f16f16_f16f16_f16_nhwckrsc_nhwc_tilesize64x64x32_stage5"
+EIGHT = "sm80_xmma_fprop_implicit_gemm_interleaved_i8i8_i8i32_f32_nchw_vect_c_32kcrs_vect_c_32_nchw_vect_c_32"
+SUM = "sm80_xmma_fprop_implicit_gemm_splitK_reduction_f32f32_f16"
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        ([kernel("gemm", HALF, "Half"), kernel("gemm", SUM, "Float")], "fp16"),
+        ([kernel("gemm", HALF, "Half"), kernel("gemm", "sm80_xmma_gemm_f32f32", "Float")], "fp16"),
+        ([kernel("kgen", "__myl_Cast_0xf2", "Float"), kernel("conv", EIGHT, "Int8")], "int8"),
+        ([kernel("conv", EIGHT, "")], "int8"),
+        ([kernel("conv", HALF, "Format not available due to dynamic shapes")], "fp16"),
+        ([kernel("kgen", "__myl_MulAdd_0xf2", "")], "unknown"),
+    ],
+    ids=["sum of a split", "first kernel", "cast before", "by kernel", "hidden format", "untold"],
+)
+def test_kernels_that_11_compiles_speak_for_their_convolution(layers, expected):
+    text = json.dumps({"Layers": layers, "Bindings": ["images", "output"]})
+    assert inspector.precisions(inspector.parse(text), ["/model.3/conv/Conv"]) == {"/model.3/conv/Conv": expected}
+
+
+def test_the_shares_of_an_engine_of_11_are_those_of_its_convolutions():
+    layers = [
+        kernel("conv", EIGHT, "Int8", "a b"),
+        kernel("gemm", HALF, "Half", "c"),
+        kernel("gemm", SUM, "Float", "c"),
+    ]
+    operations = {"a": 50, "b": 25, "c": 25}
+    found = inspector.precisions(inspector.parse(json.dumps({"Layers": layers})), operations)
+    assert multiply_adds.shares(operations, found) == {"int8": 0.75, "fp16": 0.25}

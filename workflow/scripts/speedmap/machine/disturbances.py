@@ -22,17 +22,20 @@ CROWDED = 0.5  # of all CPUs beside a GPU: until then a core is free for the thr
 THROTTLES = {"sw power cap", "hw slowdown", "sw thermal slowdown", "hw thermal slowdown", "hw power brake"}
 
 
-def verdict(samples: list[dict], alive: bool, error: str | None, own: int) -> list[Watched]:
+def verdict(
+    samples: list[dict], alive: bool, error: str | None, own: int, names: dict[str, str] | None = None
+) -> list[Watched]:
     """Return what may have disturbed a run, [] for nothing.
 
     samples: in time order, with any of sm_mhz, memory_mhz, cpu_mhz, reasons, pids, others_share, neighbours, None where
     untold.
-    alive, error: whether the watch lasted to the end, and why not. own: the process that was timed.
+    alive, error: whether the watch lasted to the end, and why not. own: the process that was timed. names: of
+    the processes' executables, by number.
     """
     warnings = [] if alive else [WatcherDied(error) if error else NoSamples()]
     warnings += [Throttled(reason) for reason in sorted(reasons(samples) & THROTTLES)]
     warnings += [_changed(samples, clock) for clock in ("sm", "memory")]
-    warnings += [ForeignProcess(pid) for pid in foreign(samples, own)]
+    warnings += [ForeignProcess(pid, (names or {}).get(str(pid), "")) for pid in foreign(samples, own)]
     warnings += [_crowded(samples), _beside(samples), *_blind(samples)]
     return [warning for warning in warnings if warning]
 

@@ -73,16 +73,22 @@ def _held(places: list[Place], alone: bool, folder: Path) -> Iterator[Place]:
     Not even afterwards: CUDA goes on with what it saw first, and torch, which counts anew, would stumble over the rest.
     """
     file, place = _claim(places, alone, folder)
-    os.environ["CUDA_VISIBLE_DEVICES"] = place["uuid"]
+    if len(visible()) > 1:  # else the variable stays as it is: not every system takes a UUID
+        os.environ["CUDA_VISIBLE_DEVICES"] = _label(place)
     try:
         yield place
     finally:
         os.close(file)
 
 
+def _label(place: Place) -> str:
+    """Name a GPU by its UUID; by its index where it has none."""
+    return place["uuid"] or str(place["index"])
+
+
 def _claim(places: list[Place], alone: bool, folder: Path) -> tuple[int, Place]:
     """Wait for a GPU; gives the file that holds its lock while it is open, and which it is."""
-    files = [_open(folder / f"speedmap-{place['uuid']}.lock") for place in places]
+    files = [_open(folder / f"speedmap-{_label(place)}.lock") for place in places]
     said = False
     while (chosen := _alone(files) if alone else _shared(files)) is None:
         if not said:

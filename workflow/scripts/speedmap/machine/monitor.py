@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from pathlib import PurePath
 from typing import Any
 
 from speedmap.machine.cpu_counters import CpuSource
@@ -10,6 +11,7 @@ from speedmap.machine.disturbances import foreign, neighbours, reasons, verdict
 from speedmap.machine.nvml import Gpu, NoGpu
 from speedmap.results import measured
 
+DRAWS = 5  # percent of the SMs: above it a desktop is not idle
 PERIOD_S = 0.1  # NVML itself refreshes most counters no faster
 KEPT = 60  # samples that go into the record, evenly taken from all
 
@@ -40,6 +42,9 @@ class GpuSource:
 
     def __init__(self, gpu: Gpu | None = None, cpu: CpuSource | None = None) -> None:
         self.gpu, self.cpu = gpu or Gpu(), cpu or CpuSource()
+        self.names: dict[str, str] = {}
+        self._asked_us = 0
+        self._desktop = self._listed("Graphics") or set()
         self.others = {str(other.place()["index"]): other for other in self.gpu.others()}
 
     def setting(self) -> dict[str, Any]:
@@ -57,6 +62,7 @@ class GpuSource:
             "clocks_locked": None if applied is None or default is None else applied != default,
             "persistence": ask("PersistenceMode"),
             "power_limit_w": _scaled(ask("EnforcedPowerLimit")),
+            "processes": self.names,
             "mig": (ask("MigMode") or [None])[0],
         }
 
@@ -80,10 +86,31 @@ class GpuSource:
         }
 
     def _pids(self) -> list[int] | None:
-        lists = [self.gpu.ask(f"{kind}RunningProcesses") for kind in ("Compute", "Graphics")]
-        if lists == [None, None]:
+        """List the processes on the GPU, without what only draws, was there before, and is idle: a desktop."""
+        compute, graphics = self._listed("Compute"), self._listed("Graphics")
+        if compute is None and graphics is None:
             return None
-        return sorted({process.pid for found in lists for process in found or ()})
+        pids = (compute or set()) | ((graphics or set()) - (self._desktop - self._drawing()))
+        self.names |= {str(pid): self._name(pid) for pid in pids if str(pid) not in self.names}
+        return sorted(pids)
+
+    def _listed(self, kind: str) -> set[int] | None:
+        processes = self.gpu.ask(f"{kind}RunningProcesses")
+        return None if processes is None else {process.pid for process in processes}
+
+    def _drawing(self) -> set[int]:
+        """List the processes that used the GPU since the last call; none where the GPU does not tell."""
+        used = self.gpu.ask("ProcessUtilization", self._asked_us) or ()
+        self._asked_us = max((each.timeStamp for each in used), default=self._asked_us)
+        return {each.pid for each in used if each.smUtil > DRAWS}
+
+    def _name(self, pid: int) -> str:
+        """Name a process's executable without its folder, "" where neither NVML nor the system tells."""
+        try:
+            name = self.gpu.library.nvmlSystemGetProcessName(pid)
+        except (self.gpu.library.NVMLError, AttributeError):
+            return ""
+        return PurePath(name.decode(errors="replace") if isinstance(name, bytes) else name).name
 
 
 def _busy(gpu: Gpu) -> int | None:
@@ -159,7 +186,7 @@ def summarize(samples: list[dict], setting: dict, alive: bool, error: str | None
         reasons=sorted(reasons(samples)),
         neighbours=neighbours(samples),
         foreign_pids=foreign(samples, os.getpid()),
-        warnings=verdict(samples, alive, error, os.getpid()),
+        warnings=verdict(samples, alive, error, os.getpid(), setting.get("processes")),
         samples=samples[::step],
     )
 

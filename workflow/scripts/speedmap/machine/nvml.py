@@ -27,6 +27,10 @@ class Gpu:
         own = self.place()
         return [gpu for gpu in present(self.library) if gpu.place() != own]
 
+    def split(self) -> bool:
+        """Return whether MIG splits the GPU into slices."""
+        return bool((self.ask("MigMode") or [0])[0])
+
     def ask(self, name: str, *args: Any) -> Any:
         """Call nvmlDeviceGet`name` on the GPU; None where this GPU, driver or virtual machine does not tell.
 
@@ -77,7 +81,10 @@ def visible(library: Any = None) -> list[Gpu]:
         found = _named(found, [name.strip() for name in wanted.split(",")])
     if not found:
         raise NoGpu(f"no GPU: CUDA_VISIBLE_DEVICES is {wanted!r}; unset it, or name a GPU in it")
-    return found
+    whole = [gpu for gpu in found if not gpu.split()]
+    if not whole:
+        raise NoGpu("no GPU: MIG splits each visible one, whose slices' clocks NVML does not tell; disable MIG")
+    return whole
 
 
 def _named(every: list[Gpu], names: list[str]) -> list[Gpu]:

@@ -20,7 +20,7 @@ WORDS: dict[type[Finding], str] = {
     findings.NoSamples: "watcher took no samples",
     findings.Throttled: "throttled: {reason}",
     findings.ClockChanged: "{clock} clock changed by more than {limit:.0%}: {low} to {high} MHz",
-    findings.ForeignProcess: "foreign process on the GPU: {pid}",
+    findings.ForeignProcess: "foreign process on the GPU: {pid}{name}",
     findings.OthersUsedCpu: "other processes used {share:.0%} of the CPU",
     findings.OtherGpusBusy: "other GPUs of the host were at work meanwhile",
     findings.NotWatched: "not watched: {counter} (this GPU or virtual machine does not tell)",
@@ -66,7 +66,13 @@ def _invalid(invalid: bool) -> str:
     return " is invalid" if invalid else ""
 
 
-PHRASES = {"shares": _shares, "level": _level, "invalid": _invalid, "than": str.upper, "finding": words}  # of figures
+def _name(name: str) -> str:
+    return f" ({name})" if name else ""
+
+
+PHRASES = {  # of figures
+    "shares": _shares, "name": _name, "level": _level, "invalid": _invalid, "than": str.upper, "finding": words,
+}  # fmt: skip
 
 
 class Notes:

@@ -88,9 +88,10 @@ class ClockChanged(Disturbance, frozen=True):
 
 
 class ForeignProcess(Disturbance, frozen=True):
-    """Another process was on the GPU."""
+    """Another process was on the GPU. name: of its executable, "" where nobody tells."""
 
     pid: int
+    name: str = ""
 
 
 class OthersUsedCpu(Disturbance, frozen=True):

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -18,8 +19,9 @@ REPEATS, SECONDS = 10, 0.5  # at least, of each product and copy
 def measure() -> dict:
     """Take the best rates of several matrix products and copies.
 
-    Returns `device`, `operations` {precision: multiply-adds a second}, None where torch has none, `bytes` a second, and
-    `by`. Where torch cannot use the GPU there are no rates, and `by` says why.
+    Returns `device`, `operations` {precision: multiply-adds a second}, `bytes` a second, and `by`. A rate is None where
+    torch has no such product, or the device too little memory. Where torch cannot use the GPU there are no rates, and
+    `by` says why.
     """
     try:
         device = pytorch.device().type
@@ -28,8 +30,8 @@ def measure() -> dict:
     torch.set_num_threads(environment.physical_cores())
     torch.backends.cuda.matmul.allow_tf32 = False  # as in the engines
     fast = {name: dtype for name, dtype in FLOATS.items() if name not in SLOW[device]}
-    operations = {name: _product(_floats(dtype, device), SIDE[device]) for name, dtype in fast.items()}
-    operations["int8"] = _product(_integers(device), SIDE[device])
+    operations = {name: _product(partial(_floats, dtype), device) for name, dtype in fast.items()}
+    operations["int8"] = _product(_integers, device)
     name = torch.cuda.get_device_name() if device == "cuda" else environment.cpu_name()
     return {"device": name, "operations": operations, "bytes": _copy(device), "by": f"torch {torch.__version__}"}
 
@@ -44,16 +46,19 @@ def _integers(device: str) -> Callable[[], object]:
     return lambda: torch._int_mm(left, right.t())  # cuBLAS has fast integer kernels for a second matrix by columns only
 
 
-def _product(multiply: Callable[[], object], side: int) -> float | None:
+def _product(prepare: Callable[[str], Callable[[], object]], device: str) -> float | None:
     try:
-        return side**3 / _best(multiply)
-    except (RuntimeError, AttributeError):  # this torch or device has no such product
+        return SIDE[device] ** 3 / _best(prepare(device))
+    except (RuntimeError, AttributeError):  # this torch or device has no such product, or too little memory for it
         return None
 
 
-def _copy(device: str) -> float:
-    source = torch.zeros(BYTES[device], dtype=torch.uint8, device=device)
-    target = torch.empty_like(source)
+def _copy(device: str) -> float | None:
+    try:
+        source = torch.zeros(BYTES[device], dtype=torch.uint8, device=device)
+        target = torch.empty_like(source)
+    except RuntimeError:  # too little memory
+        return None
     return 2 * BYTES[device] / _best(lambda: target.copy_(source))  # read and written
 
 

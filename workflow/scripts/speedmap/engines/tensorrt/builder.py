@@ -67,7 +67,7 @@ def serialize(
     trt, said = load(), logger()
     said.errors.clear()
     said.peak.clear()
-    model = _read(path)
+    model, calibration = _read(path), entropy_calibration.flags(feed)
     flags = trt.NetworkDefinitionCreationFlag.__members__
     strong = "STRONGLY_TYPED" in flags and feed is None  # since TensorRT 9: the types in the file are binding
     builder = _builder(said)
@@ -78,7 +78,7 @@ def serialize(
         raise explain(parser_errors(parser, model), f"{path.name} with TensorRT {trt.__version__}")
     pinned = dict.fromkeys(PINNED, 0) if strong else _pin_types(network, model, feed, options)
     precisions = {} if strong else flags_for(model, sum(pinned.values()))
-    config = configure(builder, network, shapes, options, precisions | entropy_calibration.flags(feed))
+    config = configure(builder, network, shapes, options, precisions | calibration)
     entropy_calibration.set_shape(builder, config, feed)
     timings = _timings(config, cache, path.name) if cache else {"state": "off"}
     plan = builder.build_serialized_network(network, config)

@@ -40,11 +40,22 @@ def deserialize(engine: Path, here: dict[str, str]) -> tuple[Any, Any]:
     """Open an engine file, with a CUDA context there; gives TensorRT's (runtime, engine), the first to live longer."""
     refuse_foreign(engine, here)
     logger().errors.clear()
-    runtime = load().Runtime(logger())
+    runtime = _runtime(engine)
     opened = runtime.deserialize_cuda_engine(engine.read_bytes())
     if opened is None:
         raise explain([*logger().errors, "cannot deserialize the engine"], str(engine))
     return runtime, opened
+
+
+def _runtime(engine: Path) -> Any:
+    """Start TensorRT's runtime; where CUDA does not start, 10 and 11 only log it, and crash in the next call."""
+    try:
+        runtime = load().Runtime(logger())
+    except TypeError as error:  # what pybind11 makes of a factory that gave nothing
+        raise explain(logger().errors, f"{engine}: TensorRT cannot start its runtime") from error
+    if logger().errors:
+        raise explain(logger().errors, f"{engine}: TensorRT cannot start its runtime")
+    return runtime
 
 
 @contextmanager
@@ -63,8 +74,14 @@ def released() -> Iterator[None]:
 def inspected(engine: Path, here: dict[str, str]) -> str:
     """Let TensorRT's inspector describe an engine file as JSON, with a CUDA context there."""
     runtime, opened = deserialize(engine, here)
-    text = opened.create_engine_inspector().get_engine_information(load().LayerInformationFormat.JSON)
-    del opened, runtime  # in this order
+    inspector, context = opened.create_engine_inspector(), None
+    least, likeliest, largest = profile(opened)
+    if least != largest:  # without shapes it hides the formats of dynamic engines
+        context = new_context(opened)
+        output_shape(context, likeliest)
+        inspector.execution_context = context
+    text = inspector.get_engine_information(load().LayerInformationFormat.JSON)
+    del inspector, context, opened, runtime  # in this order
     return text
 
 

@@ -12,6 +12,13 @@ SPELLINGS = {
     "fp16": r"\bfp16\b|\bhalf\b|float16",
     "fp32": r"\bfp32\b|\bfloat\b|float32",
 }
+KERNELS = {  # as the names of CUTLASS's and xmma's kernels spell the types of both factors
+    "int8": r"_[is]8[is]8_|imma",
+    "fp8": r"_e4m3e4m3_",
+    "bf16": r"_bf16bf16_",
+    "fp16": r"_f16f16_|hmma|h16816",
+    "fp32": r"_f32f32_|_tf32tf32_|sgemm",
+}
 SEPARATORS = r"[\s,()\[\]{}|+\x1e\x1f]+"  # what stands between the names of fused layers, in Name and in Metadata
 
 
@@ -28,20 +35,26 @@ def parse(text: str) -> list[dict]:
 def precisions(layers: Iterable[dict], names: Iterable[str]) -> dict[str, str]:
     """Map each ONNX node in `names` to the precision of the engine layer that computes it, `unknown` where none tells.
 
-    Of several layers that name a node (reformats before it, pointwise work after it) the one that computes counts.
+    Of several layers that name a node (reformats before it, pointwise work after it) the first that computes counts.
     """
-    wanted, found = set(names), {}
-    for layer in sorted(layers, key=_rank, reverse=True):
-        found |= dict.fromkeys(wanted & _nodes(layer), precision(layer))
-    return {name: found.get(name, "unknown") for name in sorted(wanted)}
+    wanted, known = set(names), {}
+    for layer in sorted(layers, key=_rank):
+        for name in wanted & _nodes(layer):
+            if known.get(name, "unknown") == "unknown":
+                known[name] = precision(layer)
+    return {name: known.get(name, "unknown") for name in sorted(wanted)}
 
 
 def _rank(layer: dict) -> int:
-    """Order layers by how surely they compute a convolution: 0 with weights, 1 by type or kernel, 2 any other."""
+    """Order layers by how surely they compute a convolution: 0 with weights, 1 by type or kernel, 2 any other.
+
+    What adds up the parts of a split sum (split-K) reads float32 whatever the kernel before it multiplied.
+    """
     if "Weights" in layer:
         return 0
     kind = f"{layer.get('LayerType', '')} {layer.get('TacticName', '')}".lower()
-    return 1 if re.search(r"conv|gemm|matmul|fprop|xmma", kind) else 2
+    reduces = re.search(r"split-?_?k", kind) and "reduc" in kind
+    return 1 if re.search(r"conv|gemm|matmul|fprop|xmma", kind) and not reduces else 2
 
 
 def _nodes(layer: dict) -> set[str]:
@@ -50,13 +63,19 @@ def _nodes(layer: dict) -> set[str]:
 
 
 def precision(layer: dict) -> str:
-    """Name the precision in which a layer multiplies: that of its weights, else of its first input."""
+    """Name the precision in which a layer multiplies: of its weights, else its first input, else its kernel."""
     weights = layer.get("Weights")
     if isinstance(weights, dict) and (known := spelled(str(weights.get("Type", "")))) != "unknown":
         return known
     inputs = [tensor for tensor in layer.get("Inputs", []) if isinstance(tensor, dict)]
     formats = [str(tensor.get("Format/Datatype") or tensor.get("Datatype") or "") for tensor in inputs[:1]]
-    return spelled(formats[0]) if formats else "unknown"
+    read = spelled(formats[0]) if formats else "unknown"
+    return read if read != "unknown" else _of_kernel(str(layer.get("TacticName", "")))
+
+
+def _of_kernel(tactic: str) -> str:
+    """Read the type of both factors off a kernel's name (sm80_xmma_fprop_implicit_gemm_f16f16_f16f16_f16_nhwc...)."""
+    return next((name for name, pattern in KERNELS.items() if re.search(pattern, tactic, re.IGNORECASE)), "unknown")
 
 
 def spelled(text: str) -> str:

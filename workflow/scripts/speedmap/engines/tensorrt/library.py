@@ -101,7 +101,8 @@ def unfit(version: str, gpu: dict[str, str], cuda_major: int | None) -> str | No
     oldest, newest = CAPABILITIES.get(int(version.split(".")[0]), ((0, 0), None))
     known = re.fullmatch(r"(\d+)\.(\d+)", gpu["compute_capability"])
     if known and not oldest <= (capability := (int(known[1]), int(known[2]))) <= (newest or capability):
-        return f"TensorRT {version} does not run on {gpu['gpu']} (compute capability {gpu['compute_capability']})"
+        return (f"TensorRT {version} does not run on {gpu['gpu']} (compute capability {gpu['compute_capability']}); "
+                "name another GPU in CUDA_VISIBLE_DEVICES, or set backend: openvino")  # fmt: skip
     if cuda_major and int(gpu["cuda_driver"].split(".")[0]) < cuda_major:
         return (f"driver {gpu['driver']} runs CUDA {gpu['cuda_driver']}, TensorRT {version} needs CUDA {cuda_major}; "
                 "update the driver, or install an older TensorRT (envs/)")  # fmt: skip
@@ -138,5 +139,11 @@ def _two_versions(version: str, found: tuple[str, tuple[int, int]] | None) -> st
 
 
 def platform() -> dict[str, str]:
-    """Name what an engine is bound to; creates no CUDA context. Raises NoGpu or EngineError."""
-    return {"tensorrt": load().__version__, **Gpu().identity()}
+    """Name what an engine is bound to; creates no CUDA context.
+
+    Raises NoGpu, or EngineError also for a GPU or driver that does not fit: TensorRT 10 and 11 crash there.
+    """
+    version, gpu = load().__version__, Gpu().identity()
+    if reason := unfit(version, gpu, cuda_of_wheels()):
+        raise EngineError(reason)
+    return {"tensorrt": version, **gpu}
