@@ -13,6 +13,9 @@ CORES ?= all
 VENV := .venv
 RUN := $(VENV)/$(SPEEDMAP_ENV).ready
 DEV := $(VENV)/dev.ready
+# Python parts of TensorRT 11 and 10 and of CUDA 13 and 12, for tests alone: not where others import them.
+SURFACES := $(addprefix $(VENV)/surface/,tensorrt-cu13-bindings==11.4.0.106 tensorrt-cu12-bindings==10.16.1.11 \
+	cuda-bindings==13.5.0 cuda-bindings==12.9.4)
 
 .PHONY: table test test-slurm lint doctor
 .DELETE_ON_ERROR:
@@ -21,7 +24,7 @@ table: $(RUN)
 	$(VENV)/bin/snakemake --cores $(CORES) results/table.md
 	@cat results/table.md
 
-test: lint
+test: lint $(SURFACES)
 	$(VENV)/bin/python -m pytest --durations 15
 
 test-slurm: $(RUN) $(DEV) $(VENV)/slurm.ready
@@ -54,3 +57,5 @@ $(DEV) $(VENV)/slurm.ready: $(VENV)/%.ready: envs/%.txt | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
+$(SURFACES): | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target $@ $(@F)

@@ -1,0 +1,174 @@
+"""Drive the product's build, session, audit and doctor over stand-ins; arguments: a folder, and a mistake to plant."""
+
+import ctypes
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import tensorrt_bindings as trt
+from onnx import TensorProto, helper, numpy_helper, save
+from stand_ins import StandIn
+
+import speedmap.engines.tensorrt.library as library
+from speedmap.engines.tensorrt.backend import TensorRT
+from speedmap.results.cell import Cell
+
+FOLDER, PLANT = Path(sys.argv[1]), sys.argv[2]
+GPU = {"gpu": "Fake", "compute_capability": "9.0", "driver": "580.1", "cuda_driver": "13.0"}
+PLAN = b"plan"
+BUILDER, RUNTIME, PARSER = trt.Builder, trt.Runtime, trt.OnnxParser  # whose names get what makes stand-ins
+INSPECTED = {"Layers": [{"Name": "conv_myl0_1", "LayerType": "conv", "Metadata": "[ONNX Layer: conv]",
+                         "Inputs": [{"Name": "x", "Datatype": "Half", "Format": "NHWC"}]}]}  # fmt: skip
+library.Gpu = lambda: SimpleNamespace(identity=lambda: GPU)
+
+
+class Buffer(bytes):
+    nbytes = property(len)
+
+
+def detector():
+    weights = numpy_helper.from_array(np.ones((7, 3, 32, 32), np.float32), "w")
+    conv = helper.make_node("Conv", ["images", "w"], ["c"], "conv", strides=[32, 32], kernel_shape=[32, 32])
+    rows = numpy_helper.from_array(np.array([1, 7, -1], np.int64), "rows")
+    nodes = [conv, helper.make_node("Reshape", ["c", "rows"], ["t"], "flatten"),
+             helper.make_node("Transpose", ["t"], ["output"], "transpose", perm=[0, 2, 1])]  # fmt: skip
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+            for name, shape in (("images", [1, 3, "h", "w"]), ("output", [1, "n", 7]))]  # fmt: skip
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], [weights, rows])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def cache(*_args):
+    return StandIn(trt.ITimingCache, serialize=lambda: Buffer(b"T"), combine=True)
+
+
+def config():
+    state = {}
+    return StandIn(
+        trt.IBuilderConfig, create_timing_cache=cache, get_timing_cache=lambda: state.get("cache"),
+        set_timing_cache=lambda cache, ignore_mismatch: state.update(cache=cache) or True,
+        add_optimization_profile=0, builder_optimization_level=3, set_flag=None, clear_flag=None,
+    )  # fmt: skip
+
+
+def tensor():
+    return StandIn(trt.ITensor, name="images", dtype=trt.DataType.FLOAT, shape=trt.Dims([1, 3, -1, -1]),
+                   is_shape_tensor=False)  # fmt: skip
+
+
+def builder(log):
+    network = StandIn(trt.INetworkDefinition, num_layers=0, num_inputs=1, get_input=lambda _index: tensor(), __len__=0)
+    return StandIn(
+        BUILDER, create_network=network, create_builder_config=config, build_serialized_network=Buffer(PLAN),
+        create_optimization_profile=lambda: StandIn(trt.IOptimizationProfile, set_shape=None),
+    )  # fmt: skip
+
+
+def context(*_args):
+    state = {}
+
+    def run(_stream):
+        ctypes.c_float.from_address(state["output"]).value = ctypes.c_float.from_address(state["images"]).value
+        return True
+
+    def shape(_name):
+        return trt.Dims([1, state["shape"][2] * state["shape"][3] // 1024, 7])
+
+    return StandIn(
+        trt.IExecutionContext, set_input_shape=lambda _name, shape: state.update(shape=shape) or True,
+        get_tensor_shape=shape, set_tensor_address=lambda name, address: state.update({name: address}) or True,
+        execute_async_v3=run, active_optimization_profile=0, set_device_memory=None,
+    )  # fmt: skip
+
+
+def engine(_plan):
+    bounds = [trt.Dims([1, 3, *sides]) for sides in ((32, 32), (64, 96), (96, 96))]
+    return StandIn(
+        trt.ICudaEngine, num_io_tensors=2, get_tensor_name=("images", "output").__getitem__,
+        get_tensor_dtype=trt.DataType.FLOAT, get_tensor_shape=trt.Dims([1, 3, -1, -1]), device_memory_size_v2=4096,
+        get_tensor_profile_shape=lambda _name, _profile: bounds, create_execution_context=context,
+        create_execution_context_without_device_memory=context, create_engine_inspector=inspector,
+    )  # fmt: skip
+
+
+def inspector():
+    def describe(_format):
+        assert described.execution_context is not None  # else the formats of dynamic engines are hidden
+        return json.dumps(INSPECTED)
+
+    described = StandIn(trt.EngineInspector, get_engine_information=describe)
+    return described
+
+
+def runtime(log):
+    if PLANT == "a runtime that could not start":
+        log.log(trt.ILogger.ERROR, "CUDA initialization failure with error: 35")
+    return StandIn(RUNTIME, deserialize_cuda_engine=lambda plan: engine(plan))
+
+
+def remove(cls, name):
+    delattr(getattr(trt, cls), name)
+
+
+def change(cls, name, old, new):
+    """Change a method's signature by a regular expression."""
+    method = getattr(getattr(trt, cls), name)
+    text, count = re.subn(old, new, method.__doc__)
+    assert count, method.__doc__
+
+    def changed(self):
+        pass
+
+    changed.__name__, changed.__qualname__, changed.__doc__ = name, f"{cls}.{name}", text
+    setattr(getattr(trt, cls), name, changed)
+
+
+PLANTS = {
+    "nothing": lambda: None,
+    "a removed enum": lambda: delattr(trt, "ProfilingVerbosity"),
+    "a removed member of an enum": lambda: remove("LayerInformationFormat", "JSON"),
+    "a removed class": lambda: delattr(trt, "LayerInformationFormat"),
+    "a removed method": lambda: remove("IExecutionContext", "execute_async_v3"),
+    "a renamed method": lambda: remove("ICudaEngine", "get_tensor_profile_shape"),
+    "a renamed keyword": lambda: change("ITimingCache", "combine", "ignore_mismatch:", "ignore:"),
+    "an argument more": lambda: change("IExecutionContext", "set_input_shape", ", shape:", ", kind: int, shape:"),
+    "an argument less": lambda: change(
+        "ICudaEngine", "get_tensor_profile_shape", r", profile_index: [^,]*?\) ->", ") ->"
+    ),
+    "a removed property": lambda: remove("EngineInspector", "execution_context"),
+    "a wrong return type": lambda: globals().update(INSPECTED=["no description"]),
+    "a refused shape": lambda: globals().update(context=lambda *_: StandIn(trt.IExecutionContext)),
+    "a runtime that could not start": lambda: None,
+}
+
+
+def main():
+    PLANTS[PLANT]()
+    trt.Builder, trt.Runtime = builder, runtime
+    trt.OnnxParser = lambda network, log: StandIn(PARSER, parse=True, num_errors=0)
+    os.chdir(FOLDER)
+    Path("resources").mkdir()
+    Path(f"resources/timing-fake-{trt.__version__}.cache").write_bytes(b"T")
+    save(detector(), "model.onnx")
+    backend, model, plan = TensorRT(), Path("model.onnx"), Path("engine")
+    for options in ({"builder_level": 3, "workspace_gib": 1}, {"builder_level": 0}):
+        facts = backend.build(model, plan, (64, 96), 96, True, options)
+    with backend.session(plan, Cell("tensorrt", "m", "fp16", "dynamic")) as session:
+        for value, sides in ((0.25, (64, 96)), (0.5, (96, 96))):
+            session.load(np.full((1, 3, *sides), value, np.float32))
+            session.occupy()
+            session._enqueue(session._plan.context)  # a captured graph computes nothing here
+            session.run()
+            output = session.fetch()
+            assert output.shape == (1, sides[0] * sides[1] // 1024, 7)
+            assert output[0, 0, 0] == value
+    audit = backend.audit(plan, model, 96)
+    said = {"types": facts["types"], "shares": audit["shares"], "graphs": session.facts["graphs"]}
+    print(json.dumps(said | {"usable": library.usable(), "version": trt.__version__}))
+
+
+main()

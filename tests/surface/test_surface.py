@@ -1,0 +1,115 @@
+"""The product over TensorRT's real Python bindings, without its libraries and a GPU, in processes of their own."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
+BINDINGS = Path(sys.prefix) / "surface"  # `make test` puts them there, where no other test can import them
+VERSIONS = {"tensorrt-cu13-bindings==11.4.0.106": 110400, "tensorrt-cu12-bindings==10.16.1.11": 101601}
+CUDA = ("cuda-bindings==13.5.0", "cuda-bindings==12.9.4")
+LIBRARIES = {
+    "libnvinfer": ("createInferBuilder_INTERNAL", "createInferRefitter_INTERNAL", "createInferRuntime_INTERNAL",
+                   "getBuilderPluginRegistry", "getPluginRegistry", "getInferLibVersion"),
+    "libnvinfer_plugin": ("initLibNvInferPlugins",),
+    "libnvonnxparser": ("createNvOnnxParser_INTERNAL", "createNvOnnxParserRefitter_INTERNAL", "getNvOnnxParserVersion"),
+}  # fmt: skip
+PLANTED = {
+    "a removed enum": "ProfilingVerbosity", "a removed member of an enum": "JSON", "a removed class": "attribute",
+    "a removed method": "execute_async_v3", "a renamed method": "get_tensor_profile_shape",
+    "a renamed keyword": "combine", "an argument more": "set_input_shape",
+    "an argument less": "get_tensor_profile_shape", "a removed property": "execution_context",
+    "a wrong return type": "list", "a refused shape": "refuses the input shape",
+    "a runtime that could not start": "the NVIDIA driver is older than this CUDA needs",
+}  # fmt: skip
+COMPILER = shutil.which("cc")
+pytestmark = pytest.mark.skipif(COMPILER is None, reason="the libraries that stand in need a C compiler (cc)")
+
+
+def compiled(folder, name, source):
+    (folder / "source.c").write_text(source)
+    subprocess.run([COMPILER, "-w", "-shared", "-fPIC", "-o", folder / name, folder / "source.c", "-ldl"], check=True)
+
+
+def environment(package, libraries):
+    """Return the variables of a process that imports a package of BINDINGS over libraries in a folder."""
+    if not (BINDINGS / package).is_dir():
+        pytest.skip(f"there is no {BINDINGS / package}: make test installs it")
+    paths = (BINDINGS / package, HERE, ROOT / "workflow/scripts")
+    return {**os.environ, "LD_LIBRARY_PATH": str(libraries), "PYTHONPATH": os.pathsep.join(map(str, paths))}
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("driver")
+    compiled(folder, "libcuda.so.1", (HERE / "libcuda.c").read_text())
+    return folder
+
+
+@pytest.fixture(scope="session", params=VERSIONS)
+def bindings(request, tmp_path_factory, driver):
+    """Compile what a version's bindings open; gives the version and the environment of a process."""
+    version, number, folder = (
+        request.param.split("==")[1],
+        VERSIONS[request.param],
+        tmp_path_factory.mktemp("libraries"),
+    )
+    for library, symbols in LIBRARIES.items():
+        values = {symbol: number if "Version" in symbol else 0 for symbol in symbols}
+        source = "".join(f"long {symbol}() {{ return {value}; }}\n" for symbol, value in values.items())
+        compiled(folder, f"{library}.so.{version.split('.')[0]}", source)
+    return version, environment(request.param, f"{folder}:{driver}")
+
+
+def drive(bindings, folder, plant):
+    command = [sys.executable, str(HERE / "drive.py"), str(folder), plant]
+    return subprocess.run(command, env=bindings[1], capture_output=True, text=True, timeout=300)
+
+
+def test_build_session_audit_and_doctor_call_what_is_there(bindings, tmp_path):
+    done = drive(bindings, tmp_path, "nothing")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert said["version"] == bindings[0]
+    assert said["types"] == "strong"
+    assert said["shares"] == {"fp16": 1.0}
+    assert said["graphs"] == {"captured": 2, "refused": {}}
+    assert said["usable"] is None
+
+
+@pytest.mark.parametrize(("plant", "word"), PLANTED.items(), ids=PLANTED)
+def test_a_planted_mistake_fails(bindings, tmp_path, plant, word):
+    done = drive(bindings, tmp_path, plant)
+    assert done.returncode == 1, done.stdout
+    assert word in done.stderr.splitlines()[-1]
+
+
+CALLS = (
+    "cuInit", "cuDeviceGet", "cuDevicePrimaryCtxRetain", "cuCtxSetCurrent", "cuStreamCreate", "cuEventCreate",
+    "cuMemAlloc", "cuMemHostAlloc", "cuStreamSynchronize", "cuMemcpyHtoDAsync", "cuMemcpyDtoHAsync", "cuEventRecord",
+    "cuEventSynchronize", "cuEventElapsedTime", "cuStreamBeginCapture", "cuStreamEndCapture", "cuGraphInstantiate",
+    "cuGraphDestroy", "cuGraphLaunch",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("package", CUDA)
+def test_a_cuda_call_that_fails_is_named(package, driver):
+    command = [sys.executable, str(HERE / "drive_cuda.py"), *CALLS]
+    done = subprocess.run(command, env=environment(package, driver), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert said["version"] == package.split("==")[1]
+    assert said["whole"] == [[1, 2, 3, 4], 0.5]
+    assert all(said["errors"][call].startswith(f"{call}: CUDA_ERROR_OUT_OF_MEMORY (2)") for call in CALLS)
+
+
+def test_the_tensorrt_and_cuda_that_are_installed_are_among_these():
+    lists = "\n".join((ROOT / "envs" / f"{name}.txt").read_text() for name in ("gpu", "gpu-cuda12"))
+    versions = {package.split("==")[1] for package in (*VERSIONS, *CUDA)}
+    assert set(re.findall(r"^(?:tensorrt-cu\d+|cuda-bindings)==(\S+)", lists, re.MULTILINE)) <= versions
