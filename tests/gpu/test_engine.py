@@ -136,6 +136,6 @@ def test_the_watch_sees_the_gpu_and_this_run_only(built):
         session.load(image(128, 128))
         times = [session.run() for _ in range(2000)]
     assert statistics.median(times) > 0
-    assert watching.result["alive"]
-    assert watching.result["ranges"]["sm_mhz"][1] > 0
-    assert watching.result["foreign_pids"] == []
+    assert watching.result.alive
+    assert watching.result.ranges["sm_mhz"][1] > 0
+    assert watching.result.foreign_pids == []
