@@ -28,6 +28,7 @@ PLANTED = {
     "a wrong return type": "list", "a refused shape": "refuses the input shape",
     "a runtime that could not start": "the NVIDIA driver is older than this CUDA needs",
 }  # fmt: skip
+LEAN = "tensorrt-lean-cu13-libs==11.4.0.106"  # with -bindings of the same, by pip install --no-deps --target
 COMPILER = shutil.which("cc")
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="the libraries that stand in need a C compiler (cc)")
 
@@ -40,7 +41,7 @@ def compiled(folder, name, source):
 def environment(package, libraries):
     """Return the variables of a process that imports a package of BINDINGS over libraries in a folder."""
     if not (BINDINGS / package).is_dir():
-        pytest.skip(f"there is no {BINDINGS / package}: make test installs it")
+        pytest.skip(f"there is no {BINDINGS / package}, which make test installs, the lean runtime apart")
     paths = (BINDINGS / package, HERE, ROOT / "workflow/scripts")
     return {**os.environ, "LD_LIBRARY_PATH": str(libraries), "PYTHONPATH": os.pathsep.join(map(str, paths))}
 
@@ -113,3 +114,14 @@ def test_the_tensorrt_and_cuda_that_are_installed_are_among_these():
     lists = "\n".join((ROOT / "envs" / f"{name}.txt").read_text() for name in ("gpu", "gpu-cuda12"))
     versions = {package.split("==")[1] for package in (*VERSIONS, *CUDA)}
     assert set(re.findall(r"^(?:tensorrt-cu\d+|cuda-bindings)==(\S+)", lists, re.MULTILINE)) <= versions
+
+
+def test_the_real_runtime_without_a_gpu_is_an_error_and_no_crash(tmp_path):
+    """As it would be with a driver that is too old; fetched by hand, 45 MB: see LEAN."""
+    if Path("/dev/nvidiactl").exists():
+        pytest.skip("there is a GPU here")
+    variables = environment(LEAN, tmp_path)
+    command = [sys.executable, str(HERE / "drive_lean.py"), str(tmp_path / "engine")]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "the NVIDIA driver is older than this CUDA needs" in done.stdout

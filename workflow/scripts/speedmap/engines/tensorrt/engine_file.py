@@ -1,5 +1,6 @@
 """Opening TensorRT engines that were built for this machine, and asking them for what a session needs."""
 
+import ctypes
 import json
 import traceback
 from collections.abc import Iterator
@@ -54,6 +55,7 @@ def _runtime(engine: Path) -> Any:
     except TypeError as error:  # what pybind11 makes of a factory that gave nothing
         raise explain(logger().errors, f"{engine}: TensorRT cannot start its runtime") from error
     if logger().errors:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(runtime))  # kept for good: its destructor crashes, too
         raise explain(logger().errors, f"{engine}: TensorRT cannot start its runtime")
     return runtime
 
