@@ -526,7 +526,7 @@ def test_a_tensorrt_without_strong_types_is_told_both_float_types(monkeypatch, t
     rounding = "half" if told == "float16" else None
     assert builder._pin_types(network, model, None, options) == {
         "float32": 1, "float16": 1, "rounding": 2 if rounding else 0}  # fmt: skip
-    assert [layer.precision for layer in layers] == ["half", "float", None, rounding, rounding]
+    assert [layer.precision for layer in layers] == ["half", "float", None, rounding, None]
     assert [layer.types for layer in layers] == [["half"], ["float"], [], [], ["half"] if rounding else []]
 
 

@@ -110,7 +110,7 @@ def _pin_types(network: Any, model: ModelProto, feed: Feed | None, options: dict
     what lies between them to float32 and back; and it rounds from and to float32.
     """
     types, half = load().DataType, weak_typing.half_tensors(model, options.get("pins") == "needed")
-    rounding = weak_typing.rounding(model) if options.get("rounding", "float16") == "float16" else set()
+    rounding = weak_typing.rounding(model) if options.get("rounding") == "float16" else set()
     counts = (
         _pin(network, _single(model, feed), types.FLOAT),
         _pin(network, half, types.HALF),
@@ -177,8 +177,9 @@ def _pin_rounding(network: Any, tensors: set[str], precision: Any) -> int:
     for index in range(network.num_layers):
         layer = network.get_layer(index)
         if layer.type in (kinds.QUANTIZE, kinds.DEQUANTIZE) and layer.get_output(0).name in tensors:
-            layer.precision = precision
-            if layer.type == kinds.DEQUANTIZE:  # the other gives eight bits
+            if layer.type == kinds.DEQUANTIZE:  # of which TensorRT 8.6 refuses any precision but INT8
                 layer.set_output_type(0, precision)
+            else:
+                layer.precision = precision
             count += 1
     return count
