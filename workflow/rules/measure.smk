@@ -25,6 +25,31 @@ rule measure_speed:
         "../scripts/measure_speed.py"
 
 
+rule measure_speedup:
+    input:
+        engine="results/{backend}/{model}-int8-{shape}/engine",
+        engine_record="results/{backend}/{model}-int8-{shape}/engine.json",
+        twin="results/{backend}/{model}-fp16-{shape}/engine",
+        twin_record="results/{backend}/{model}-fp16-{shape}/engine.json",
+        dataset="results/dataset.json",
+    output:
+        "results/{backend}/{model}-int8-{shape}/speedup.json",
+    log:
+        "logs/{backend}/{model}-int8-{shape}/measure_speedup.log",
+    conda:
+        ENVIRONMENT
+    threads: workflow.cores
+    resources:
+        gpu=1,
+    params:
+        imgsz=config["imgsz"],
+        seconds=config["speed"]["min_s"],
+        platform=platform_of,
+        code=fingerprint_with_backend("measure_speedup"),
+    script:
+        "../scripts/measure_speedup.py"
+
+
 rule measure_accuracy:
     input:
         unpack(engine_files),

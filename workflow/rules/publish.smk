@@ -65,6 +65,7 @@ rule publish:
         others=["results/table.md", "results/table.csv", "results/environment.json", "results/dataset.json"]
         + ENGINES
         + VERIFIED
+        + SPEEDUPS
         + SENSITIVITY,
     output:
         manifest=update(f"{FOLDER}/published.json"),  # a refusal leaves what was published before

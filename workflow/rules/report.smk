@@ -8,6 +8,7 @@ TORCH = collect("results/torch/{model}-fp16-dynamic/speed.json", model=config["m
     "results/torch/{model}-fp32-dynamic/accuracy.json", model=settings.trained(config)
 )
 RECORDS = SPEED + ACCURACY + (TORCH if config["torch"] else [])
+SPEEDUPS = collect("results/{backend}/{cell}/speedup.json", backend=BACKEND, cell=settings.paired(config))
 ENGINES = collect("results/{backend}/{cell}/engine{build}.json", backend=BACKEND, cell=CELLS, build=BUILDS)
 CHOICES = collect("results/calibration/{model}-{backend}.json", model=config["models"], backend=BACKEND)
 SENSITIVITY = CHOICES if "int8" in config["precisions"] and not IMPLICIT else []
@@ -16,7 +17,7 @@ SENSITIVITY = CHOICES if "int8" in config["precisions"] and not IMPLICIT else []
 rule render_table:
     input:
         records=RECORDS,
-        engines=ENGINES,
+        engines=ENGINES + SPEEDUPS,
         dataset="results/dataset.json",
     output:
         table="results/table.md",

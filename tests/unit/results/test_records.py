@@ -9,13 +9,13 @@ from helpers.record_factory import accuracy, speed
 from speedmap import storage
 from speedmap.results import checks, records
 from speedmap.results.cell import Cell
-from speedmap.results.measured import Accuracy, Speed
+from speedmap.results.measured import Accuracy, Speed, Speedup
 from speedmap.results.prepared import Choice, Engine, PublishedDataset, Verification
 from speedmap.results.reported import Manifest, Provenance
 
 PUBLISHED = Path(__file__).parents[3] / "results/published"
-KINDS = {"speed": Speed, "accuracy": Accuracy, "engine": Engine, "verify": Verification, "dataset": PublishedDataset,
-         "environment": Provenance, "published": Manifest}  # fmt: skip
+KINDS = {"speed": Speed, "speedup": Speedup, "accuracy": Accuracy, "engine": Engine, "verify": Verification,
+         "dataset": PublishedDataset, "environment": Provenance, "published": Manifest}  # fmt: skip
 CELL = Cell("tensorrt", "yolov5s", "int8", "static")
 
 

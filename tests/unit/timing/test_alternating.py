@@ -3,8 +3,14 @@ import json
 import numpy as np
 import pytest
 
+import measure_speedup
+from helpers.record_factory import dataset, engine
+from speedmap import storage
 from speedmap.engines import null
+from speedmap.machine import gpu_lease
+from speedmap.results import records
 from speedmap.results.cell import Cell
+from speedmap.results.measured import Speedup
 from speedmap.timing import alternating
 
 
@@ -65,6 +71,30 @@ def test_a_difference_beyond_the_noise_is_told_from_none():
     faster = alternating.speedup([(1.1 + 0.02 * random.normal(), 1 + 0.02 * random.normal()) for _ in range(40)])
     assert same["low"] < 1 < same["high"]
     assert faster["low"] > 1
+
+
+def test_a_turn_is_as_long_as_the_seconds_allow():
+    times = {"a": 3.0, "b": 5.0}
+    assert alternating.runs_a_turn(times.__getitem__, ["a", "b"], seconds=2, rounds=40) == 10  # 50 ms of 5 ms runs
+    assert alternating.runs_a_turn(times.__getitem__, ["a", "b"], seconds=0.1, rounds=40) == 1
+    assert alternating.runs_a_turn(times.__getitem__, ["a", "b"], seconds=100, rounds=40) == alternating.RUNS
+
+
+def test_the_step_writes_a_record_of_both_engines(tmp_path, monkeypatch):
+    monkeypatch.setattr(gpu_lease, "candidates", list)
+    inputs = {"dataset": tmp_path / "dataset.json"}
+    records.write(inputs["dataset"], dataset(shapes={"64x64": 3, "32x64": 1}))
+    for name, ms in (("twin", 22), ("engine", 20)):
+        inputs[name], inputs[f"{name}_record"] = tmp_path / name, tmp_path / f"{name}.json"
+        inputs[name].write_text(json.dumps({"median_ms": ms, "seed": ms}))
+        records.write(inputs[f"{name}_record"], engine(digest=storage.sha256(inputs[name])))
+    cell = Cell("null", "m", "int8", "dynamic")
+    measure_speedup.measure_speedup(cell, inputs, 64, 0.1, tmp_path / "speedup.json")
+    record = records.read(tmp_path / "speedup.json", Speedup)
+    assert record.ratio == pytest.approx(1.1, rel=0.02)
+    assert record.artefact.engine_sha256 == storage.sha256(inputs["engine"])
+    assert record.twin.engine_sha256 == storage.sha256(inputs["twin"])
+    assert record.runs[0].gpu is None
 
 
 def test_an_input_is_loaded_when_it_changes_only():

@@ -48,6 +48,10 @@ def _error(row: CellResult) -> float | None:
     return None if error is None else 100 * error
 
 
+def _speedup(key: str) -> Callable[[CellResult], float | None]:
+    return lambda row: row.speedup and getattr(row.speedup, key)
+
+
 def _against(name: str) -> Callable[[CellResult], str | None]:
     def difference(row: CellResult) -> str | None:
         found = paired_difference.between(row.accuracy, row.references.get(name))
@@ -69,6 +73,9 @@ TIMES: Columns = {
     "samples": _summary("count"),
     "builds ms": _builds,
     "CUDA graph ms": _graphed,
+    "FP16 / INT8": _speedup("ratio"),
+    "from": _speedup("low"),
+    "to": _speedup("high"),
     "letterbox ms": _phase("letterbox"),
     "infer ms": _phase("run"),
     "NMS ms": _phase("nms"),
@@ -90,12 +97,13 @@ TABLES = {"Times": TIMES, "Engines and mAP": REST}  # on the page; columns and r
 COLUMNS = HEAD | TIMES | REST  # of the csv file
 FINDINGS = {"cell", "ran", "engine MB", "build s", "share", "agreement", "invalid"}  # all that an invalid cell shows
 FORMATS = {"p50 ms": ".3f", "p90 ms": ".3f", "p99 ms": ".3f", "samples": ".0f", "engine MB": ".1f", "build s": ".1f",
-           "share": ".1%", "agreement": ".4f"}  # fmt: skip
+           "FP16 / INT8": ".3f", "from": ".3f", "to": ".3f", "share": ".1%", "agreement": ".4f"}  # fmt: skip
 PLAIN = ".2f"  # where FORMATS says nothing
 
 
 NOTE = (
-    "builds ms: least and largest median of the engines built from one graph. infer ms: as p50, but by the host's "
+    "builds ms: least and largest median of the engines built from one graph. FP16 / INT8: how many times as fast INT8 "
+    "is, by engines that take turns, with its 95% interval. infer ms: as p50, but by the host's "
     "clock and amid the other phases. share: of the multiply-adds that ran in the precision under `ran`. agreement: "
     "cosine between the scores and those of the float32 graph. ± mAP: standard error over other images like these. "
     "less torch, less FP16: difference of the mAP with the same input shape, and its standard error, paired by image; "

@@ -8,7 +8,7 @@ from speedmap.results import records
 from speedmap.results.cell import Cell
 from speedmap.results.checks import measured
 from speedmap.results.findings import DifferentEngines, Disturbance, Finding, NoBoxes
-from speedmap.results.measured import Accuracy, Speed
+from speedmap.results.measured import Accuracy, Speed, Speedup
 from speedmap.results.prepared import Engine
 
 NAMES = {"tensorrt": "TensorRT", "openvino": "OpenVINO", "torch": "Torch"}
@@ -20,7 +20,7 @@ class CellResult:
 
     references: accuracy records that its mAP is held against, `torch` and `fp16`, as far as there are any. failed: why
     something was not measured, remarks: what else the reader of its speed should know; () for nothing. builds: speed
-    records of further engines that were built from the same graph.
+    records of further engines that were built from the same graph. speedup: of INT8 over FP16.
     """
 
     cell: Cell
@@ -28,6 +28,7 @@ class CellResult:
     accuracy: Accuracy | None
     engine: Engine | None
     references: dict[str, Accuracy] = field(default_factory=dict)
+    speedup: Speedup | None = None
     failed: tuple[Finding, ...] = ()
     remarks: tuple[Finding, ...] = ()
     builds: tuple[Speed, ...] = ()
@@ -105,13 +106,17 @@ def gather(paths: list[str], root: Path = Path("results")) -> list[CellResult]:
 
 
 def _row(cell: Cell, joined: dict[str, Speed | Accuracy], root: Path) -> CellResult:
-    beside = root / Path(cell.folder).relative_to("results") / "engine.json"
-    engine = records.read(beside, Engine) if beside.exists() else None
+    folder = root / Path(cell.folder).relative_to("results")
+    engine, speedup = _beside(folder / "engine.json", Engine), _beside(folder / "speedup.json", Speedup)
     builds = tuple(record for name, record in joined.items() if name.startswith("speed."))
     accuracy, failed = joined.get("accuracy"), ()
     if accuracy and accuracy.metrics.map < 0:  # as COCOeval says it
         accuracy, failed = None, (NoBoxes(),)
-    return CellResult(cell, joined.get("speed"), accuracy, engine, failed=failed, builds=builds)
+    return CellResult(cell, joined.get("speed"), accuracy, engine, speedup=speedup, failed=failed, builds=builds)
+
+
+def _beside(path: Path, kind: type) -> object | None:
+    return records.read(path, kind) if path.exists() else None
 
 
 def _references(cell: Cell, rows: dict[Cell, CellResult]) -> dict[str, Accuracy]:

@@ -203,6 +203,25 @@ class Speed(Timed, kw_only=True, tag_field="schema", tag=SCHEMA):
     runs: Annotated[list[Run], Meta(min_length=1)]
 
 
+class Speedup(Strict, kw_only=True, tag_field="schema", tag=SCHEMA):
+    """How many times as fast an INT8 engine is as its FP16 twin when they take turns, with a 95% interval.
+
+    first_ms: of FP16, second_ms: of INT8.
+    """
+
+    speedmap: str = __version__
+    cell: Cell
+    ratio: Positive
+    low: Positive
+    high: Positive
+    rounds: Count
+    first_ms: Positive
+    second_ms: Positive
+    artefact: Artefact
+    twin: Artefact
+    runs: list[Run]
+
+
 class Metrics(Strict, kw_only=True):
     """Fractions of 1, -1 where the data set has no such objects; map_se: the standard error of map, None if unknown."""
 

@@ -112,6 +112,12 @@ def cells(config: dict) -> list[str]:
     return list(map("-".join, _wanted(config)))
 
 
+def paired(config: dict) -> list[str]:
+    """Name the INT8 cells whose FP16 twin is measured, too."""
+    wanted = set(_wanted(config))
+    return ["-".join(cell) for cell in _wanted(config) if cell[1] == "int8" and (cell[0], "fp16", cell[2]) in wanted]
+
+
 def builds(config: dict) -> list[str]:
     """Name the builds of each engine by what their files have after their names: nothing, .2, .3."""
     return ["", *(f".{number}" for number in range(2, config["builds"] + 1))]

@@ -12,7 +12,8 @@ import numpy as np
 
 from speedmap.engines.interface import Session
 
-ROUNDS, RUNS = 40, 50  # turns of each engine, runs a turn
+ROUNDS, RUNS = 40, 50  # turns of each engine, most runs a turn
+SHAPES = 3  # of the inputs of a dynamic engine, the data set's most frequent
 DRAWS, SEED = 2000, 0  # of the bootstrap over rounds
 LEVELS = (2.5, 97.5)  # percent
 
@@ -36,6 +37,12 @@ def alternate(
         times = {run: median(run(item) for item, _ in zip(cycle(inputs), range(count), strict=False)) for run in order}
         pairs.append((times[first], times[second]))
     return pairs[1:]
+
+
+def runs_a_turn(run: Callable[[str], float], inputs: Sequence[str], seconds: float, rounds: int = ROUNDS) -> int:
+    """Return with how many runs a turn an engine runs for some seconds in all the rounds; at most RUNS."""
+    once = max(run(item) for _ in range(2) for item in inputs)  # the first run of an input may be slow: twice
+    return max(1, min(RUNS, int(1000 * seconds / rounds / once)))
 
 
 def speedup(pairs: Sequence[tuple[float, float]], draws: int = DRAWS) -> dict:

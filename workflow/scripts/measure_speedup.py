@@ -1,0 +1,45 @@
+"""Time INT8 against FP16, the two engines taking turns."""
+
+from pathlib import Path
+
+import numpy as np
+
+from speedmap.engines import registry
+from speedmap.machine import gpu_lease
+from speedmap.results import metadata, records
+from speedmap.results.cell import Cell
+from speedmap.results.measured import Run, Speedup
+from speedmap.results.prepared import Dataset
+from speedmap.run.job import job
+from speedmap.timing import alternating
+
+
+def measure_speedup(cell: Cell, inputs: dict, imgsz: int, seconds: float, out: str) -> None:
+    """Write how many times as fast an INT8 cell is as its FP16 twin; inputs: both engines, their records, dataset."""
+    paths = {name: Path(path) for name, path in inputs.items()}
+    backend, twin = registry.backend(cell.backend), Cell(cell.backend, cell.model, "fp16", cell.shape)
+    artefacts = [metadata.built(paths[name], paths[f"{name}_record"]) for name in ("engine", "twin")]
+    frequent = list(records.read(paths["dataset"], Dataset).shapes)[: alternating.SHAPES]
+    sizes = frequent if cell.shape == "dynamic" else [f"{imgsz}x{imgsz}"]
+    batches = {size: np.full((1, 3, *map(int, size.split("x"))), 0.5, np.float32) for size in sizes}
+    with (
+        gpu_lease.lease(backend.on_gpu, alone=True) as run,
+        backend.session(paths["twin"], twin) as first,
+        backend.session(paths["engine"], cell) as second,
+    ):
+        runners = [alternating.runner(session, batches) for session in (first, second)]
+        runs = min(alternating.runs_a_turn(runner, sizes, seconds) for runner in runners)
+        result = alternating.speedup(alternating.alternate(*runners, sizes, runs=runs))
+    facts = {"cell": cell, "artefact": artefacts[0], "twin": artefacts[1], "runs": [records.convert(run, Run)]}
+    records.write(Path(out), Speedup(**result, **facts))
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        measure_speedup(
+            cell=Cell(snakemake.wildcards.backend, snakemake.wildcards.model, "int8", snakemake.wildcards.shape),
+            inputs=dict(snakemake.input.items()),
+            imgsz=snakemake.params.imgsz,
+            seconds=snakemake.params.seconds,
+            out=snakemake.output[0],
+        )
