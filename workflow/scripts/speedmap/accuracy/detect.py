@@ -65,8 +65,8 @@ def detect_images(
 
     def write(item: tuple[int, np.ndarray, Placement]) -> list[dict]:
         image_id, output, placement = item
-        found = postprocess.detect(postprocess.check(output, len(categories)), *limits)
-        mapped = Detections(letterbox.to_image(found.boxes, placement), found.scores, found.classes)
+        detections = postprocess.detect(postprocess.check(output, len(categories)), *limits)
+        mapped = Detections(letterbox.to_image(detections.boxes, placement), detections.scores, detections.classes)
         return postprocess.to_coco(mapped, image_id, categories)
 
     with (

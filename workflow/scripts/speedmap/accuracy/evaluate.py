@@ -26,35 +26,35 @@ def score(results: list[dict], data: Dataset, imgsz: int, session: dict) -> Eval
     return Evaluated(**structs.asdict(evaluation), imgsz=imgsz, dataset=data.named(), session=session, warnings=doubts)
 
 
-def judge(annotations: Path, found: list[dict], image_ids: list[int]) -> Evaluation:
+def judge(annotations: Path, results: list[dict], image_ids: list[int]) -> Evaluation:
     """Score COCO results; the bootstrap of the mAP is that behind its standard error."""
-    if not found:
+    if not results:
         return Evaluation(metrics=Metrics(**dict.fromkeys(METRICS, 0.0), map_se=None), bootstrap={})
-    done = evaluation(annotations, found, image_ids)
+    done = evaluation(annotations, results, image_ids)
     draws = bootstrap.draws(done)
     error = paired_difference.standard_error(draws.get("map", ()))
     return Evaluation(metrics=Metrics(**metrics(done), map_se=error), bootstrap=draws)
 
 
-def write_detections(path: Path, found: list[dict]) -> None:
+def write_detections(path: Path, results: list[dict]) -> None:
     """Write a COCO result file."""
     with storage.atomic(path) as temporary:
-        temporary.write_text(json.dumps(found))
+        temporary.write_text(json.dumps(results))
 
 
-def evaluate(annotations: Path, found: list[dict], image_ids: Iterable[int]) -> dict:
+def evaluate(annotations: Path, results: list[dict], image_ids: Iterable[int]) -> dict:
     """Score COCO results on the given images; returns the METRICS as fractions of 1, all 0 when nothing was found."""
-    return metrics(evaluation(annotations, found, image_ids)) if found else dict.fromkeys(METRICS, 0.0)
+    return metrics(evaluation(annotations, results, image_ids)) if results else dict.fromkeys(METRICS, 0.0)
 
 
-def evaluation(annotations: Path, found: list[dict], image_ids: Iterable[int]) -> COCOeval:
+def evaluation(annotations: Path, results: list[dict], image_ids: Iterable[int]) -> COCOeval:
     """Let pycocotools match at least one COCO result with the objects of the given images, and sum up."""
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its progress by printing
         truth = COCO(str(annotations))
         for number, annotation in enumerate(truth.dataset["annotations"], 1):
             annotation["id"] = number  # COCOeval takes the id 0 of a matched object for no match
         truth.createIndex()
-        done = COCOeval(truth, truth.loadRes(found), "bbox")
+        done = COCOeval(truth, truth.loadRes(results), "bbox")
         done.params.imgIds = sorted(image_ids)
         done.evaluate()
         done.accumulate()

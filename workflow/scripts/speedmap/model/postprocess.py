@@ -38,12 +38,12 @@ def check(output: np.ndarray, classes: int) -> np.ndarray:
     return output
 
 
-def doubts(found: list[dict]) -> list[OfDetections]:
+def doubts(results: list[dict]) -> list[OfDetections]:
     """Return what is strange about COCO results, boxes cut off at the borders of their images; [] if nothing."""
-    outside = sum(min(entry["bbox"][2:]) <= 0 for entry in found)
-    if outside > MOST_OUTSIDE * len(found):
-        return [BoxesOutside(outside, len(found))]
-    return [] if found else [NoDetections()]
+    outside = sum(min(entry["bbox"][2:]) <= 0 for entry in results)
+    if outside > MOST_OUTSIDE * len(results):
+        return [BoxesOutside(outside, len(results))]
+    return [] if results else [NoDetections()]
 
 
 def scores(rows: np.ndarray) -> np.ndarray:
@@ -54,30 +54,32 @@ def scores(rows: np.ndarray) -> np.ndarray:
 def candidates(output: np.ndarray, conf: float) -> Detections:
     """Take every (anchor, class) whose score exceeds `conf` from rows [anchors, 5 + classes], best first."""
     rows = output[output[:, 4] > conf]
-    found = scores(rows)
-    anchors, classes = np.nonzero(found > conf)
-    found = found[anchors, classes]
-    best = np.argsort(-found, kind="stable")[:CANDIDATES]
+    values = scores(rows)
+    anchors, classes = np.nonzero(values > conf)
+    values = values[anchors, classes]
+    best = np.argsort(-values, kind="stable")[:CANDIDATES]
     centres, halves = rows[anchors[best], :2], rows[anchors[best], 2:4] / 2
-    return Detections(np.hstack((centres - halves, centres + halves)), found[best], classes[best])
+    return Detections(np.hstack((centres - halves, centres + halves)), values[best], classes[best])
 
 
-def suppress(found: Detections, iou: float, limit: int) -> Detections:
+def suppress(detections: Detections, iou: float, limit: int) -> Detections:
     """Drop each box that overlaps a better one of its class by more than `iou`; keep the best `limit`."""
     kept = np.empty(0, int)
-    for start in range(0, len(found.scores), BLOCK):  # in blocks, since `limit` is mostly reached long before the last
-        block = np.arange(start, min(start + BLOCK, len(found.scores)))
-        block = block[~_conflicts(found, block, kept, iou).any(1)]
-        kept = np.append(kept, block[_greedy(_conflicts(found, block, block, iou))])[:limit]
+    for start in range(
+        0, len(detections.scores), BLOCK
+    ):  # in blocks, since `limit` is mostly reached long before the last
+        block = np.arange(start, min(start + BLOCK, len(detections.scores)))
+        block = block[~_conflicts(detections, block, kept, iou).any(1)]
+        kept = np.append(kept, block[_greedy(_conflicts(detections, block, block, iou))])[:limit]
         if len(kept) == limit:
             break
-    return Detections(found.boxes[kept], found.scores[kept], found.classes[kept])
+    return Detections(detections.boxes[kept], detections.scores[kept], detections.classes[kept])
 
 
-def _conflicts(found: Detections, some: np.ndarray, others: np.ndarray, iou: float) -> np.ndarray:
+def _conflicts(detections: Detections, some: np.ndarray, others: np.ndarray, iou: float) -> np.ndarray:
     """Say [n, m] which of `some` [n] and `others` [m] are of one class and overlap by more than `iou`."""
-    same = found.classes[some][:, None] == found.classes[others]
-    return same & (overlaps(found.boxes[some], found.boxes[others]) > iou)
+    same = detections.classes[some][:, None] == detections.classes[others]
+    return same & (overlaps(detections.boxes[some], detections.boxes[others]) > iou)
 
 
 def _greedy(conflicts: np.ndarray) -> np.ndarray:
@@ -103,10 +105,12 @@ def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return intersection / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - intersection)
 
 
-def to_coco(found: Detections, image_id: int, category_ids: list[int]) -> list[dict]:
+def to_coco(detections: Detections, image_id: int, category_ids: list[int]) -> list[dict]:
     """Write detections in image pixels as entries of a COCO result file (boxes x, y, width, height)."""
-    boxes = np.hstack((found.boxes[:, :2], found.boxes[:, 2:] - found.boxes[:, :2])).astype(float).round(3)
-    scores, classes = found.scores.astype(float).round(5), found.classes
+    boxes = (
+        np.hstack((detections.boxes[:, :2], detections.boxes[:, 2:] - detections.boxes[:, :2])).astype(float).round(3)
+    )
+    scores, classes = detections.scores.astype(float).round(5), detections.classes
     return [
         {"image_id": image_id, "category_id": category_ids[category], "bbox": box, "score": score}
         for box, score, category in zip(boxes.tolist(), scores.tolist(), classes.tolist(), strict=True)

@@ -53,11 +53,11 @@ def _speedup(key: str) -> Callable[[CellResult], float | None]:
 
 
 def _against(name: str) -> Callable[[CellResult], str | None]:
-    def difference(row: CellResult) -> str | None:
-        found = paired_difference.between(row.accuracy, row.references.get(name))
-        return found and str(found)
+    def column(row: CellResult) -> str | None:
+        difference = paired_difference.between(row.accuracy, row.references.get(name))
+        return difference and str(difference)
 
-    return difference
+    return column
 
 
 Columns = dict[str, Callable[[CellResult], object]]
@@ -118,14 +118,13 @@ def frame(rows: list[CellResult]) -> pd.DataFrame:
         {name: value(row) if name in names else None for name, value in COLUMNS.items()}
         for row, names in zip(rows, shown, strict=True)
     ]
-    found = pd.DataFrame(lines)
-    return found.astype({"samples": "Int64"})  # whole also where a cell has none
+    return pd.DataFrame(lines).astype({"samples": "Int64"})  # whole also where a cell has none
 
 
 def render(rows: list[CellResult]) -> str:
     """Write the detail tables and what their columns mean."""
-    found = frame(rows)
-    shown = pd.DataFrame({name: [_shown(value, FORMATS.get(name, PLAIN)) for value in found[name]] for name in found})
+    table = frame(rows)
+    shown = pd.DataFrame({name: [_shown(value, FORMATS.get(name, PLAIN)) for value in table[name]] for name in table})
     parts = [f"### {title}\n\n{text}" for title, names in TABLES.items() if (text := _table(shown, names))]
     return "\n\n".join(["## Details", *parts, NOTE])
 

@@ -60,11 +60,11 @@ def series(row: CellResult) -> str:
     return f"{NAMES.get(row.cell.backend, row.cell.backend)} {row.precision.upper()}"
 
 
-def fastest(found: list[Point]) -> list[Point]:
+def fastest(points: list[Point]) -> list[Point]:
     """Give the fastest point of each model."""
-    return list({point.model: point for point in sorted(found, key=lambda point: -point.ms)}.values())
+    return list({point.model: point for point in sorted(points, key=lambda point: -point.ms)}.values())
 
 
-def starts(found: list[Point]) -> dict[str, Point]:
+def starts(points: list[Point]) -> dict[str, Point]:
     """Give each model's torch point, from which arrows go."""
-    return {point.model: point for point in found if point.series.startswith(NAMES["torch"])}
+    return {point.model: point for point in points if point.series.startswith(NAMES["torch"])}

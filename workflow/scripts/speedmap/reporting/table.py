@@ -22,17 +22,19 @@ def render(rows: list[CellResult], config: Experiment, dataset: Dataset, backend
     """
     if not rows:
         raise ValueError("no cell to tabulate")
-    found = {row.cell: row for row in rows}
-    found = {cell: replace(row, remarks=footnotes.remarks(row, found)) for cell, row in found.items()}
+    rows_by_cell = {row.cell: row for row in rows}
+    rows_by_cell = {
+        cell: replace(row, remarks=footnotes.remarks(row, rows_by_cell)) for cell, row in rows_by_cell.items()
+    }
     notes = Notes()
-    tables = [_table(found, config, backend, shape, notes) for shape in config.shapes]
-    others = _others(found, config.shapes, notes)
+    tables = [_table(rows_by_cell, config, backend, shape, notes) for shape in config.shapes]
+    others = _others(rows_by_cell, config.shapes, notes)
     return (
         "\n\n".join([*tables, _foot(rows, config, dataset), *others, *notes.lines(), detail_table.render(rows)]) + "\n"
     )
 
 
-def _table(found: dict[Cell, CellResult], config: Experiment, backend: str, shape: str, notes: Notes) -> str:
+def _table(rows_by_cell: dict[Cell, CellResult], config: Experiment, backend: str, shape: str, notes: Notes) -> str:
     """Write the table of one input shape; torch, which has no static engine, stands in the dynamic one."""
     pairs = [(backend, precision, precision) for precision in config.precisions]
     if shape == "dynamic" and config.torch:
@@ -41,15 +43,15 @@ def _table(found: dict[Cell, CellResult], config: Experiment, backend: str, shap
     for name, fast, exact in pairs:
         for title, precision, figure in (("Speed", fast, speed_figure), ("mAP", exact, map_figure)):
             cells = [Cell(name, model, precision, shape) for model in config.models]
-            header = f"{NAMES[name]}<br><sup>{title}-{_ran(found, cells)}"
-            columns[header] = [_figure(found.get(cell), cell, config, figure, notes) for cell in cells]
+            header = f"{NAMES[name]}<br><sup>{title}-{_ran(rows_by_cell, cells)}"
+            columns[header] = [_figure(rows_by_cell.get(cell), cell, config, figure, notes) for cell in cells]
     table = markdown.table(list(columns), zip(*columns.values(), strict=True))
     return f"## {TITLES[shape].format(config.imgsz)}\n\n{table}"
 
 
-def _ran(found: dict[Cell, CellResult], cells: list[Cell]) -> str:
+def _ran(rows_by_cell: dict[Cell, CellResult], cells: list[Cell]) -> str:
     """Name the precision that ran in a column, `FP16/FP32` if the rows differ; what was asked for if nobody knows."""
-    timed = {found[cell].precision for cell in cells if cell in found and found[cell].speed}
+    timed = {rows_by_cell[cell].precision for cell in cells if cell in rows_by_cell and rows_by_cell[cell].speed}
     return "/".join(sorted(timed or {cells[0].precision})).upper()
 
 
@@ -81,11 +83,11 @@ def map_figure(row: CellResult, notes: Notes) -> str:
     return f"{100 * row.accuracy.metrics.map:.1f}{notes.mark(row.accuracy.warnings)}"
 
 
-def _others(found: dict[Cell, CellResult], shapes: list[str], notes: Notes) -> list[str]:
+def _others(rows_by_cell: dict[Cell, CellResult], shapes: list[str], notes: Notes) -> list[str]:
     """Mark the cells that stand in none of the tables but in the details: torch's, without one of dynamic input."""
     texts = {
         row.title: row.invalid or [*row.failed, *row.warnings, *row.remarks]
-        for cell, row in found.items()
+        for cell, row in rows_by_cell.items()
         if cell.shape not in shapes
     }
     marked = ", ".join(name + notes.mark(said) for name, said in texts.items() if said)

@@ -35,23 +35,23 @@ def contents(folder: str) -> str:
 
 def sources(scripts: Path, script: str, *modules: str) -> set[Path]:
     """Find the files that an adapter and the named modules of the library consist of, these included."""
-    library, found = scripts / PACKAGE, set()
+    library, files = scripts / PACKAGE, set()
     waiting = [scripts / f"{script}.py", *(_file(library, name) for name in modules)]
     while waiting:
         path = waiting.pop()
-        if path not in found:
-            found.add(path)
+        if path not in files:
+            files.add(path)
             waiting += [_file(library, name) for name in _imports(path, library) if name not in LEFT_OUT]
-    return found
+    return files
 
 
 def _file(library: Path, name: str) -> Path:
     """Find the file of a module or a package; FileNotFoundError when there is neither."""
     path = library.joinpath(*name.split("."))
-    found = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    if not found.is_file():
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    if not file.is_file():
         raise FileNotFoundError(f"{PACKAGE}.{name}: neither {path}.py nor a package")
-    return found
+    return file
 
 
 @cache

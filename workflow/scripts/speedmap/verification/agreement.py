@@ -29,10 +29,10 @@ def agreement(
     for batch, (expected,) in inputs:
         session.load(batch)
         session.run()
-        found = check(session.fetch()[0], expected.shape[1] - 5)
-        cosines.append(_cosine(scores(found.astype(float)), scores(expected.astype(float))))
+        output = check(session.fetch()[0], expected.shape[1] - 5)
+        cosines.append(_cosine(scores(output.astype(float)), scores(expected.astype(float))))
         best = np.argsort(-scores(expected).max(1))[:20]
-        boxes += np.diag(overlaps(_corners(found[best]), _corners(expected[best]))).tolist()
+        boxes += np.diag(overlaps(_corners(output[best]), _corners(expected[best]))).tolist()
     return Agreement(scores=float(np.min(cosines)), boxes=float(np.median(boxes)), images=len(cosines))
 
 
@@ -51,12 +51,12 @@ def images_with_detections(
 
     count: at most so many. least: score that something must exceed. Raises OutputError for outputs that are not finite.
     """
-    found: list[tuple[np.ndarray, np.ndarray]] = []
+    inputs: list[tuple[np.ndarray, np.ndarray]] = []
     for file in files:
         batch, _ = images.load(file, imgsz, dynamic)
         output = graph.run(None, {INPUT: batch})[0]
         if scores(check(output[0], output.shape[-1] - 5)).max() > least:
-            found.append((batch, output))
-        if len(found) == count:
+            inputs.append((batch, output))
+        if len(inputs) == count:
             break
-    return found
+    return inputs
