@@ -5,6 +5,11 @@
 # make runs/a100: a folder to run in for one kind of machine beside others, with one index of all that is published
 # make doctor: set everything up, say in ten lines what of this machine can run, what is missing and what to do
 PYTHON ?= python3
+export PYTHONUTF8 := 1
+# Snakemake starts Python by its path without quotes, so that only these characters work.
+ifneq ($(shell pwd | LC_ALL=C tr -d 'A-Za-z0-9@%+=:,./_\200-\377\n-' | LC_ALL=C tr -c '\n' x),)
+$(error $(CURDIR): has a space or another special character in its path; move the clone to one of letters, digits and . _ -)
+endif
 # The list of envs/ to install, such as gpu-cuda12; left out, it is chosen by GPU and driver (see workflow/scripts/choose_environment.py).
 ifeq ($(origin SPEEDMAP_ENV),undefined)
 SPEEDMAP_ENV := $(or $(shell $(PYTHON) workflow/scripts/choose_environment.py),cpu)

@@ -40,6 +40,7 @@ rule read_weights:
         ENVIRONMENT
     params:
         source=source_of_weights,
+        stamp=stamp_of_weights,
         code=fingerprint("read_weights"),
     script:
         "../scripts/read_weights.py"

@@ -3,7 +3,7 @@
 from functools import cache
 
 from speedmap.publishing import folders
-from speedmap.run.fingerprint import contents, fingerprint_of, stamp
+from speedmap.run.fingerprint import contents, fingerprint_of, stamp, target
 
 
 @cache
@@ -42,7 +42,12 @@ def folder_of(part):
 
 
 def stamp_of_images(wildcards):
-    return stamp(config["dataset"]["images"]), contents(config["dataset"]["calibration"])
+    data = config["dataset"]
+    return stamp(data["images"]), contents(data["calibration"]), *map(target, (data["images"], data["annotations"]))
+
+
+def stamp_of_weights(wildcards):
+    return target(source_of_weights(wildcards))
 
 
 def weights_of(wildcards):

@@ -1,5 +1,6 @@
 """Read the whole data set once, so that nothing about it fails later."""
 
+import sys
 from pathlib import Path
 
 from speedmap.dataset import coco
@@ -15,6 +16,8 @@ def check_dataset(
     folders = Path(images), Path(annotations), Path(calibration)
     inventory = coco.inventory(*folders, imgsz=imgsz, wanted=wanted, **dataset)
     records.write(Path(out), records.convert(inventory, Dataset))
+    for line in inventory["derived"]:
+        print(f"{annotations}: {line}", file=sys.stderr)
 
 
 if __name__ == "__main__":

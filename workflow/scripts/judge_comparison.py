@@ -15,10 +15,10 @@ def judge_comparison(comparison: str, out: str, log: str) -> None:
     text = compare_page.render(record)
     print(text)
     if compare.failed(record.changes):
-        Path(log).write_text(text)
+        Path(log).write_text(text, "utf-8")
         raise SystemExit(1)
     with storage.atomic(Path(out)) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def write_index(out: Path, csv: Path) -> None:
     with storage.atomic(csv) as temporary:
         pd.DataFrame(entries).to_csv(temporary, index=False)
     with storage.atomic(out) as temporary:
-        temporary.write_text(index.render(entries))
+        temporary.write_text(index.render(entries), "utf-8")
 
 
 if __name__ == "__main__":

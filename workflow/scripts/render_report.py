@@ -22,7 +22,7 @@ def render_report(inputs: dict, models: list[str], imgsz: int, out: str) -> None
     graphs, choices = (by_model(inputs[name], models) for name in ("graphs", "sensitivity"))
     text = report.render(
         Path(inputs["template"]),
-        Path(inputs["table"]).read_text(),
+        Path(inputs["table"]).read_text("utf-8"),
         gather(inputs["records"]),
         {name: sum(multiply_adds.count(path, imgsz).values()) for name, path in graphs.items()},
         records.read(Path(inputs["peaks"]), Peaks),
@@ -31,7 +31,7 @@ def render_report(inputs: dict, models: list[str], imgsz: int, out: str) -> None
         charts.bundle(),
     )
     with storage.atomic(Path(out)) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def render_table(
     with storage.atomic(Path(csv)) as temporary:
         detail_table.frame(rows).to_csv(temporary, index=False)
     with storage.atomic(Path(out)) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

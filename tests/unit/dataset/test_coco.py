@@ -141,7 +141,7 @@ def spoil_crowds(folder, truth):
 
 
 def spoil_area(folder, truth):
-    del truth["annotations"][1]["area"]
+    truth["annotations"][1]["area"] = "large"
 
 
 def spoil_text(folder, truth):
@@ -173,11 +173,11 @@ def spoil_calibration(folder, truth):
     ("spoil", "message"),
     [
         (spoil_json, r"truth\.json: no COCO instances JSON"),
-        (spoil_boxes, r"truth\.json: no boxes"),
+        (spoil_boxes, r"truth\.json: no boxes in it; its `annotations` are empty"),
         (spoil_crowds, r"truth\.json: no boxes but crowds"),
         (spoil_ids, "image id 0 occurs twice"),
         (spoil_name, r"lies outside dataset\.images"),
-        (spoil_size, r"0\.png: is 48x64 but .* says 64x48"),
+        (spoil_size, r"0\.png: is 64x48 but .* says 48x64 \(width x height\)"),
         (spoil_missing, r"1\.png: named in .* but not there"),
         (spoil_overlap, r"other-name\.png: calibration image equals an evaluation image"),
         (spoil_overlap_of_pixels, r"other\.bmp: calibration image equals an evaluation image \(.*1\.png"),
@@ -189,10 +189,10 @@ def spoil_calibration(folder, truth):
         (spoil_place, r"annotation 2 has the box .* outside of its image"),
         (spoil_number, r"annotation 2 has the box .*nan"),
         (spoil_side, r"annotation 2 has the box .*-5"),
-        (spoil_box, r"truth\.json: no COCO instances JSON .*values to unpack"),
+        (spoil_box, r"annotation 2 has the box \[1, 2, 3\]; give x, y, width and height"),
         (spoil_crowd, "annotation 2 has the area 400 and iscrowd 'no'"),
-        (spoil_area, r"truth\.json: no COCO instances JSON .*area"),
-        (spoil_text, r"truth\.json: no COCO instances JSON"),
+        (spoil_area, "annotation 2 has the area large"),
+        (spoil_text, r"annotation 2 has the box \['a', 'b', 'c', 'd'\]"),
     ],
 )
 def test_a_bad_data_set_is_refused_by_name(dataset, spoil, message):

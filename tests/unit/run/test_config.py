@@ -1,8 +1,11 @@
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
+from speedmap.results import records
+from speedmap.results.prepared import Asked, Dataset
 from speedmap.run import config as settings
 from speedmap.run.config import ConfigError
 
@@ -20,10 +23,11 @@ def config(tmp_path, **more):
     weights.touch()
     (tmp_path / "images").mkdir(exist_ok=True)
     (tmp_path / "images/1.jpg").touch()
-    data = {**dict.fromkeys(("images", "annotations", "calibration"), str(tmp_path / "images")), **more.pop("data", {})}
+    paths = dict.fromkeys(("images", "annotations", "calibration"), str(tmp_path / "images"))
+    data = {"name": "d", **paths, **more.pop("data", {})}
     return {"models": {"a": {"weights": str(weights)}, "b": {"weights": "random"}}, "precisions": ["fp16", "int8"],
-            "shapes": ["static"], "skip": [], "torch": True, "dataset": data, "int8": {"images": None, "target": 0},
-            **more}  # fmt: skip
+            "shapes": ["static"], "skip": [], "imgsz": 640, "torch": True, "dataset": data,
+            "int8": {"images": None, "target": 0}, **more}  # fmt: skip
 
 
 def test_cells_are_the_product_without_those_to_skip(tmp_path):
@@ -53,14 +57,71 @@ def test_weights_that_are_not_there(tmp_path):
 
 @pytest.mark.parametrize("key", ["images", "annotations", "calibration"])
 def test_a_data_set_that_is_not_there(tmp_path, key):
-    with pytest.raises(ConfigError, match=rf"dataset\.{key}: nowhere is not there; correct the path"):
+    with pytest.raises(ConfigError, match=rf"dataset\.{key}: .*nowhere is not there; correct the path"):
         settings.check(config(tmp_path, data={key: "nowhere"}), [])
 
 
+def recorded(tmp_path, **other):
+    """Write an inventory of the config's data set, or of one that differs in some of it."""
+    data = config(tmp_path)["dataset"]
+    asked = Asked(**{"name": "d", "limit": None, "imgsz": 640, **data, **other})
+    facts = {"annotations": asked.annotations, "sha256": "0" * 64, "categories": [], "boxes": 1, "shapes": {}}
+    inventory = Dataset(name=asked.name, images=[], calibration=[], asked=asked, **facts)
+    records.write(tmp_path / "results/dataset.json", inventory)
+
+
+def gone(tmp_path):
+    shutil.rmtree(tmp_path / "images")
+
+
 def test_results_stay_usable_when_the_data_set_is_gone(tmp_path):
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results/dataset.json").touch()
-    settings.check(config(tmp_path, data={"images": "nowhere"}), [])
+    recorded(tmp_path)
+    chosen = config(tmp_path)
+    gone(tmp_path)
+    settings.check(chosen, [])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"name": "new"},
+        {"images": "other"},
+        {"annotations": "other"},
+        {"calibration": "other"},
+        {"limit": 5},
+        {"imgsz": 320},
+    ],
+)
+def test_results_of_another_data_set_do_not_stand_in_for_one_that_is_not_there(tmp_path, other):
+    recorded(tmp_path, **other)
+    chosen = config(tmp_path)
+    gone(tmp_path)
+    with pytest.raises(
+        ConfigError, match=r"dataset\.images: .*images is not there; .*results/dataset\.json is of another"
+    ):
+        settings.check(chosen, [])
+
+
+def test_an_inventory_that_cannot_be_read_stands_for_nothing(tmp_path):
+    recorded(tmp_path)
+    (tmp_path / "results/dataset.json").write_text("{}")
+    chosen = config(tmp_path)
+    gone(tmp_path)
+    with pytest.raises(ConfigError, match=r"dataset\.images"):
+        settings.check(chosen, [])
+
+
+@pytest.mark.parametrize(
+    "path", ["/home/me/My Projects/.venv/bin/python", "/o'clock/python", "/a&b/python", "/[x]/python"]
+)
+def test_a_python_that_snakemake_cannot_start_is_refused(path):
+    with pytest.raises(ConfigError, match="Snakemake starts no Python whose path has"):
+        settings.check_executable(path)
+
+
+@pytest.mark.parametrize("path", ["/usr/bin/python3.11", "/home/Jürgen/Übung_1/.venv/bin/python", "/a@b+c=d/python"])
+def test_other_pythons_are_taken(path):
+    settings.check_executable(path)
 
 
 def test_what_is_to_be_fetched_need_not_be_there(tmp_path):

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from speedmap.run.fingerprint import LEFT_OUT, _imports, _is_module, contents, fingerprint_of, sources, stamp
+from speedmap.run.fingerprint import LEFT_OUT, _imports, _is_module, contents, fingerprint_of, sources, stamp, target
 
 SCRIPTS = Path("workflow/scripts")
 
@@ -98,3 +98,35 @@ def test_calibration_images_are_seen_to_change_even_if_they_keep_their_size(tmp_
     file.write_bytes(b"two")
     assert contents(str(tmp_path)) != first
     assert contents(str(tmp_path / "nowhere")) == contents(str(tmp_path / "neither"))
+
+
+def test_what_lies_behind_links_counts_as_the_thing_itself(tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "images").mkdir()
+    file = tmp_path / "store/1.jpg"
+    file.write_bytes(b"one")
+    (tmp_path / "images/val").symlink_to(tmp_path / "store")
+    (tmp_path / "images/single.jpg").symlink_to(file)
+    (tmp_path / "store/again").symlink_to(tmp_path / "images")  # which has no end
+    (tmp_path / "images/broken").symlink_to(tmp_path / "nowhere")
+    first = stamp(str(tmp_path / "images"))
+    assert stamp(str(tmp_path / "images")) == first
+    file.write_bytes(b"other")
+    assert stamp(str(tmp_path / "images")) != first
+    second = stamp(str(tmp_path / "images"))
+    (tmp_path / "store/2.jpg").write_bytes(b"more")
+    assert stamp(str(tmp_path / "images")) != second
+
+
+def test_a_link_to_another_file_or_folder_is_seen_whatever_their_times(tmp_path, monkeypatch):
+    for name in ("a.pt", "b.pt"):
+        (tmp_path / name).write_bytes(b"same size")
+        os.utime(tmp_path / name, (1, 1))
+    monkeypatch.chdir(tmp_path)
+    Path("best.pt").symlink_to("a.pt")
+    first = target("best.pt")
+    assert first == target("a.pt") == ("a.pt", 9)
+    Path("best.pt").unlink()
+    Path("best.pt").symlink_to("b.pt")
+    assert target("best.pt") != first
+    assert target("nowhere") == ("nowhere", 0)

@@ -33,7 +33,7 @@ def _sync(path: Path) -> None:
 
 def sha256(path: Path) -> str:
     """Hash a file's content."""
-    with path.open("rb") as file:
+    with named(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -48,3 +48,13 @@ def pretender(path: Path) -> str | None:
     if head.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
         return "an HTML page, as links to a download page give; fetch the file itself"
     return None
+
+
+def named(path: Path) -> Path:
+    """Return where the file of this name lies, whose bytes are UTF-8, too, where the locale says another coding."""
+    if path.exists():
+        return path
+    with suppress(UnicodeEncodeError):
+        other = Path(os.fsdecode(str(path).encode()))
+        return other if other.exists() else path
+    return path

@@ -12,6 +12,7 @@ from pycocotools.cocoeval import COCOeval
 
 from speedmap import storage
 from speedmap.accuracy import bootstrap, paired_difference
+from speedmap.dataset import coco_json
 from speedmap.model import postprocess
 from speedmap.results.measured import Evaluated, Evaluation, Metrics
 from speedmap.results.prepared import Dataset
@@ -39,7 +40,7 @@ def judge(annotations: Path, results: list[dict], image_ids: list[int]) -> Evalu
 def write_detections(path: Path, results: list[dict]) -> None:
     """Write a COCO result file."""
     with storage.atomic(path) as temporary:
-        temporary.write_text(json.dumps(results))
+        temporary.write_text(json.dumps(results), "utf-8")
 
 
 def evaluate(annotations: Path, results: list[dict], image_ids: Iterable[int]) -> dict:
@@ -50,12 +51,13 @@ def evaluate(annotations: Path, results: list[dict], image_ids: Iterable[int]) -
 def evaluation(annotations: Path, results: list[dict], image_ids: Iterable[int]) -> COCOeval:
     """Let pycocotools match at least one COCO result with the objects of the given images, and sum up."""
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its progress by printing
-        truth = COCO(str(annotations))
+        truth = COCO()
+        truth.dataset = coco_json.parse(annotations)  # pycocotools itself would read it by the locale
         for number, annotation in enumerate(truth.dataset["annotations"], 1):
             annotation["id"] = number  # COCOeval takes the id 0 of a matched object for no match
         truth.createIndex()
         done = COCOeval(truth, truth.loadRes(results), "bbox")
-        done.params.imgIds = sorted(image_ids)
+        done.params.imgIds = sorted(image_ids, key=coco_json.order)
         done.evaluate()
         done.accumulate()
         done.summarize()

@@ -8,10 +8,12 @@ os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(LARGEST := 2**26)  # before OpenC
 import cv2
 import numpy as np
 
+from speedmap import storage
 from speedmap.dataset.letterbox import Placement, place
 from speedmap.errors import UserError
 
-ROWS = 8  # of a JPEG's block
+UNREADABLE = (f"or one of more than {LARGEST / 1e6:.0f} megapixels; replace the file, or take it out, and out of the "
+              "annotations")  # fmt: skip
 FILL = 114  # grey of the padding, as in training
 
 
@@ -21,23 +23,21 @@ class ImageError(UserError):
 
 def read(path: Path) -> np.ndarray:
     """Decode an image file to [h, w, 3] uint8, blue first, turned as its EXIF data says."""
-    try:
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    data = storage.named(path).read_bytes()  # decoded from memory, since OpenCV opens no name in another coding
+    return decode(data, path)
+
+
+def decode(data: bytes, path: Path) -> np.ndarray:
+    """Decode what was read from an image file, as `read` does."""
+    try:  # behind a JPEG's end, another changes nothing; without any, OpenCV decodes nothing from memory
+        ended = data + b"\xff\xd9" if data.startswith(b"\xff\xd8") else data
+        image = cv2.imdecode(np.frombuffer(ended, np.uint8), cv2.IMREAD_COLOR) if data else None
     except cv2.error:  # too large
         image = None
     if image is None:
-        raise ImageError(f"{path}: no readable image, or one of more than {LARGEST / 1e6:.0f} megapixels; replace the "
-                         "file, or take it out, and out of the annotations")  # fmt: skip
+        what = storage.pretender(storage.named(path))
+        raise ImageError(f"{path}: no readable image, {f'but {what}' if what else UNREADABLE}")
     return image
-
-
-def truncated(data: bytes, image: np.ndarray) -> bool:
-    """Tell whether a file is a JPEG without its end, for which OpenCV has filled up the image read from it.
-
-    The mark of the end may be missing alone: then there is a picture down to the last rows.
-    """
-    ends = not data.startswith(b"\xff\xd8") or b"\xff\xd9" in data[data.find(b"\xff\xda") :]
-    return not ends and bool((image[-ROWS:] == image[-1, -1]).all())
 
 
 def letterbox(image: np.ndarray, placement: Placement) -> np.ndarray:

@@ -47,8 +47,10 @@ def normalise(model: str, source: str, classes: list[str], path: Path) -> dict:
 def _check_classes(file: Path, found: int, names: tuple[str, ...] | None, classes: list[str]) -> None:
     """Refuse other classes than the data set's, and the same in another order, which would find nothing but errors."""
     if found != len(classes):
+        group = " (if one was left out that groups the others, give these another supercategory to keep it)"
         raise WeightsError(f"{file}: has {found} classes but dataset.annotations has {len(classes)} categories; "
-                           "give weights that were trained on this data set's classes")  # fmt: skip
+                           "give weights that were trained on this data set's classes"
+                           f"{group if found == len(classes) + 1 else ''}")  # fmt: skip
     if moved := _moved(list(map(_plain_name, names or ())), list(map(_plain_name, classes))):
         ours, theirs = names[moved[0]], dict(enumerate(classes)).get(moved[0])
         raise WeightsError(f"{file}: has the classes of dataset.annotations in another order ({ours!r} where that has "

@@ -53,7 +53,7 @@ def baseline(wanted: str | None, backend: str, platform: dict) -> Path:
 
 def manifests(root: Path = ROOT) -> dict[Path, dict]:
     """Read what was published, the newest last; by folder."""
-    found = {path.parent: json.loads(path.read_text()) for path in root.glob(f"*/{MANIFEST}")}
+    found = {path.parent: json.loads(path.read_text("utf-8")) for path in root.glob(f"*/{MANIFEST}")}
     return dict(sorted(found.items(), key=lambda item: item[1]["published"]))
 
 
@@ -61,5 +61,5 @@ def recorded(source: Path) -> list[str]:
     """List the speed and accuracy records of a published folder, in the order in which its cells stood."""
     return [
         str(source / Path(path).relative_to("results"))
-        for path in json.loads((source / MANIFEST).read_text())["records"]
+        for path in json.loads((source / MANIFEST).read_text("utf-8"))["records"]
     ]

@@ -43,12 +43,12 @@ def _identity(row: CellResult, record: Speed | Accuracy) -> dict:
 
 def append(path: Path, rows: list[CellResult]) -> None:
     """Append the lines that a history does not have yet; what stands in it is never touched."""
-    known = path.read_text().splitlines() if path.exists() else []
+    known = path.read_text("utf-8").splitlines() if path.exists() else []
     found = dict.fromkeys([*known, *(json.dumps(entry) for entry in lines(rows))])
     with storage.atomic(path) as temporary:
-        temporary.write_text("".join(line + "\n" for line in found))
+        temporary.write_text("".join(line + "\n" for line in found), "utf-8")
 
 
 def read(path: Path) -> list[dict]:
     """Read a history, the oldest line first."""
-    return sorted(map(json.loads, path.read_text().splitlines()), key=lambda line: line["measured"])
+    return sorted(map(json.loads, path.read_text("utf-8").splitlines()), key=lambda line: line["measured"])

@@ -78,6 +78,9 @@ def _copy(source: Path, target: Path) -> None:
     if source.name == "dataset.json":
         content = records.read(source, Dataset)
         counts = {"images": len(content.images), "calibration": len(content.calibration)}
-        records.write(target, PublishedDataset(**structs.asdict(content) | counts))
+        facts = {
+            key: value for key, value in structs.asdict(content).items() if key != "asked"
+        }  # paths of this machine
+        records.write(target, PublishedDataset(**facts | counts))
     else:
         shutil.copyfile(source, target)

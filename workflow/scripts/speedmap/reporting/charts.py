@@ -44,7 +44,7 @@ def save(chart: alt.TopLevelMixin, title: str, path: Path) -> None:
     """Write a chart as an SVG file on white."""
     spec = chart.properties(title=title).to_dict()
     with storage.atomic(path) as temporary:
-        temporary.write_text(vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE, config=PAPER))
+        temporary.write_text(vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE, config=PAPER), "utf-8")
 
 
 def pareto(points: list[Point], width: int | str = FILE_WIDTH) -> alt.LayerChart:

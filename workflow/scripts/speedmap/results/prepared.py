@@ -17,18 +17,32 @@ class Image(Strict, kw_only=True, omit_defaults=True):
     width: int
     sha256: Sha256
     pixels_sha256: Sha256
-    id: int | None = None
+    id: int | str | None = None
 
 
 class Category(Strict, kw_only=True):
-    """A class of objects as the annotations number it."""
+    """A class of objects as the annotations number it, which may be in texts."""
 
-    id: int
+    id: int | str
     name: str
 
 
+class Asked(Strict, kw_only=True):
+    """What an inventory follows from: the data set that a config names."""
+
+    name: str
+    images: str
+    annotations: str
+    calibration: str
+    limit: int | None
+    imgsz: int
+
+
 class Inventory(Record, kw_only=True):
-    """What every inventory of a data set says. boxes: without crowds. shapes: images by input shape, most first."""
+    """What every inventory of a data set says.
+
+    boxes: without crowds. shapes: images by input shape, most first. derived: in words, what the annotations lack.
+    """
 
     name: str
     annotations: str
@@ -36,16 +50,18 @@ class Inventory(Record, kw_only=True):
     categories: list[Category]
     boxes: int
     shapes: dict[str, int]
+    derived: list[str] = field(default_factory=list)
 
 
 class Dataset(Inventory, kw_only=True):
     """The inventory of a data set, dataset.json."""
 
+    asked: Asked | None = None
     images: list[Image]
     calibration: list[Image]
 
     @property
-    def category_ids(self) -> list[int]:
+    def category_ids(self) -> list[int | str]:
         return [category.id for category in self.categories]
 
     @property

@@ -43,7 +43,7 @@ def write(path: Path, record: Struct, indent: int | None = 1) -> None:
     front = {key: content.pop(key) for key in FRONT if key in content}
     text = json.dumps(front | content, indent=indent, allow_nan=False)
     with storage.atomic(path) as temporary:
-        temporary.write_text(text + "\n")
+        temporary.write_text(text + "\n", "utf-8")
 
 
 def _plain(value: object) -> float:

@@ -8,7 +8,9 @@ from pathlib import Path
 import yaml
 
 from speedmap.errors import UserError
+from speedmap.results import records
 from speedmap.results.cell import Cell
+from speedmap.results.prepared import Asked, Dataset
 from speedmap.run import downloads
 
 NO_CALIBRATOR = 11  # the first TensorRT without
@@ -30,7 +32,7 @@ def replacing(given: dict) -> dict:
 def check(config: dict, files: list[str]) -> None:
     """Look for mistakes before anything runs: doubled keys in the files, unknown cells, files that are not there."""
     for file in files:
-        _check_doubles(file, yaml.compose(Path(file).read_text()))
+        _check_doubles(file, yaml.compose(Path(file).read_text("utf-8")))
     if odd := [name for name in config["models"] if not isinstance(name, str)]:
         raise ConfigError(f"models: {odd[0]!r} is no text; put the name in quotes")
     known = {f"{model}-{precision}-{shape}" for model, precision, shape in _matrix(config)}
@@ -70,12 +72,20 @@ def _check_weights(name: str, model: dict) -> None:
         )
 
 
+def check_executable(path: str) -> None:
+    """Refuse a Python that Snakemake could not start: it writes its path into shell commands without quotes."""
+    if odd := re.search(r"[^\w@%+=:,./-]", path):
+        raise ConfigError(f"{path}: Snakemake starts no Python whose path has {odd[0]!r} in it; move the clone, or the "
+                          "environment, to a path of letters, digits and . _ - alone")  # fmt: skip
+
+
 def _check_dataset(config: dict) -> None:
     """Look for the paths that nothing is to be fetched to.
 
-    Not once the data set has been read: results stay usable when it is gone.
+    Not once this data set has been read: results stay usable when it is gone, as long as the config names it.
     """
-    if Path("results/dataset.json").exists():
+    recorded = _recorded()
+    if recorded and recorded == _asked(config):
         return
     parts = (
         downloads.unpacked(config, "images") | downloads.unpacked(config, "annotations") | downloads.calibration(config)
@@ -84,7 +94,23 @@ def _check_dataset(config: dict) -> None:
              if config["dataset"][key].removeprefix(downloads.ROOT) not in parts}  # fmt: skip
     for key, path in given.items():
         if not path.exists():
-            raise ConfigError(f"dataset.{key}: {path} is not there; correct the path")
+            other = f"; results/dataset.json is of another data set, {recorded.name!r}" if recorded else ""
+            raise ConfigError(f"dataset.{key}: {path.absolute()} is not there; correct the path{other}")
+
+
+def _asked(config: dict) -> Asked:
+    data = config["dataset"]
+    paths = {key: str(Path(data[key])) for key in ("images", "annotations", "calibration")}
+    return Asked(name=data["name"], limit=data.get("limit"), imgsz=config["imgsz"], **paths)
+
+
+def _recorded() -> Asked | None:
+    """Return what the inventory of the last run is of; None where there is none that tells."""
+    path = Path("results/dataset.json")
+    try:
+        return records.read(path, Dataset).asked if path.exists() else None
+    except records.RecordError:
+        return None
 
 
 def check_method(method: str, backend: str, platform: dict) -> None:

@@ -135,11 +135,11 @@ def available_memory(system: Path = Path("/")) -> int | None:
     """Read the bytes that are available: the machine's, or fewer where the container (cgroup) has a limit."""
     bounds = []
     if (meminfo := system / "proc/meminfo").is_file():
-        found = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo.read_text(), re.MULTILINE)
+        found = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo.read_text("utf-8"), re.MULTILINE)
         bounds += [1024 * int(found[1])] if found else []
     limit, used = system / "sys/fs/cgroup/memory.max", system / "sys/fs/cgroup/memory.current"
-    if limit.is_file() and used.is_file() and limit.read_text().strip().isdigit():
-        bounds.append(max(int(limit.read_text()) - int(used.read_text()), 0))
+    if limit.is_file() and used.is_file() and limit.read_text("utf-8").strip().isdigit():
+        bounds.append(max(int(limit.read_text("utf-8")) - int(used.read_text("utf-8")), 0))
     return min(bounds, default=None)
 
 
@@ -156,8 +156,8 @@ def config(files: list[str]) -> Line:
     try:
         given: dict = {}
         for file in files:
-            update_config(given, yaml.safe_load(Path(file).read_text()) or {})
-        merged = yaml.safe_load((ROOT / "config.yaml").read_text())  # as the Snakefile does
+            update_config(given, yaml.safe_load(Path(file).read_text("utf-8")) or {})
+        merged = yaml.safe_load((ROOT / "config.yaml").read_text("utf-8"))  # as the Snakefile does
         update_config(merged, given)
         merged |= settings.replacing(given)
         validate(merged, str(ROOT / "workflow/schemas/config.schema.yaml"))

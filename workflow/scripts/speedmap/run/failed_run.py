@@ -31,7 +31,7 @@ def write(cells: list[Cell], missing: dict[str, list[str]], config: dict, backen
     if found:
         rows = [explained(found.get(cell, CellResult(cell, None, None, None)), missing) for cell in cells]
         with storage.atomic(table) as temporary:
-            temporary.write_text(f"{PARTIAL}\n\n{render(rows, experiment, data, backend)}")
+            temporary.write_text(f"{PARTIAL}\n\n{render(rows, experiment, data, backend)}", "utf-8")
 
 
 def _recorded(cell: Cell) -> list[str]:
@@ -71,5 +71,5 @@ def _doubts(cell: Cell, missing: dict[str, list[str]]) -> list[Finding]:
 
 def _error(log: Path) -> str:
     """Read the message of a job that failed, empty if it did not."""
-    last = log.read_text(errors="replace").rstrip().rpartition("\n")[2] if log.is_file() else ""
+    last = log.read_text("utf-8", errors="replace").rstrip().rpartition("\n")[2] if log.is_file() else ""
     return last.removeprefix(MARK) if last.startswith(MARK) else ""

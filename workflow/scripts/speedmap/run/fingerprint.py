@@ -1,6 +1,8 @@
 """Hashes of what Snakemake does not watch: the library's code, and files in folders."""
 
 import ast
+import os
+from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -21,9 +23,30 @@ def stamp(folder: str) -> str:
 
     Without the files' times, since a checkout or a copy gives every file a new one.
     """
-    files = sorted(path for path in Path(folder).rglob("*") if not path.name.startswith("."))
+    files = sorted(path for path in _below(folder) if not path.name.startswith("."))
     facts = [(str(path), path.stat().st_size) for path in files if path.is_file()]
     return sha256(repr(facts).encode()).hexdigest()[:12]
+
+
+def target(path: str) -> tuple[str, int]:
+    """Return where a path leads through links, from here, and the size of a file there, which a link's time tells not.
+
+    Without links this is the path itself, wherever the folder that one works in is moved to.
+    """
+    place = Path(path).resolve()
+    return os.path.relpath(place, Path.cwd()), place.stat().st_size if place.is_file() else 0
+
+
+def _below(folder: str) -> Iterator[Path]:
+    """Yield the files below a folder, those behind links to folders among them; a link to what holds it has no end."""
+    waiting = [(Path(folder), frozenset())]
+    while waiting:
+        path, above = waiting.pop()
+        place = path.resolve()
+        if path.is_dir() and place not in above:
+            inside = list(path.iterdir())
+            yield from (one for one in inside if not one.is_dir())
+            waiting += [(one, above | {place}) for one in inside if one.is_dir()]
 
 
 def contents(folder: str) -> str:

@@ -97,7 +97,7 @@ def _query(tool: str, fields: str) -> list[str] | None:
 def pins(path: Path) -> dict[str, str]:
     """Read {package: version} off a list of pins and the lists that it includes."""
     versions: dict[str, str] = {}
-    for line in path.read_text().splitlines():
+    for line in path.read_text("utf-8").splitlines():
         if line.startswith("-r "):
             versions |= pins(path.parent / line.removeprefix("-r ").strip())
         elif match := re.match(r"([\w.-]+)==([^\s;]+)", line):

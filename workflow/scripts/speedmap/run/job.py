@@ -23,6 +23,6 @@ def job(log: str) -> Iterator[None]:
         explained = explain(error)
         path.parent.mkdir(parents=True, exist_ok=True)
         meant = isinstance(error, UserError) and error.__cause__ is None  # for users, who need no more
-        path.write_text(f"{explained}\n" if meant else f"{traceback.format_exc()}\n{explained}\n")
+        path.write_text(f"{explained}\n" if meant else f"{traceback.format_exc()}\n{explained}\n", "utf-8")
         print(explained, file=sys.stderr, flush=True)
         raise SystemExit(1) from None

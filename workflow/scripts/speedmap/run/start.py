@@ -46,4 +46,4 @@ def fail(config: dict, backend: str, dag, logs: list[str]) -> None:
         cells, experiment = settings.planned(config, backend), settings.experiment(config)
         failed_run.write(cells, missing, experiment, backend, PARTIAL)
     for log in logs:
-        print(*explain.killed(Path(log).read_text(errors="replace")), sep="\n", file=sys.stderr)
+        print(*explain.killed(Path(log).read_text("utf-8", errors="replace")), sep="\n", file=sys.stderr)

@@ -26,7 +26,7 @@ def refuse_foreign(engine: Path, here: dict[str, str]) -> None:
     if not path.is_file():  # not written yet while the rule that builds still audits
         return
     try:
-        made = json.loads(path.read_text())
+        made = json.loads(path.read_text("utf-8"))
         there, digest = made["platform"], made["engine_sha256"]
     except (ValueError, KeyError, TypeError) as error:
         raise EngineError(f"{path}: not a description of an engine ({error!r}); {REBUILD}") from error
