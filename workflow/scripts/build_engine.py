@@ -16,8 +16,7 @@ def build_engine(
     cell: Cell, platform: dict, onnx: str, dataset: str, imgsz: int, options: dict, out: str, record: str
 ) -> None:
     """Build an engine; the record beside it says what it was built from, on what and how."""
-    most_frequent = next(iter(records.read(Path(dataset), Dataset).shapes))
-    height, width = map(int, most_frequent.split("x"))
+    height, width = map(int, next(iter(records.read(Path(dataset), Dataset).shapes)).split("x"))  # the most frequent
     backend, engine = registry.backend(cell.backend), Path(out)
     registry.demand(platform, backend.platform())
     with gpu_lease.lease(backend.on_gpu, alone=False) as run:

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from speedmap.engines import registry
 from speedmap.machine import gpu_lease
 from speedmap.results import metadata, records
@@ -17,19 +15,12 @@ from speedmap.timing import alternating
 def measure_speedup(cell: Cell, inputs: dict, imgsz: int, seconds: float, out: str) -> None:
     """Write how many times as fast an INT8 cell is as its FP16 twin; inputs: both engines, their records, dataset."""
     paths = {name: Path(path) for name, path in inputs.items()}
-    backend, twin = registry.backend(cell.backend), Cell(cell.backend, cell.model, "fp16", cell.shape)
+    backend = registry.backend(cell.backend)
     artefacts = [metadata.built(paths[name], paths[f"{name}_record"]) for name in ("engine", "twin")]
     frequent = list(records.read(paths["dataset"], Dataset).shapes)[: alternating.SHAPES]
     sizes = frequent if cell.shape == "dynamic" else [f"{imgsz}x{imgsz}"]
-    batches = {size: np.full((1, 3, *map(int, size.split("x"))), 0.5, np.float32) for size in sizes}
-    with (
-        gpu_lease.lease(backend.on_gpu, alone=True) as run,
-        backend.session(paths["twin"], twin) as first,
-        backend.session(paths["engine"], cell) as second,
-    ):
-        runners = [alternating.runner(session, batches) for session in (first, second)]
-        runs = min(alternating.runs_a_turn(runner, sizes, seconds) for runner in runners)
-        result = alternating.speedup(alternating.alternate(*runners, sizes, runs=runs))
+    with gpu_lease.lease(backend.on_gpu, alone=True) as run:
+        result = alternating.measure(backend, cell, paths["engine"], paths["twin"], sizes, seconds)
     facts = {"cell": cell, "artefact": artefacts[0], "twin": artefacts[1], "runs": [records.convert(run, Run)]}
     records.write(Path(out), Speedup(**result, **facts))
 

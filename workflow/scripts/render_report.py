@@ -12,21 +12,16 @@ from speedmap.results.reported import Provenance
 from speedmap.run.job import job
 
 
-def by_model(paths: list[str], models: list[str]) -> dict[str, Path]:
-    """Name each model's file; there are none of a kind that the config leaves out."""
-    return dict(zip(models, map(Path, paths), strict=False))
-
-
 def render_report(inputs: dict, models: list[str], imgsz: int, out: str) -> None:
     """Write results/report.html."""
-    graphs, choices = (by_model(inputs[name], models) for name in ("graphs", "sensitivity"))
+    graphs, choices = (dict(zip(models, inputs[name], strict=False)) for name in ("graphs", "sensitivity"))
     text = report.render(
         Path(inputs["template"]),
         Path(inputs["table"]).read_text("utf-8"),
         gather(inputs["records"]),
-        {name: sum(multiply_adds.count(path, imgsz).values()) for name, path in graphs.items()},
+        {name: sum(multiply_adds.count(Path(path), imgsz).values()) for name, path in graphs.items()},
         records.read(Path(inputs["peaks"]), Peaks),
-        {name: records.read(path, Choice) for name, path in choices.items()},
+        {name: records.read(Path(path), Choice) for name, path in choices.items()},
         records.read(Path(inputs["environment"]), Provenance),
         charts.bundle(),
     )

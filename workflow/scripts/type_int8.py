@@ -5,16 +5,11 @@ from pathlib import Path
 import onnx
 
 from speedmap import storage
-from speedmap.graph import fp16
-from speedmap.graph.detector_graph import note
 from speedmap.quantization import insert_qdq, qdq_plan
 from speedmap.quantization.calibration import Statistics
 from speedmap.results import records
 from speedmap.results.prepared import Choice
 from speedmap.run.job import job
-
-NOTED = ("target", "reached", "met", "int8_share")  # of the choice, for those who judge the engine
-HALF_REST = {"tensorrt"}  # backends that run the rest of an INT8 graph in float16; a CPU has no fast one
 
 
 def type_int8(dialect: str, source: str, statistics: str | None, choice: str | None, options: dict, out: str) -> None:
@@ -24,10 +19,8 @@ def type_int8(dialect: str, source: str, statistics: str | None, choice: str | N
     """
     model = onnx.load(source)
     if statistics and choice:
-        chosen = records.read(Path(choice), Choice)
-        model = insert_qdq.quantize(model, Statistics.load(Path(statistics)), chosen.in_float, dialect, options)
-        model = fp16.to_fp16(model) if dialect in HALF_REST else model
-        note(model, {} if chosen.met is None else {name: getattr(chosen, name) for name in NOTED})
+        chosen, seen = records.read(Path(choice), Choice), Statistics.load(Path(statistics))
+        model = insert_qdq.type_int8(model, seen, chosen, dialect, options)
     with storage.atomic(Path(out)) as temporary:
         onnx.save(model, temporary)
 

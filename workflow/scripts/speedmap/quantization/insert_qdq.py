@@ -6,13 +6,27 @@ import numpy as np
 import onnx
 from onnx import NodeProto, helper
 
-from speedmap.graph.detector_graph import Graph
+from speedmap.graph.detector_graph import Graph, note
+from speedmap.graph.fp16 import to_fp16
 from speedmap.quantization import ranges, weight_rounding
 from speedmap.quantization.calibration import Statistics
 from speedmap.quantization.qdq_plan import CONVENTIONS, QdqConvention, SharedScale, plan
+from speedmap.results.prepared import Choice
 
 DEFAULTS = {"images": None, "range": "power", "bias_correction": True, "compensate": True, "target": 0,
             "least_share": 0.9, "scan": 8, "residuals": "both"}  # of the config, see its schema  # fmt: skip
+NOTED = ("target", "reached", "met", "int8_share")  # of the choice, for those who judge the engine
+HALF_REST = {"tensorrt"}  # dialects that run the rest of an INT8 graph in float16; a CPU has no fast one
+
+
+def type_int8(
+    model: onnx.ModelProto, statistics: Statistics, choice: Choice, dialect: str, options: dict
+) -> onnx.ModelProto:
+    """Write INT8 into a float32 detector as a backend wants it, and note in it what was chosen to stay in float."""
+    model = quantize(model, statistics, choice.in_float, dialect, options)
+    model = to_fp16(model) if dialect in HALF_REST else model
+    note(model, {} if choice.met is None else {name: getattr(choice, name) for name in NOTED})
+    return model
 
 
 def quantize(

@@ -6,16 +6,28 @@ share both, so that their ratio is known far better than either time.
 
 from collections.abc import Callable, Sequence
 from itertools import cycle
+from pathlib import Path
 from statistics import median
 
 import numpy as np
 
-from speedmap.engines.interface import Session
+from speedmap.engines.interface import Backend, Session
+from speedmap.results.cell import Cell
 
 ROUNDS, RUNS = 40, 50  # turns of each engine, most runs a turn
 SHAPES = 3  # of the inputs of a dynamic engine, the data set's most frequent
 DRAWS, SEED = 2000, 0  # of the bootstrap over rounds
 LEVELS = (2.5, 97.5)  # percent
+
+
+def measure(backend: Backend, cell: Cell, engine: Path, twin: Path, sizes: list[str], seconds: float) -> dict:
+    """Let an engine and its FP16 twin take turns on inputs of some sizes, each for some seconds; see `speedup`."""
+    other = Cell(cell.backend, cell.model, "fp16", cell.shape)
+    batches = {size: np.full((1, 3, *map(int, size.split("x"))), 0.5, np.float32) for size in sizes}
+    with backend.session(twin, other) as first, backend.session(engine, cell) as second:
+        runners = [runner(session, batches) for session in (first, second)]
+        runs = min(runs_a_turn(each, sizes, seconds) for each in runners)
+        return speedup(alternate(*runners, sizes, runs=runs))
 
 
 def alternate(
