@@ -19,46 +19,40 @@ def truncated(data: bytes) -> bool:
     """
     if not data.startswith(b"\xff\xd8"):
         return False
-    missing = _missing(data)
-    return missing is None or bool(missing) or (not _ends(data) and not _is_full(data))
+    segments = _segments(data)
+    if segments and segments[-1][0] == END:
+        return False
+    return not _has_all_scans(segments) or not _is_full(data)
 
 
 def _segments(data: bytes) -> list[tuple[int, bytes]]:
     """List the markers of the main image and what they say, as far as the file goes; pixels are passed over."""
-    found, place = [], 2
+    segments, place = [], 2
     while 0 <= (place := data.find(b"\xff", place)) < len(data) - 1:
         marker = data[place + 1]
         if marker in (0x00, 0xFF) or 0xD0 <= marker <= 0xD7:  # a pixel's byte, filling, a restart
             place += 1 if marker == 0xFF else 2
             continue
         length = 0 if marker in ALONE else int.from_bytes(data[place + 2 : place + 4], "big")
-        found.append((marker, data[place + 4 : place + 2 + length]))
+        segments.append((marker, data[place + 4 : place + 2 + length]))
         if marker == END:
             break
         place += 2 + length
-    return found
+    return segments
 
 
-def _ends(data: bytes) -> bool:
-    segments = _segments(data)
-    return bool(segments) and segments[-1][0] == END
-
-
-def _missing(data: bytes) -> set | None:
-    """Return which coefficients no scan completes, in a file that has no mark of the end; None without any scan."""
-    segments = _segments(data)
-    if segments and segments[-1][0] == END:
-        return set()
+def _has_all_scans(segments: list[tuple[int, bytes]]) -> bool:
+    """Return whether the scans that have begun give every coefficient down to its lowest bit."""
     frame = next((content for marker, content in segments if marker in FRAMES), None)
-    scans = [content for marker, content in segments if marker == SCAN]
-    if frame is None or not scans:
-        return None
+    scans = [content for marker, content in segments if marker == SCAN and len(content) > 3]
+    if frame is None:
+        return False
     left = {(component, number) for component in frame[6::3] for number in range(COEFFICIENTS)}
     for scan in scans:
         first, last, bits = scan[-3:]
-        if not bits & 15:  # its lowest bits
+        if not bits & 15:
             left -= {(component, number) for component in scan[1:-3:2] for number in range(first, last + 1)}
-    return left
+    return not left
 
 
 def _is_full(data: bytes) -> bool:

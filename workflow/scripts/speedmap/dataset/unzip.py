@@ -47,7 +47,7 @@ def open_archive(archive: Path) -> Iterator[ZipFile]:
         with ZipFile(archive) as file:
             yield file
     except DAMAGED as error:
-        raise ArchiveError(f"{archive}: no zip file, or a damaged one ({error}); delete it and run again") from error
+        raise ArchiveError(f"{archive}: no zip file, or a damaged one ({error}); move it away and run again") from error
 
 
 def wanted(infos: list[ZipInfo], member: str, archive: Path) -> list[ZipInfo]:

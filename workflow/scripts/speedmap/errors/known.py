@@ -34,7 +34,8 @@ MESSAGES = {
     ),
     r"Signals\.SIG(SEGV|ABRT|BUS|ILL|FPE)": (
         "a library crashed: it does not fit this machine or the others, or a file that it read is damaged",
-        "install envs/ anew in an empty environment, delete what the step reads, and report it if that does not help",
+        "install envs/ anew in an empty environment; let what the step reads below results/ be made anew; report it if "
+        "neither helps",
     ),
     r"\bMemoryError\b|DefaultCPUAllocator|\bbad_alloc\b|Unable to allocate [\d.]+ .iB|Errno 12\b|map segment": (
         "the machine's memory is too small for this step, or other processes hold it",
@@ -106,7 +107,7 @@ MESSAGES = {
     ),
     r"SafetensorError|deserializing header": (
         "the weights file is truncated or damaged",
-        "delete it and run again",
+        "below results/, move it away and run again; elsewhere, copy or fetch it again",
     ),
     r"Cannot import compiled blob|runtime_requirements_magic": (
         "the engine was built by another OpenVINO, for another CPU, or is damaged",

@@ -103,8 +103,8 @@ def official(named: dict[str, Tensor]) -> dict[str, Tensor]:
 
     Of several networks in it the averaged one is taken, known by `ema` in its prefix.
     """
-    found = [match[1] for name in named if (match := re.match(r"(.*?)(?:(?<=\.)|^)model\.0\.", name))]
-    if not found:
+    prefixes = [match[1] for name in named if (match := re.match(r"(.*?)(?:(?<=\.)|^)model\.0\.", name))]
+    if not prefixes:
         return {f"model.{name}": tensor for name, tensor in named.items()} if "0.conv.weight" in named else dict(named)
-    prefix = next(chain((one for one in found if "ema" in one), found))
+    prefix = next(chain((one for one in prefixes if "ema" in one), prefixes))
     return {name.removeprefix(prefix): tensor for name, tensor in named.items() if name.startswith(prefix)}

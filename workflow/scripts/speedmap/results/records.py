@@ -11,7 +11,7 @@ from speedmap import __version__, storage
 from speedmap.errors import UserError
 
 SCHEMA = 2  # of every record; raised when a field changes its meaning
-AGAIN = "delete it and run again"
+AGAIN = "move it away and run again"
 FRONT = ("schema", "speedmap", "cell", "measured", "protocol", "artefact", "environment", "runs")  # as one reads them
 
 S = TypeVar("S", bound=Struct)
