@@ -76,7 +76,7 @@ def measure(folder: Path, dataset: Path, imgsz: int) -> None:
 
 
 def against(seconds: float, alone: float) -> str:
-    """Say whether a time is within the limit."""
+    """Return whether a time is within the limit."""
     return f"{seconds:.1f} s ({seconds / alone:.2f} times, {'within' if seconds <= LIMIT * alone else 'OVER'} {LIMIT})"
 
 

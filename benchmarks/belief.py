@@ -1,4 +1,4 @@
-"""Say how far the verdicts can be trusted, on runs of the null engine of which the truth is known.
+"""Show how far the verdicts can be trusted, on runs of the null engine of which the truth is known.
 
     python benchmarks/belief.py
 
@@ -66,29 +66,29 @@ def mix(seed: int, fast: int, slow: int) -> list[float]:
 
 
 def judged(before: list[float], after: list[float]) -> str:
-    """Give the verdict on a run against another."""
+    """Return the verdict on a run against another."""
     return compare.verdict(*compare.slowdown(*(stats.summary(values, 0.0) for values in (before, after))), *LIMITS)
 
 
 def unequal(seed: int, fast: int, slow: int) -> tuple[bool, bool]:
-    """Say whether two equal runs over a mix are judged unequal, and whether one of them is marked."""
+    """Return whether two equal runs over a mix are judged unequal, and whether one of them is marked."""
     runs = [mix(seed * 2 + side, fast, slow) for side in (0, 1)]
     return judged(*runs) != compare.NOISE, any(stats.gap(values) for values in runs)
 
 
 def holds(seed: int, noise: float) -> bool:
-    """Say whether the interval of a run holds the true median."""
+    """Return whether the interval of a run holds the true median."""
     low, high = stats.interval(sample(seed, noise=noise))
     return low <= TRUTH <= high
 
 
 def marked(seed: int, **script: float) -> bool:
-    """Say whether anything in a run's samples speaks against it."""
+    """Return whether anything in a run's samples speaks against it."""
     return bool(stats.doubts(sample(seed, **script)))
 
 
 def regressed(seed: int, noise: float, slower: float) -> bool:
-    """Say whether a run that is slower by a factor is called regressed."""
+    """Return whether a run that is slower by a factor is called regressed."""
     before, after = (sample(seed * 2 + side, noise=noise) for side in (0, 1))
     return judged(before, [slower * ms for ms in after]) == compare.REGRESSED
 

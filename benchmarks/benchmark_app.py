@@ -79,7 +79,7 @@ def demand_alike(mine: dict[str, str], other: dict[str, str]) -> None:
 
 
 def verdict(ratios: list[float]) -> str:
-    """Say whether the two agree, as far as the interval of the ratios' median tells."""
+    """Return whether the two agree, as far as the interval of the ratios' median tells."""
     low, high = stats.interval(ratios, 1)
     found = f"{100 * (median(ratios) - 1):+.1f}% (95%: {100 * (low - 1):+.1f} to {100 * (high - 1):+.1f}%)"
     if low >= 1 - LIMIT and high <= 1 + LIMIT:

@@ -1,4 +1,4 @@
-"""Say how long a matrix takes on one, four and sixteen GPUs: Snakemake runs it, with jobs that sleep as measured.
+"""Show how long a matrix takes on one, four and sixteen GPUs: Snakemake runs it, with jobs that sleep as measured.
 
     python benchmarks/cost_model.py results/published/h100-tensorrt8.6 --config config/coco.yaml --images 5000
 
@@ -93,7 +93,7 @@ class Measured:
         return {rule: median(times) for rule, times in found.items()}
 
     def _records(self, results: Path) -> Iterator[tuple[str, Speed | Accuracy]]:
-        """Give the records but those that came about without a GPU, which tell nothing of one with."""
+        """Return the records but those that came about without a GPU, which tell nothing of one with."""
         for kind in RULES:
             for path in results.glob(f"*/*/{kind}.json"):
                 record = measured(path)
@@ -102,7 +102,7 @@ class Measured:
                 yield RULES[kind] + TORCH * (record.cell.backend == "torch"), record
 
     def seconds(self, job: Job) -> float:
-        """Give a job's seconds, 0 where nobody measured any."""
+        """Return a job's seconds, 0 where nobody measured any."""
         if job.rule == "build_engine":
             return self.builds.get(Path(job.output[0]).parent.name, median(self.builds.values()))
         rule = job.rule + TORCH * job.output[0].startswith("results/torch/")

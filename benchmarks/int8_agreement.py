@@ -52,7 +52,7 @@ def main(settings: argparse.Namespace) -> None:
 
 
 def agreement(expected: list[dict], found: list[dict], least: float, ids: list[int], work: Path) -> float:
-    """Give the mAP, in points, of detections against those of the expected ones that are above a score."""
+    """Return the mAP, in points, of detections against those of the expected ones that are above a score."""
     boxes = [each for each in expected if each["score"] > least]
     truth = {
         "images": [{"id": number} for number in ids],

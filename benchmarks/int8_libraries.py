@@ -23,7 +23,7 @@ METHODS = ("MinMax", "Entropy", "Percentile")
 
 
 class Reader(CalibrationDataReader):
-    """Gives calibration images one by one, as onnxruntime asks for them."""
+    """Return calibration images one by one, as onnxruntime asks for them."""
 
     def __init__(self, files: list[Path]) -> None:
         self.batches = ({INPUT: images.load(file, 640, False)[0]} for file in files)

@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def with_relu(model: onnx.ModelProto) -> bytes:
-    """Put ReLU in place of each SiLU; gives the changed graph's bytes."""
+    """Put ReLU in place of each SiLU; returns the changed graph's bytes."""
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
     graph, dropped = Graph(changed), []
@@ -72,7 +72,7 @@ def inferred(request: openvino.InferRequest, imgsz: int) -> float:
 
 
 def raced(requests: dict, rounds: int, imgsz: int) -> dict:
-    """Infer in turns; gives each one's median milliseconds."""
+    """Infer in turns; returns each one's median milliseconds."""
     times = collections.defaultdict(list)
     for _ in range(rounds):
         for name, request in requests.items():

@@ -54,7 +54,7 @@ def prepare(engine: trt.ICudaEngine, shape: tuple[int, ...] | None) -> tuple[trt
 
 
 def launcher(context: trt.IExecutionContext, stream: object, graph: bool) -> object:
-    """Give what runs one inference: a plain enqueue, or the replay of one captured."""
+    """Return what runs one inference: a plain enqueue, or the replay of one captured."""
 
     def enqueue() -> None:
         if not context.execute_async_v3(int(stream)):

@@ -13,7 +13,7 @@ INJECTED, CAUGHT, SAID = Counter(), Counter(), {}
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    """Give a working directory with the sample in it."""
+    """Return a working directory with the sample in it."""
     return prepare(tmp_path_factory.mktemp("run"))
 
 

@@ -28,7 +28,7 @@ def hostile(maker: Callable[[Path], None]) -> Callable[[Path], None]:
 
 
 def tensors() -> dict[str, torch.Tensor]:
-    """Give the state dict of a small sound network with 3 classes."""
+    """Return the state dict of a small sound network with 3 classes."""
     torch.manual_seed(0)
     return YOLOv5(Architecture.official("n", 3, 0.25)).state_dict()
 

@@ -78,7 +78,7 @@ def end(process: subprocess.Popen, how: signal.Signals) -> None:
 
 
 def run(folder: Path) -> int:
-    """Run the command to its end; gives the exit code."""
+    """Run the command to its end; returns the exit code."""
     with started(folder) as process:
         return process.wait(PATIENCE)
 
@@ -151,7 +151,7 @@ def left(folder: Path) -> list[str]:
 
 
 def rewind(folder: Path, number: int, dice: random.Random) -> tuple[str, float]:
-    """Put a complete run back to a moment in its later half, or to nothing; gives the first file and the share gone."""
+    """Put a complete run back to a moment in its later half, or to nothing; returns the first file and what is gone."""
     made = sorted((path.stat().st_mtime, path) for path in (folder / "results").rglob("*") if path.is_file())
     if number % FRESH == 0 or not made:
         for name in ("results", ".snakemake", "logs"):

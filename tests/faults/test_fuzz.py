@@ -62,7 +62,7 @@ def read(file):
 
 
 def refusal(attempt):
-    """Give what a user is told when something is refused, None when it is not."""
+    """Return what a user is told when something is refused, None when it is not."""
     try:
         attempt()
     except (UserError, WorkflowError) as error:

@@ -31,7 +31,7 @@ def opener():
 
 @pytest.fixture
 def file(tmp_path):
-    """Give the path of a file to be made, alone in its folder, which is alone in its own."""
+    """Return the path of a file to be made, alone in its folder, which is alone in its own."""
     folder = tmp_path / "folder"
     folder.mkdir()
     return folder / "model.pt"

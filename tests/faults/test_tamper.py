@@ -39,7 +39,7 @@ pytestmark = pytest.mark.workflow
 
 @pytest.fixture(scope="module")
 def complete(folder):
-    """Give the folder of a run that was finished."""
+    """Return the folder of a run that was finished."""
     assert run(folder) == 0
     assert faults(folder, 0, metrics(folder)) == []
     return folder

@@ -55,7 +55,7 @@ def driver(tmp_path_factory):
 
 @pytest.fixture(scope="session", params=VERSIONS)
 def bindings(request, tmp_path_factory, driver):
-    """Compile what a version's bindings open; gives the version and the environment of a process."""
+    """Compile what a version's bindings open; returns the version and the environment of a process."""
     version, number, folder = (
         request.param.split("==")[1],
         VERSIONS[request.param],

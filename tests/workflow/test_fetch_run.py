@@ -23,7 +23,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def server(tmp_path):
-    """Serve a folder; gives its path and its URL."""
+    """Serve a folder; returns its path and its URL."""
     folder = tmp_path / "served"
     folder.mkdir()
     handler = functools.partial(Quiet, directory=folder)

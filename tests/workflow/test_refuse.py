@@ -43,7 +43,7 @@ def written(folder):
 
 
 def said(output, *words):
-    """Tell whether one line of the output holds all the words."""
+    """Return whether one line of the output holds all the words."""
     return any(all(word in line for word in words) for line in output.splitlines())
 
 

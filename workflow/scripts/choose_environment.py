@@ -6,7 +6,7 @@ from speedmap.run import install
 
 
 def main() -> int:
-    """Print the choice; gives the exit code."""
+    """Print the choice; returns the exit code."""
     choice = install.asked()
     print(f"envs/{choice.environment}.txt: {choice.reason}", file=sys.stderr)
     print(choice.environment)

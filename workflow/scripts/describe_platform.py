@@ -1,4 +1,4 @@
-"""Say what engines would be built for on this machine, as config for a run that is planned on another one.
+"""Print what engines would be built for on this machine, as config for a run that is planned on another one.
 
 srun --gpus=a100:1 python workflow/scripts/describe_platform.py > a100.yaml
 """

@@ -6,7 +6,7 @@ from speedmap.run import doctor
 
 
 def main(files: list[str]) -> int:
-    """Print the report; gives the exit code, 1 when no backend can run."""
+    """Print the report; returns the exit code, 1 when no backend can run."""
     lines, can_run = doctor.report(files)
     print(*lines, sep="\n")
     return 0 if can_run else 1

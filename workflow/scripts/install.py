@@ -8,7 +8,7 @@ from speedmap.run import install
 
 
 def main(venv: str, path: str) -> int:
-    """Install, and say before what will be fetched; gives the exit code."""
+    """Install, and say before what will be fetched; returns the exit code."""
     try:
         return install.install(Path(venv), Path(path))
     except UserError as error:

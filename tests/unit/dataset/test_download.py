@@ -120,7 +120,7 @@ def answer(status, **headers):
 
 @pytest.fixture
 def offline(monkeypatch):
-    """Give the url of a server that has just gone."""
+    """Return the url of a server that has just gone."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         return f"http://127.0.0.1:{server.server_port}"
@@ -385,7 +385,7 @@ def jpeg(height, width, seed=0):
 
 
 def instances(count):
-    """Give COCO instances of `count` images of 24x16, of which those with even ids have a box."""
+    """Return COCO instances of `count` images of 24x16, of which those with even ids have a box."""
     listed = [{"id": i, "file_name": f"{i:03}.jpg", "height": 16, "width": 24} for i in reversed(range(count))]
     boxes = [{"id": i, "image_id": i, "bbox": [0, 0, 1, 1], "segmentation": {"size": [1]}} for i in range(0, count, 2)]
     return {"info": {"year": 2017}, "images": listed, "annotations": boxes}

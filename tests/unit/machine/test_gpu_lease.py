@@ -33,7 +33,7 @@ print(json.dumps(run | {"visible": visible, "kind": kind}), flush=True)
 
 @pytest.fixture
 def host(monkeypatch):
-    """Pretend a host's GPUs to this process; gives the module that stands in for pynvml."""
+    """Pretend a host's GPUs to this process; returns the module that stands in for pynvml."""
     monkeypatch.syspath_prepend(FAKES)
     monkeypatch.delitem(sys.modules, "pynvml", raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # so that it is put back however a lease leaves it

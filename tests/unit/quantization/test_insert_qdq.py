@@ -38,7 +38,7 @@ def inputs_of(model, kind):
 
 
 def forms(model):
-    """Give {tensor: {form: [readers]}} of the computed tensors, before what only rounds or converts them."""
+    """Return {tensor: {form: [readers]}} of the computed tensors, before what only rounds or converts them."""
     converting = ("QuantizeLinear", "DequantizeLinear", "Cast")
     producers = {name: node for node in model.graph.node for name in node.output}
     seen = {}
@@ -149,7 +149,7 @@ def test_a_float_convolution_beside_an_eight_bit_one_reads_the_exact_tensor_in_o
 
 
 def beside(result):
-    """Give what makes the inputs of two convolutions that read one tensor."""
+    """Return what makes the inputs of two convolutions that read one tensor."""
     reads = inputs_of(result, "Conv")
     return reads["/model.17/cv1/conv/Conv"][0], reads["/model.17/cv2/conv/Conv"][0]
 

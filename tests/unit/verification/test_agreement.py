@@ -8,7 +8,7 @@ from speedmap.verification import agreement
 
 
 class Session:
-    """Gives what the reference gives, but for noise in what lies below 0.05."""
+    """Return what the reference gives, but for noise in what lies below 0.05."""
 
     def load(self, batch):
         self.batch = batch

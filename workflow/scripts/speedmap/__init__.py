@@ -7,7 +7,7 @@ __version__ = "0.1.0"  # stands here alone, and in every record
 
 
 def _explain(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Say what ended a process before its job began, as a library that cannot be loaded does, in a last line."""
+    """Print what ended a process before its job began, as a library that cannot be loaded does, in a last line."""
     sys.__excepthook__(kind, error, trace)
     if isinstance(error, Exception):
         from speedmap.errors import explain

@@ -39,7 +39,7 @@ def use_rtx():
 
 
 def parse_and_build(path, shapes):
-    """Build typed ONNX; gives the size of the plan and what the builder decided."""
+    """Build typed ONNX; returns the size of the plan and what the builder decided."""
     from speedmap.engines.tensorrt.builder import serialize
 
     plan, facts = serialize(path, shapes, {"builder_level": 3})

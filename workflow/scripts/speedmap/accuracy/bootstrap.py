@@ -37,7 +37,7 @@ class Matches:
 
 
 def draws(evaluation: COCOeval) -> dict[str, list[float]]:
-    """Give `map` and `map50`, fractions of 1, of every draw of groups of images; {} for one image, drawn or not.
+    """Return `map` and `map50`, fractions of 1, of every draw of groups of images; {} for one image, drawn or not.
 
     evaluation: after evaluate(). Image i in the order of the ids belongs to group i modulo the number of groups.
     """

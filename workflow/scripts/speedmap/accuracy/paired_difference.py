@@ -37,7 +37,7 @@ def between(record: Accuracy | None, other: Accuracy | None) -> Difference | Non
 
 
 def standard_error(draws: Sequence[float] | np.ndarray) -> float | None:
-    """Give the standard error of a figure, or of a difference, from its value in every draw of a bootstrap.
+    """Return the standard error of a figure, or of a difference, from its value in every draw of a bootstrap.
 
     None, which is unknown, for fewer than two draws.
     """

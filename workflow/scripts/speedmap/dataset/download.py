@@ -105,7 +105,7 @@ def _receive(response: requests.Response, part: Path, have: int, progress: bool)
 
 
 def _extent(response: requests.Response, part: Path, have: int) -> tuple[int, int | None]:
-    """Give the offset at which a response starts, and the size of the whole file if it says so."""
+    """Return the offset at which a response starts, and the size of the whole file if it says so."""
     if response.status_code == WHOLE:
         length = response.headers.get("Content-Length", "")
         return 0, int(length) if length.isdigit() else None

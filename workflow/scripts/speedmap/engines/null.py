@@ -82,5 +82,5 @@ class Session:
         return self.last["compute"]
 
     def fetch(self) -> np.ndarray:
-        """Give an output in which nothing is found."""
+        """Return an output in which nothing is found."""
         return np.zeros((1, self.anchors, 5 + self.script["classes"]), np.float32)

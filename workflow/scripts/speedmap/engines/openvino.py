@@ -128,7 +128,7 @@ class Session:
         return self.last["compute"]
 
     def fetch(self) -> np.ndarray:
-        """Give the output, float32 [1, anchors, 5 + classes]; valid until the next run."""
+        """Return the output, float32 [1, anchors, 5 + classes]; valid until the next run."""
         return self.request.get_output_tensor(0).data
 
 

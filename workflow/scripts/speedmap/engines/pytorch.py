@@ -146,5 +146,5 @@ class Session:
         return self.last["compute"]
 
     def fetch(self) -> np.ndarray:
-        """Give the output as float32 [1, anchors, 5 + classes]; valid until the next run."""
+        """Return the output as float32 [1, anchors, 5 + classes]; valid until the next run."""
         return self.output.float().cpu().numpy()

@@ -9,7 +9,7 @@ LONGEST = 300  # characters of a foreign message; the log has it in full
 
 
 def explain(error: BaseException) -> str:
-    """Say in one line what an error means: its own message if that is meant for users, else cause and remedy if known.
+    """Return in a line what an error means: its own message if that is meant for users, else cause and remedy if known.
 
     An error is known when the catalogue has its message or that of an error behind it, the first cause first.
     """

@@ -124,6 +124,6 @@ def explain(text: str) -> Known | None:
 
 
 def said(text: str) -> str | None:
-    """Give the cause and the remedy of the first known message in a text, None when nothing in it is known."""
+    """Return the cause and the remedy of the first known message in a text, None when nothing in it is known."""
     known = explain(text)
     return known and f"{known.cause}; {known.remedy}"

@@ -52,7 +52,7 @@ class Graph:
 
     @property
     def dynamic(self) -> bool:
-        """Tell whether the input's height and width are free."""
+        """Return whether the input's height and width are free."""
         return not self.proto.input[0].type.tensor_type.shape.dim[2].dim_value
 
     @cached_property
@@ -107,14 +107,14 @@ class Graph:
         return {tensor.name: tensor for tensor in self.proto.initializer}
 
     def constant(self, name: str) -> np.ndarray:
-        """Give an initializer's values; GraphError when there is none of the name."""
+        """Return an initializer's values; GraphError when there is none of the name."""
         try:
             return numpy_helper.to_array(self._initializers[name])
         except KeyError as error:
             raise GraphError(f"{name}: no initializer; export the ONNX with constant weights and biases") from error
 
     def weight(self, conv: str) -> np.ndarray:
-        """Give a convolution's weights [out, in, h, w]."""
+        """Return a convolution's weights [out, in, h, w]."""
         return self.constant(self.convs[conv].input[1])
 
     def add(self, name: str, value: np.ndarray) -> None:
@@ -122,7 +122,7 @@ class Graph:
         self.proto.initializer.append(numpy_helper.from_array(value, name))
 
     def commutes(self, node: NodeProto | None) -> bool:
-        """Tell whether a node only moves or selects values."""
+        """Return whether a node only moves or selects values."""
         return node is not None and node.op_type in COMMUTING
 
     def parts(self, tensor: str) -> list[str]:
@@ -159,7 +159,7 @@ class Graph:
                 and first.input[0] == shortcut and self.consumers[fresh] == [node]]  # fmt: skip
 
     def activated(self, tensor: str) -> NodeProto | None:
-        """Give the convolution whose SiLU, x * sigmoid(x), a tensor is."""
+        """Return the convolution whose SiLU, x * sigmoid(x), a tensor is."""
         product = self.producers.get(tensor)
         if product is None or product.op_type != "Mul":
             return None
@@ -175,5 +175,5 @@ def note(model: ModelProto, facts: dict) -> None:
 
 
 def noted(model: ModelProto) -> dict:
-    """Give the facts that were kept in a graph; {} when there are none."""
+    """Return the facts that were kept in a graph; {} when there are none."""
     return json.loads({entry.key: entry.value for entry in model.metadata_props}.get(NOTE, "{}"))

@@ -17,7 +17,7 @@ class CpuSource:
         self._before = self._ticks()
 
     def setting(self) -> dict[str, Any]:
-        """Give the governor of the clocks and the number of processors, None where the machine does not tell."""
+        """Return the governor of the clocks and the number of processors, None where the machine does not tell."""
         governor = self._cpufreq / "cpu0/cpufreq/scaling_governor"
         return {"governor": governor.read_text().strip() if governor.is_file() else None, "cpus": os.cpu_count()}
 
@@ -26,7 +26,7 @@ class CpuSource:
         return {"cpu_mhz": self._clock(), "others_share": self.others_share()}
 
     def others_share(self) -> float | None:
-        """Give the share 0..1 of all processors that other processes used since the last call."""
+        """Return the share 0..1 of all processors that other processes used since the last call."""
         now = self._ticks()
         total, busy, own = (after - before for after, before in zip(now, self._before, strict=True))
         self._before = now

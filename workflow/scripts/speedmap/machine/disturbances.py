@@ -59,7 +59,7 @@ def _changed(samples: list[dict], clock: str) -> ClockChanged | None:
 
 
 def foreign(samples: list[dict], own: int) -> list[int]:
-    """Give the processes on the GPU that are not the one that was timed.
+    """Return the processes on the GPU that are not the one that was timed.
 
     In a container NVML numbers processes as the host does, so that the own one cannot be told by its number: one
     single process that was there in every sample is then taken for it.
@@ -80,7 +80,7 @@ def _crowded(samples: list[dict]) -> OthersUsedCpu | None:
 
 
 def neighbours(samples: list[dict]) -> dict[str, float]:
-    """Give the mean share 0..1 of the time that each other GPU of the host was busy, by its index."""
+    """Return the mean share 0..1 of the time that each other GPU of the host was busy, by its index."""
     lists = defaultdict(list)
     for sample in samples:
         for index, percent in (sample.get("neighbours") or {}).items():

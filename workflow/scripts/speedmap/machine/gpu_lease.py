@@ -42,7 +42,7 @@ def lease(on_gpu: bool, alone: bool, folder: Path = FOLDER) -> Iterator[dict]:
 
 
 def now() -> str:
-    """Give the time, in UTC to the microsecond."""
+    """Return the time, in UTC to the microsecond."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
@@ -56,7 +56,7 @@ def candidates() -> list[Place]:
 
 
 def left_out() -> str:
-    """Say which visible GPUs are not used because the first one is of another model; "" for none."""
+    """Return which visible GPUs are not used because the first one is of another model; "" for none."""
     try:
         found = visible()
     except NoGpu:
@@ -87,7 +87,7 @@ def _label(place: Place) -> str:
 
 
 def _claim(places: list[Place], alone: bool, folder: Path) -> tuple[int, Place]:
-    """Wait for a GPU; gives the file that holds its lock while it is open, and which it is."""
+    """Wait for a GPU; returns the file that holds its lock while it is open, and which it is."""
     files = [_open(folder / f"speedmap-{_label(place)}.lock") for place in places]
     said = False
     while (chosen := _alone(files) if alone else _shared(files)) is None:

@@ -48,7 +48,7 @@ class GpuSource:
         self.others = {str(other.place()["index"]): other for other in self.gpu.others()}
 
     def setting(self) -> dict[str, Any]:
-        """Give what does not change during a run: identity, persistence, power limit, and whether clocks are locked."""
+        """Return what does not change in a run: identity, persistence, power limit, and whether clocks are locked."""
         ask, library = self.gpu.ask, self.gpu.library
         applied, default = (
             ask(name, library.NVML_CLOCK_SM) for name in ("ApplicationsClock", "DefaultApplicationsClock")

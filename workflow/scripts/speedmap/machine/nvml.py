@@ -19,7 +19,7 @@ class Gpu:
         self.handle = visible(self.library)[0].handle if handle is None else handle
 
     def place(self) -> dict[str, Any]:
-        """Say which of the host's GPUs this is: `index` as nvidia-smi numbers them, and `uuid`."""
+        """Return which of the host's GPUs this is: `index` as nvidia-smi numbers them, and `uuid`."""
         return {"index": self.ask("Index"), "uuid": self.ask("UUID")}
 
     def others(self) -> list["Gpu"]:

@@ -59,7 +59,7 @@ def standins(path: Path) -> list[str]:
 
 
 def _objection(alien: list[str], texts: set[str]) -> str:
-    """Say what a file is that asks for these names; only functions are a reason for distrust."""
+    """Return what a file is that asks for these names; only functions are a reason for distrust."""
     shown = repr(", ".join(alien[:5])[:200])
     if any(name.startswith("ultralytics.nn.") for name in alien):
         return (f"is of Ultralytics' newer package (YOLOv8, YOLOv5u, YOLO11, YOLO26 ...): it holds {shown}; speedmap "
@@ -117,6 +117,6 @@ def _read(path: Path, pickle: bytes) -> tuple[set[str], set[str]]:
 
 
 def _is_no_text_codec(name: str) -> bool:
-    """Say whether a text names an encoding of bytes as bytes (hex, zlib), by which a few steps fill any memory."""
+    """Return whether a text names an encoding of bytes as bytes (hex, zlib), by which a few steps fill any memory."""
     plain = normalize_encoding(name[:40]).lower()
     return aliases.aliases.get(plain, plain).endswith("_codec")

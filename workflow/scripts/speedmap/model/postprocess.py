@@ -27,7 +27,7 @@ class Detections:
 
 
 def check(output: np.ndarray, classes: int) -> np.ndarray:
-    """Give back rows [anchors, 5 + classes]; OutputError when they are of other classes, or no finite numbers."""
+    """Return rows [anchors, 5 + classes]; OutputError when they are of other classes, or no finite numbers."""
     if output.shape[-1] != 5 + classes:
         raise OutputError(f"the output tells {output.shape[-1] - 5} classes apart, but the data set has {classes}; "
                           "the engine is of another model: delete it and run again")  # fmt: skip
@@ -47,7 +47,7 @@ def doubts(results: list[dict]) -> list[OfDetections]:
 
 
 def scores(rows: np.ndarray) -> np.ndarray:
-    """Give the scores [anchors, classes] of rows [anchors, 5 + classes]."""
+    """Return the scores [anchors, classes] of rows [anchors, 5 + classes]."""
     return rows[:, 5:] * rows[:, 4:5]
 
 

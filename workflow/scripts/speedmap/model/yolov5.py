@@ -100,7 +100,7 @@ class Detect(nn.Module):
 
 
 def _begins(cells: int, stride: int, like: Tensor) -> Tensor:
-    """Give where the centres that a row of cells can name begin: half a cell before each."""
+    """Return where the centres that a row of cells can name begin: half a cell before each."""
     return (torch.arange(cells, device=like.device, dtype=like.dtype) - 0.5) * stride
 
 

@@ -21,7 +21,7 @@ def device(platform: dict) -> str:
 
 
 def identity(backend: str, platform: dict) -> dict[str, str]:
-    """Say what a published folder is about."""
+    """Return what a published folder is about."""
     return {"device": device(platform), "backend": backend, "version": platform.get(backend) or ""}
 
 

@@ -62,7 +62,7 @@ def _lines(folder: Path, facts: Manifest) -> list[dict]:
 
 
 def figures(rows: list[CellResult], backend: str, model: str) -> dict[str, float | None]:
-    """Give a model's medians and mAPs: torch, then the backend's precisions; None where there is none."""
+    """Return a model's medians and mAPs: torch, then the backend's precisions; None where there is none."""
     rows = [row for row in rows if row.cell.model == model and not row.invalid]
     groups = {"Torch": [row for row in rows if row.cell.backend == "torch"]}
     for precision in PRECISIONS:

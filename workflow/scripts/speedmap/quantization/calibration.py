@@ -49,7 +49,7 @@ class Statistics:
     scales: dict = field(default_factory=dict, repr=False, compare=False)
 
     def under(self, conv: str, tensor: str, kernel: tuple[int, int]) -> Moments:
-        """Say what a convolution's kernel sees of a tensor."""
+        """Return what a convolution's kernel sees of a tensor."""
         if conv in self.windows:
             return self.windows[conv]
         mean, pointwise = np.repeat(self.means[tensor], kernel[0] * kernel[1]), kernel == (1, 1)

@@ -91,7 +91,7 @@ def islands(
 
 
 def _candidates(graph: Graph, chosen: list[str]) -> Iterator[list[str]]:
-    """Give each convolution by itself, and the rest of the first stage that is not wholly in float.
+    """Return each convolution by itself, and the rest of the first stage that is not wholly in float.
 
     What reads the image's convolution goes to float after that only: in eight bits it has no kernel that gives floats.
     """

@@ -51,12 +51,12 @@ class Scale:
         return (-128, 127) if self.signed else (0, 255)
 
     def round(self, values: np.ndarray) -> np.ndarray:
-        """Give the values that quantized ones stand for."""
+        """Return the values that quantized ones stand for."""
         return (np.clip(np.round(values / self.step) + self.zero, *self.limits) - self.zero) * self.step
 
 
 def width_for(extreme: float) -> float:
-    """Give the least power of two of a bin's width with which +-extreme lies in a histogram."""
+    """Return the least power of two of a bin's width with which +-extreme lies in a histogram."""
     width = max(2.0 ** np.ceil(np.log2(max(extreme, FINEST) / HALF)), FINEST)
     return float(width if extreme < HALF * width else 2 * width)
 

@@ -87,7 +87,7 @@ def _scanned(
 
 
 def shares(onnx: Path, imgsz: int) -> dict[str, float]:
-    """Give each convolution's share of the multiply-adds."""
+    """Return each convolution's share of the multiply-adds."""
     work = multiply_adds.count(onnx, imgsz)
     return {name: count / sum(work.values()) for name, count in work.items()}
 

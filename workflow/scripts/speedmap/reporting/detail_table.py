@@ -19,13 +19,13 @@ def _phase(name: str) -> Callable[[CellResult], float | None]:
 
 
 def _graphed(row: CellResult) -> float | None:
-    """Give torch's median as a CUDA graph, which is how a TensorRT engine runs anyway."""
+    """Return torch's median as a CUDA graph, which is how a TensorRT engine runs anyway."""
     summary = row.speed.alternatives.get("cuda_graph") if row.speed else None
     return summary and summary.median_ms
 
 
 def _builds(row: CellResult) -> str | None:
-    """Give the least and the largest median of the builds of one graph."""
+    """Return the least and the largest median of the builds of one graph."""
     return f"{min(row.medians):.3f} to {max(row.medians):.3f}" if len(row.medians) > 1 else None
 
 
@@ -39,7 +39,7 @@ def _agreement(row: CellResult) -> float | None:
 
 
 def _share(row: CellResult) -> float | None:
-    """Give the share of the multiply-adds that ran in the cell's precision; torch runs what it says."""
+    """Return the share of the multiply-adds that ran in the cell's precision; torch runs what it says."""
     return row.speed.audit.shares[row.precision] if row.speed and row.cell.backend != "torch" else None
 
 

@@ -61,10 +61,10 @@ def series(row: CellResult) -> str:
 
 
 def fastest(points: list[Point]) -> list[Point]:
-    """Give the fastest point of each model."""
+    """Return the fastest point of each model."""
     return list({point.model: point for point in sorted(points, key=lambda point: -point.ms)}.values())
 
 
 def starts(points: list[Point]) -> dict[str, Point]:
-    """Give each model's torch point, from which arrows go."""
+    """Return each model's torch point, from which arrows go."""
     return {point.model: point for point in points if point.series.startswith(NAMES["torch"])}

@@ -82,7 +82,7 @@ def _costs(lines: list[dict]) -> dict:
 
 
 def reached(choice: Choice) -> str:
-    """Say what was chosen, and what it does to the output."""
+    """Return what was chosen, and what it does to the output."""
     kept = f"{len(choice.in_float)} convolutions stay in float"
     if choice.reached is None:  # random weights: nothing was scanned
         return f"{kept}."

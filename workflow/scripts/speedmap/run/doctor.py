@@ -71,7 +71,7 @@ def fitting(known: dict[str, str], folder: Path = ROOT / "envs") -> str:
 
 
 def usable(obstacle: Callable[[str], str | None] = registry.obstacle) -> dict[str, str | None]:
-    """Give for each backend None when it can run here, else why not."""
+    """Return for each backend None when it can run here, else why not."""
     found: dict[str, str | None] = {}
     for backend in registry.ORDER:
         try:
@@ -91,7 +91,7 @@ def engines(obstacles: dict[str, str | None]) -> list[Line]:
 
 
 def installed(name: str) -> str | None:
-    """Give a package's version without its local part (2.13.0+cpu), None when it is not installed."""
+    """Return a package's version without its local part (2.13.0+cpu), None when it is not installed."""
     try:
         return importlib.metadata.version(name).split("+")[0]
     except importlib.metadata.PackageNotFoundError:
@@ -169,7 +169,7 @@ def config(files: list[str]) -> Line:
 
 
 def report(files: list[str]) -> tuple[list[Line], bool]:
-    """Check everything; gives the lines and whether any backend can run."""
+    """Check everything; returns the lines and whether any backend can run."""
     obstacles = usable()
     lines = [
         python(), packages(ROOT / "envs"), gpu(), *engines(obstacles), disk(shutil.disk_usage(Path.cwd()).free),

@@ -34,7 +34,7 @@ def calibration(config: dict) -> dict[str, dict]:
 
 
 def archive(source: dict) -> str:
-    """Give the path that the file of a source is downloaded to."""
+    """Return the path that the file of a source is downloaded to."""
     return ROOT + PurePosixPath(urlsplit(source["url"]).path).name
 
 

@@ -39,7 +39,7 @@ def _recorded(cell: Cell) -> list[str]:
 
 
 def unmade(dag) -> dict[str, list[str]]:
-    """Give each file that a run should have made and has not, with the logs of the jobs behind it that did not end.
+    """Return each file that a run should have made and has not, with the logs of the jobs behind it that did not end.
 
     dag: Snakemake's. What lies at such a path, if anything, is of an earlier run, maybe with another config.
     """

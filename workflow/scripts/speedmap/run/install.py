@@ -113,7 +113,7 @@ def large(venv: Path, listed: dict[str, str]) -> dict[str, str]:
 
 
 def announce(venv: Path, path: Path, free: int) -> Iterator[str]:
-    """Say what will be fetched and how large it is; UserError where `free` bytes are too few."""
+    """Return what will be fetched and how large it is; UserError where `free` bytes are too few."""
     missing = large(venv, pins(path))
     tensorrt = any(name.startswith("tensorrt") for name in missing)
     for name, version in missing.items():

@@ -58,7 +58,7 @@ def runs_a_turn(run: Callable[[str], float], inputs: Sequence[str], seconds: flo
 
 
 def speedup(pairs: Sequence[tuple[float, float]], draws: int = DRAWS) -> dict:
-    """Say how many times as fast the second engine is: the median ratio of the rounds, with a 95% interval.
+    """Return how many times as fast the second engine is: the median ratio of the rounds, with a 95% interval.
 
     Returns `ratio`, `low`, `high` (bootstrap over rounds), `rounds`, and `first_ms`, `second_ms`, the medians of each.
     """

@@ -63,7 +63,7 @@ def _copy(device: str) -> float | None:
 
 
 def _best(work: Callable[[], object]) -> float:
-    """Give the least seconds of some runs."""
+    """Return the least seconds of some runs."""
     taken = []
     while len(taken) < REPEATS or sum(taken) < SECONDS:
         start = time.perf_counter()

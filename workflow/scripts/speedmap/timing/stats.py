@@ -52,7 +52,7 @@ def interval(values: list[float] | np.ndarray, remembered: float | None = None) 
 
 
 def memory(values: list[float] | np.ndarray) -> float:
-    """Say how many samples in a row tell as much as one independent sample does about the median; at least 1.
+    """Return how many samples in a row tell as much as one independent sample does about the median; at least 1.
 
     1 + 2 * the autocorrelations of being above the median, summed up to the first that is not positive.
     """

@@ -22,7 +22,7 @@ SMALLEST = 32  # pixels: the least input side, one cell of the coarsest features
 
 
 def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: bool, options: dict) -> dict:
-    """Build an engine file from typed ONNX, whole or not at all; gives the facts of the build.
+    """Build an engine file from typed ONNX, whole or not at all; returns the facts of the build.
 
     From float32 ONNX where options say `implicit`: TensorRT then finds INT8 ranges itself, see tensorrt_implicit.
 
@@ -49,7 +49,7 @@ def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: b
 
 
 def profile(opt: tuple[int, int], imgsz: int, dynamic: bool) -> Shapes:
-    """Give the least, the likeliest and the largest input [1, 3, h, w]; static ones are equal.
+    """Return the least, the likeliest and the largest input [1, 3, h, w]; static ones are equal.
 
     Both orientations of a rectangle lie between the least and the largest, since its long side is `imgsz`.
     """
@@ -60,7 +60,7 @@ def profile(opt: tuple[int, int], imgsz: int, dynamic: bool) -> Shapes:
 def serialize(
     path: Path, shapes: Shapes, options: dict, cache: Path | None = None, feed: Feed | None = None
 ) -> tuple[Any, dict]:
-    """Parse typed ONNX and build it; gives the plan (a buffer) and what was decided. Raises EngineError.
+    """Parse typed ONNX and build it; returns the plan (a buffer) and what was decided. Raises EngineError.
 
     feed: images to calibrate on, for ONNX that is float32 and gets INT8 from TensorRT.
     """
@@ -104,7 +104,7 @@ def _timings(config: Any, cache: Path, name: str) -> dict:
 
 
 def _pin_types(network: Any, model: ModelProto, feed: Feed | None, options: dict) -> dict[str, int]:
-    """Tell a TensorRT without strong types what the file said; gives the number of layers pinned to each type.
+    """Tell a TensorRT without strong types what the file said; returns the number of layers pinned to each type.
 
     Without it the builder runs a share of the convolutions in float32 that differs from build to build, and converts
     what lies between them to float32 and back; and it rounds from and to float32.

@@ -112,7 +112,7 @@ class Stream:
         self.call("cuMemcpyDtoHAsync", host.ctypes.data, address, host.nbytes, self.handle)
 
     def timed(self, launch: Callable[[], None]) -> tuple[float, float]:
-        """Run what `launch` enqueues to its end; gives (device ms between two events, host ms of the launch itself)."""
+        """Run what `launch` enqueues to its end; returns (device ms between two events, host ms of the launch)."""
         self.call("cuEventRecord", self._start, self.handle)
         begin = time.perf_counter()
         launch()

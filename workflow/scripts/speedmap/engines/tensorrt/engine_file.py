@@ -96,7 +96,7 @@ def check_types(engine: Any, path: Path) -> None:
 
 
 def profile(engine: Any) -> tuple[Shape, Shape, Shape]:
-    """Give the least, the likeliest and the largest input that an engine takes."""
+    """Return the least, the likeliest and the largest input that an engine takes."""
     fixed = tuple(engine.get_tensor_shape(INPUT))
     if -1 not in fixed:
         return fixed, fixed, fixed
@@ -105,14 +105,14 @@ def profile(engine: Any) -> tuple[Shape, Shape, Shape]:
 
 
 def fits(shape: Shape, least: Shape, largest: Shape) -> bool:
-    """Say whether an input lies between the least and the largest, its sides multiples of the coarsest stride."""
+    """Return whether an input lies between the least and the largest, its sides multiples of the coarsest stride."""
     if len(shape) != len(largest) or any(side % STRIDE for side in shape[2:]):
         return False
     return all(low <= side <= high for low, side, high in zip(least, shape, largest, strict=True))
 
 
 def memory_size(engine: Any) -> int:
-    """Give the bytes that an engine's activations take."""
+    """Return the bytes that an engine's activations take."""
     return engine.device_memory_size_v2 if hasattr(engine, "device_memory_size_v2") else engine.device_memory_size
 
 

@@ -40,7 +40,7 @@ class Feed:
         self.fed, self.error, self.known = 0, None, None
 
     def batch(self, names: list[str]) -> list[int] | None:
-        """Copy the next image, float32 [1, 3, imgsz, imgsz] in 0..1, to the GPU; gives its address, None at the end."""
+        """Copy the next image, float32 [1, 3, imgsz, imgsz] in 0..1, to the GPU; returns its address, or None."""
         if self.error or self.fed == len(self.files):
             return None
         try:
@@ -56,7 +56,7 @@ class Feed:
         return [self.address]
 
     def read(self) -> bytes | None:
-        """Give the cached ranges; None, and TensorRT calibrates, when there are none."""
+        """Return the cached ranges; None, and TensorRT calibrates, when there are none."""
         try:
             self.known = self.cache.read_bytes() if self.cache.is_file() else None  # kept: TensorRT does not copy it
         except OSError as error:
@@ -81,7 +81,7 @@ class Feed:
             raise EngineError(f"TensorRT calibrated on {self.fed} of {len(self.files)} images and gave no reason")
 
     def facts(self) -> dict:
-        """Say what the ranges come from, for the record of the build."""
+        """Return what the ranges come from, for the record of the build."""
         return {"method": "entropy", "images": len(self.files), "imgsz": self.imgsz, "cache": str(self.cache),
                 "cached": self.fed == 0}  # fmt: skip
 
@@ -161,7 +161,7 @@ def decoding(model: ModelProto) -> set[str]:
 
 
 def flags(feed: Feed | None) -> dict:
-    """Give Polygraphy's precision arguments for a build that calibrates, {} for any other."""
+    """Return Polygraphy's precision arguments for a build that calibrates, {} for any other."""
     return {"fp16": True, "int8": True, "calibrator": calibrator(feed)} if feed else {}
 
 

@@ -23,7 +23,7 @@ SEPARATORS = r"[\s,()\[\]{}|+\x1e\x1f]+"  # what stands between the names of fus
 
 
 def parse(text: str) -> list[dict]:
-    """Give the layers of an inspector's JSON as dictionaries; [] for an engine built without detailed verbosity.
+    """Return the layers of an inspector's JSON as dictionaries; [] for an engine built without detailed verbosity.
 
     TensorRT 8.6 writes control characters raw into strings; 10 and later end some lists with a comma.
     """

@@ -50,7 +50,7 @@ def load() -> ModuleType:
 
 @functools.cache
 def logger() -> Any:
-    """Give the one TensorRT logger of this process: keeps errors and memory peaks, hands warnings to `logging`."""
+    """Return the one TensorRT logger of this process: keeps errors and memory peaks, hands warnings to `logging`."""
     trt = load()
 
     class Log(trt.ILogger):
@@ -84,7 +84,7 @@ def explain(errors: list[str], what: str) -> EngineError:
 
 
 def usable() -> str | None:
-    """Give None when TensorRT can run here, else one line that says why not."""
+    """Return None when TensorRT can run here, else one line that says why not."""
     try:
         version, gpu = load().__version__, Gpu().identity()
         return _two_versions(version, library()) or unfit(version, gpu, cuda_of_wheels())
@@ -94,7 +94,7 @@ def usable() -> str | None:
 
 
 def unfit(version: str, gpu: dict[str, str], cuda_major: int | None) -> str | None:
-    """Say why a GPU or its driver does not fit a TensorRT version, None when they fit.
+    """Return why a GPU or its driver does not fit a TensorRT version, None when they fit.
 
     gpu: as from `Gpu.identity`. cuda_major: the CUDA that TensorRT was built for, None when unknown.
     """
@@ -117,7 +117,7 @@ def cuda_of_wheels() -> int | None:
 
 
 def library() -> tuple[str, tuple[int, int]] | None:
-    """Give the path and (major, minor) of the libnvinfer that this process has loaded, None when it cannot be told."""
+    """Return the path and (major, minor) of the libnvinfer that this process has loaded; None when it is unknown."""
     try:
         mapped = re.search(r"/\S*/libnvinfer\.so\S*", Path("/proc/self/maps").read_text())
         number = ctypes.CDLL(mapped[0]).getInferLibVersion() if mapped else 0

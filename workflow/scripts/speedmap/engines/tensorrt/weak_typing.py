@@ -14,12 +14,12 @@ UNPINNED = {"Cast", "QuantizeLinear", "DequantizeLinear", "Constant"}
 
 
 def quantized(model: ModelProto) -> bool:
-    """Say whether a graph holds Q/DQ nodes."""
+    """Return whether a graph holds Q/DQ nodes."""
     return any(node.op_type == "QuantizeLinear" or node.op_type == "DequantizeLinear" for node in model.graph.node)
 
 
 def halved(model: ModelProto) -> bool:
-    """Say whether anything in a graph is typed float16."""
+    """Return whether anything in a graph is typed float16."""
     casts = (_target(node) for node in model.graph.node if node.op_type == "Cast")
     return TensorProto.FLOAT16 in {tensor.data_type for tensor in model.graph.initializer} | set(casts)
 
