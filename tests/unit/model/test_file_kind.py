@@ -89,6 +89,8 @@ MISTAKES = {
     "p6.pt": (anew(P6), "this has 34 layers"),
     "mine.pt": (another, "of another program than YOLOv5"),
     "fused.pt": (fused, "holds a network that is fused"),
+    "quantized.pt": (anew({"model.0.conv.weight": torch.zeros(8, 3, 6, 6, dtype=torch.int8)}),
+                     "is torch.int8, torch.strided, on cpu, not plain floats; give the weights from before that"),
     "protocol3.pt": (lambda path: torch.save(NEW, path, pickle_protocol=3), "was saved with pickle protocol 3"),
     "protocol4.pt": (lambda path: torch.save(NEW, path, pickle_protocol=4), "was saved with pickle protocol 4"),
     "protocol5.pt": (lambda path: torch.save(NEW, path, pickle_protocol=5), "was saved with pickle protocol 5"),
@@ -110,3 +112,9 @@ def test_a_mistaken_file_is_named_as_what_it_is_and_not_called_hostile(tmp_path,
 def test_safetensors_are_known_by_their_content(tmp_path, name):
     safetensors.torch.save_file(tiny().state_dict(), tmp_path / name, {"names": '{"10": "c", "2": "b", "0": "a"}'})
     assert checkpoint.load(tmp_path / name).names == ("a", "b", "c")
+
+
+def test_class_names_need_numbers(tmp_path):
+    pickled.save(tmp_path / "best.pt", {"model": pickled.network(names={"a": "x", "b": "y", "c": "z"})})
+    with pytest.raises(CheckpointError, match="has a class name under 'a', which is no number"):
+        checkpoint.load(tmp_path / "best.pt")

@@ -17,6 +17,7 @@ from speedmap.model.pickle_guard import standins
 from speedmap.model.pickled_network import LONGEST_NAME, Module
 from speedmap.model.standard import DifferentError
 
+NUMBER = re.compile(r"[0-9]{1,9}")
 LAYERS = 25  # of every YOLOv5 with three strides; the P6 models have 34
 
 
@@ -114,7 +115,8 @@ def _float32(path: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     for name, tensor in tensors.items():
         plain = tensor.layout == torch.strided and tensor.device.type == "cpu"
         if not plain or not (tensor.is_floating_point() or name.endswith("num_batches_tracked")):
-            raise ValueError(f"{name} is {tensor.dtype}, {tensor.layout}, on {tensor.device}, not plain floats")
+            kind = f"{tensor.dtype}, {tensor.layout}, on {tensor.device}"
+            raise CheckpointError(f"{path}: {name} is {kind}, not plain floats; give the weights from before that")
     if sum(tensor.nbytes for tensor in tensors.values()) > path.stat().st_size:
         raise ValueError("its tensors are larger than the file")
     return {name: tensor.detach().float() for name, tensor in tensors.items()}
@@ -123,6 +125,10 @@ def _float32(path: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def _names(path: Path, names: object) -> tuple[str, ...] | None:
     """Return class names in the order of their numbers, which JSON and YAML may have written as texts."""
     if isinstance(names, dict):
+        if odd := [key for key in names if not NUMBER.fullmatch(str(key))]:
+            raise CheckpointError(
+                f"{path}: has a class name under {odd[0]!r}, which is no number; number the names"[:300]
+            )
         names = [names[key] for key in sorted(names, key=lambda key: (int(str(key)), str(key)))]
     if not isinstance(names, list | tuple):
         return None
