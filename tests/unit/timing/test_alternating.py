@@ -73,11 +73,18 @@ def test_a_difference_beyond_the_noise_is_told_from_none():
     assert faster["low"] > 1
 
 
-def test_a_turn_is_as_long_as_the_seconds_allow():
-    times = {"a": 3.0, "b": 5.0}
-    assert alternating.runs_a_turn(times.__getitem__, ["a", "b"], seconds=2, rounds=40) == 10  # 50 ms of 5 ms runs
-    assert alternating.runs_a_turn(times.__getitem__, ["a", "b"], seconds=0.1, rounds=40) == 1
-    assert alternating.runs_a_turn(times.__getitem__, ["a", "b"], seconds=100, rounds=40) == alternating.RUNS
+@pytest.mark.parametrize(
+    ("ms", "seconds", "expected"),
+    [
+        ({"a": 4.0, "b": 6.0}, 4, (40, 20)),  # 100 ms a turn, of runs of 5 ms
+        ({"a": 4.0, "b": 6.0}, 100, (40, 50)),
+        ({"a": 40.0, "b": 60.0}, 2, (20, 2)),
+        ({"a": 400.0, "b": 600.0}, 2, (10, 1)),
+    ],
+)
+def test_engines_run_for_the_seconds_given_in_enough_rounds(ms, seconds, expected):
+    quick = {name: value / 2 for name, value in ms.items()}
+    assert alternating.turns([quick.__getitem__, ms.__getitem__], list(ms), seconds) == expected
 
 
 def test_the_step_writes_a_record_of_both_engines(tmp_path, monkeypatch):

@@ -14,7 +14,8 @@ import numpy as np
 from speedmap.engines.interface import Backend, Session
 from speedmap.results.cell import Cell
 
-ROUNDS, RUNS = 40, 50  # turns of each engine, most runs a turn
+ROUNDS, RUNS = 40, 50  # turns of each engine and runs a turn, at most
+LEAST_ROUNDS = 10  # fewer give no interval
 SHAPES = 3  # of the inputs of a dynamic engine, the data set's most frequent
 DRAWS, SEED = 2000, 0  # of the bootstrap over rounds
 LEVELS = (2.5, 97.5)  # percent
@@ -26,8 +27,7 @@ def measure(backend: Backend, cell: Cell, engine: Path, twin: Path, sizes: list[
     batches = {size: np.full((1, 3, *map(int, size.split("x"))), 0.5, np.float32) for size in sizes}
     with backend.session(twin, other) as first, backend.session(engine, cell) as second:
         runners = [runner(session, batches) for session in (first, second)]
-        runs = min(runs_a_turn(each, sizes, seconds) for each in runners)
-        return speedup(alternate(*runners, sizes, runs=runs))
+        return speedup(alternate(*runners, sizes, *turns(runners, sizes, seconds)))
 
 
 def alternate(
@@ -51,10 +51,15 @@ def alternate(
     return pairs[1:]
 
 
-def runs_a_turn(run: Callable[[str], float], inputs: Sequence[str], seconds: float, rounds: int = ROUNDS) -> int:
-    """Return with how many runs a turn an engine runs for some seconds in all the rounds; at most RUNS."""
-    once = max(run(item) for _ in range(2) for item in inputs)  # the first run of an input may be slow: twice
-    return max(1, min(RUNS, int(1000 * seconds / rounds / once)))
+def turns(runners: Sequence[Callable[[str], float]], inputs: Sequence[str], seconds: float) -> tuple[int, int]:
+    """Return in how many rounds of how many runs a turn each engine runs for some seconds.
+
+    Slow engines take fewer rounds of one run, not less than LEAST_ROUNDS, fast ones at most ROUNDS of RUNS.
+    """
+    passes = [[sum(run(item) for item in inputs) for _ in range(2)][1] for run in runners]  # first runs may be slow
+    once = max(passes) / 1000
+    rounds = max(LEAST_ROUNDS, min(ROUNDS, int(seconds / once)))
+    return rounds, max(1, min(RUNS, int(seconds / rounds / once * len(inputs))))
 
 
 def speedup(pairs: Sequence[tuple[float, float]], draws: int = DRAWS) -> dict:
