@@ -64,9 +64,18 @@ def first_image(folder):
             lambda folder: edit(folder, lambda truth: truth.update(images=[], annotations=[])),
             ("truth.json", "lists no images"),
         ),
-        (lambda folder: edit(folder, lambda truth: truth.update(annotations=[])), ("truth.json", "no boxes", "limit")),
-        (lambda folder: (folder / "truth.json").write_text("<html>"), ("truth.json", "no COCO instances JSON")),
-        (lambda folder: first_image(folder).write_bytes(b""), (".jpg: no readable image", "replace")),
+        (
+            lambda folder: edit(folder, lambda truth: truth.update(annotations=[])),
+            ("truth.json", "no boxes", "`annotations` are empty"),
+        ),
+        (
+            lambda folder: (folder / "truth.json").write_text("<html>"),
+            ("truth.json", "an HTML page", "fetch the file itself"),
+        ),
+        (
+            lambda folder: first_image(folder).write_bytes(b""),
+            (".jpg: no readable image, but an empty file", "fetch it again"),
+        ),
         (lambda folder: first_image(folder).unlink(), ("but not there", "fetch the images again")),
         (
             lambda folder: shutil.copy(first_image(folder), folder / "calibration/renamed.jpg"),

@@ -73,3 +73,11 @@ def test_odd_padding_has_its_larger_part_below_and_right():
         [grey, grey, grey, grey, grey],
     ]
     assert letterboxed(([[7, 8]],) * 3, (1, 2), (4, 5)) == [expected] * 3
+
+
+def test_an_image_that_is_gone_or_a_pointer_is_named_so(tmp_path):
+    with pytest.raises(images.ImageError, match=r"gone\.jpg: no readable image \(No such file"):
+        images.read(tmp_path / "gone.jpg")
+    (tmp_path / "lfs.jpg").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(images.ImageError, match=r"lfs\.jpg: no readable image, but a git-lfs pointer"):
+        images.read(tmp_path / "lfs.jpg")

@@ -23,7 +23,10 @@ class ImageError(UserError):
 
 def read(path: Path) -> np.ndarray:
     """Decode an image file to [h, w, 3] uint8, blue first, turned as its EXIF data says."""
-    data = storage.named(path).read_bytes()  # decoded from memory, since OpenCV opens no name in another coding
+    try:  # decoded from memory, since OpenCV opens no name in another coding
+        data = storage.named(path).read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path}: no readable image ({error.strerror}); put it back, or correct the path") from error
     return decode(data, path)
 
 

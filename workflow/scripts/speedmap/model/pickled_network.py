@@ -105,6 +105,7 @@ def official(named: dict[str, Tensor]) -> dict[str, Tensor]:
     """
     prefixes = [match[1] for name in named if (match := re.match(r"(.*?)(?:(?<=\.)|^)model\.0\.", name))]
     if not prefixes:
-        return {f"model.{name}": tensor for name, tensor in named.items()} if "0.conv.weight" in named else dict(named)
+        layers = any(name.startswith("0.conv.") for name in named)
+        return {f"model.{name}": tensor for name, tensor in named.items()} if layers else dict(named)
     prefix = next(chain((one for one in prefixes if "ema" in one), prefixes))
     return {name.removeprefix(prefix): tensor for name, tensor in named.items() if name.startswith(prefix)}
