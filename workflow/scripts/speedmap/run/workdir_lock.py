@@ -46,7 +46,7 @@ def take(state: Path, results: Path) -> None:
 def share(state: Path) -> None:
     """Let a job hold its run's lock, too, so that no other run begins before it ends, whatever becomes of its own."""
     with suppress(OSError):
-        file = (state / NAME).open("a")
+        file = (state / NAME).open()
         fcntl.flock(file, fcntl.LOCK_SH)
         HELD.append(file)
 
