@@ -1,7 +1,7 @@
 """What a file is that was given for weights, told before anything of it is read as such."""
 
 import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from speedmap import storage
 from speedmap.errors import UserError
@@ -77,7 +77,7 @@ def _check_archive(path: Path) -> None:
         )
         raise CheckpointError(f"{path}: no PyTorch archive, {why}")
     with zipfile.ZipFile(path) as archive:
-        names = [PurePosixPath(*PurePosixPath(name).parts[1:]).as_posix() for name in archive.namelist()]
+        names = {name.partition("/")[2] for name in archive.namelist()}
     if any(name.startswith(TORCHSCRIPT) for name in names):
         raise CheckpointError(f"{path}: TorchScript modules are not read; {ORIGIN}")
     if "data.pkl" not in names:

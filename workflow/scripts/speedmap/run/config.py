@@ -95,7 +95,7 @@ def _check_dataset(config: dict) -> None:
     for key, path in given.items():
         if not path.exists():
             other = f"; results/dataset.json is of another data set, {recorded.name!r}" if recorded else ""
-            raise ConfigError(f"dataset.{key}: {path.absolute()} is not there; correct the path{other}")
+            raise ConfigError(f"dataset.{key}: {path} is not there; correct the path{other}")
 
 
 def _asked(config: dict) -> Asked:
