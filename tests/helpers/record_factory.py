@@ -21,6 +21,7 @@ from speedmap.results.measured import (
     ShapeMedian,
     Speed,
     SpeedProtocol,
+    Speedup,
     Summary,
     Watch,
 )
@@ -110,6 +111,12 @@ def accuracy(cell, score=0.4, error=0.01, draws=DRAWS, digest=SHA, **facts):
 def engine(size=10_000_000, digest=SHA, **options):
     return Engine(engine_sha256=digest, onnx_sha256=SHA, platform=dict(PLATFORM), bytes=size, options=options,
                   build={"build_s": 2.0}, runs=[structs.replace(RUN)])  # fmt: skip
+
+
+def speedup(cell, ratio=1.1, digest=SHA):
+    artefact, twin = Artefact(engine_sha256=digest), Artefact(engine_sha256=OTHER_SHA)
+    figures = {"ratio": ratio, "low": ratio, "high": ratio, "rounds": 40, "first_ms": ratio, "second_ms": 1.0}
+    return Speedup(cell=cell, artefact=artefact, twin=twin, runs=[], **figures)
 
 
 def verification(*invalid, precision="fp16"):
