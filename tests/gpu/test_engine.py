@@ -2,6 +2,7 @@
 
 import json
 import statistics
+from contextlib import ExitStack
 
 import numpy as np
 import onnx
@@ -11,6 +12,7 @@ import pytest
 from speedmap import storage
 from speedmap.engines.tensorrt import library
 from speedmap.engines.tensorrt.backend import TensorRT
+from speedmap.engines.tensorrt.cuda import Stream
 from speedmap.engines.tensorrt.library import EngineError
 from speedmap.graph import fp16
 from speedmap.machine.monitor import watch
@@ -99,12 +101,24 @@ def test_outputs_agree_with_the_float32_graph_in_every_shape(built):
         json.dumps(session.facts)
 
 
-def test_two_sessions_one_after_the_other_give_the_memory_back(built):
+def test_sessions_give_the_memory_back(built):
     folder, _ = built
-    for _ in range(3):
-        with TensorRT().session(folder / "engine", CELL) as session:
-            session.load(image(128, 128))
-            session.run()
+
+    def open_many(number=20):
+        """Hold some sessions at once; returns the free memory meanwhile."""
+        with ExitStack() as stack:
+            for _ in range(number):
+                session = stack.enter_context(TensorRT().session(folder / "engine", CELL))
+                session.load(image(SIDE, SIDE))
+                session.run()
+            return stream.call("cuMemGetInfo")
+
+    with Stream() as stream:  # keeps the context, and with it what is loaded once
+        open_many()
+        before = stream.call("cuMemGetInfo")
+        taken = before - open_many()
+        assert taken > 0
+        assert before - stream.call("cuMemGetInfo") < taken / 10
 
 
 def test_a_shape_outside_the_profile_is_refused_and_the_session_goes_on(built):

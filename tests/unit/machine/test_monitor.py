@@ -1,5 +1,4 @@
 import threading
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -80,39 +79,49 @@ def test_bits_have_names_and_unknown_ones_keep_their_number():
 
 
 class Source:
-    def __init__(self, *samples):
-        self.samples, self.taken = list(samples), threading.Event()
+    """Counts on until it dies; `seen` is set when it is asked for its tenth sample, or dies before."""
+
+    def __init__(self, until=None):
+        self.until, self.asked, self.seen = until, 0, threading.Event()
 
     def setting(self):
         return {"gpu": "fake"}
 
     def sample(self):
-        if len(self.samples) == 1:
-            self.taken.set()
-        if not self.samples:
+        if self.asked in (self.until, 10):
+            self.seen.set()
+        if self.asked == self.until:
             raise OSError("the GPU is gone")
-        return self.samples.pop(0)
+        self.asked += 1
+        return {"sm_mhz": 1000 + self.asked, "reasons": [], "pids": None}
 
 
-def run(source, seconds=0.05):
+def run(source):
     with Watch(source, period_s=0.001) as watch:
-        source.taken.wait(5)
-        time.sleep(seconds)
+        assert source.seen.wait(5)
     return watch.result
 
 
 def test_a_source_that_fails_is_a_watcher_that_died():
-    result = run(Source({"sm_mhz": 1}, {"sm_mhz": 1}))
+    result = run(Source(until=2))
     assert result.alive is False
     assert WatcherDied("OSError('the GPU is gone')") in result.warnings
-    assert result.ranges["sm_mhz"] == (1, 1)
+    assert result.ranges["sm_mhz"] == (1001, 1002)
+    assert [sample["sm_mhz"] for sample in result.samples] == [1001, 1002]
 
 
 def test_a_watch_that_lasts_is_alive_and_thins_its_samples(monkeypatch):
     monkeypatch.setattr(monitor, "KEPT", 3)
-    result = run(Source(*({"sm_mhz": 1000 + index % 2, "reasons": [], "pids": None} for index in range(100_000))), 0.2)
+    source = Source()
+    result = run(source)
     assert result.alive is True
-    assert result.count > 3 >= len(result.samples)
+    assert result.count == source.asked > 9
+    kept = [sample["sm_mhz"] for sample in result.samples]
+    step = -(-result.count // 3)
+    assert kept == list(range(1001, 1001 + result.count, step))
+    assert result.ranges["sm_mhz"] == (1001, 1000 + result.count)
+    times = [sample["at_s"] for sample in result.samples]
+    assert times == sorted(times)
     assert result.untold == ["pids"]
     assert result.setting == {"gpu": "fake"}
 

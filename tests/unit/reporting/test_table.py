@@ -1,4 +1,5 @@
 import copy
+import re
 from dataclasses import replace
 
 import pytest
@@ -6,7 +7,8 @@ from msgspec import structs
 
 from helpers.record_factory import OTHER_SHA, dataset, environment, experiment, result, summary
 from speedmap.reporting import detail_table, table
-from speedmap.results.findings import NoDetections, Throttled, TwoLevels, WrongPrecision
+from speedmap.results.findings import NoDetections, NotVerified, Throttled, TwoLevels, WrongPrecision
+from speedmap.results.measured import Phases
 from speedmap.results.reported import Source
 from speedmap.verification import validity
 
@@ -22,6 +24,8 @@ IN_FLOAT = WrongPrecision("fp16", {"fp32": 1.0})
 def row(backend, model, precision, shape, ms, points, ran=None):
     made = result(backend, model, precision, shape, ran=ran, score=points / 100)
     made.speed.summary = summary(ms, 0.9 * ms, 1.1 * ms, count=200, p90=ms)
+    made.speed.phases = Phases(letterbox=0.5, load=0.25, run=ms, fetch=0.125, nms=0.75, end_to_end=ms + 1.625)
+    made.accuracy.metrics.map50 = 1.5 * points / 100
     return made
 
 
@@ -85,6 +89,45 @@ def test_a_warning_is_a_mark_and_a_line(rows):
     text = table.render(rows, CONFIG, DATASET, "tensorrt")
     assert "1.50 ms<sup>1</sup>" in line(text, "a", "static")
     assert "1. throttled: sw power cap" in text
+
+
+def test_a_warning_about_detections_is_marked_at_the_map(rows):
+    rows[1].accuracy.warnings.append(NoDetections())
+    text = table.render(rows, CONFIG, DATASET, "tensorrt")
+    assert " 1.50 ms | 40.0<sup>1</sup> |" in re.sub(" +", " ", line(text, "a", "static"))
+    assert "1. no detections at all" in text
+
+
+def test_why_a_map_is_missing_is_marked(rows):
+    rows[1] = replace(rows[1], accuracy=None, failed=(NotVerified(),))
+    text = table.render(rows, CONFIG, DATASET, "tensorrt")
+    assert "not measured<sup>1</sup>" in line(text, "a", "static")
+    assert "1. the engine was not verified" in text
+
+
+def test_torch_runs_what_it_says_and_shows_no_share(rows):
+    torch = row("torch", "a", "fp16", "dynamic", 6, 40)
+    assert list(detail_table.frame([rows[0], torch])["share"].notna()) == [True, False]
+
+
+def test_the_page_is_the_golden_one(rows, golden):
+    graph = {"alternatives": {"cuda_graph": summary(3.25)}}
+    made = {entry.cell.name: entry for entry in rows}
+    made["a-fp16-dynamic"].speed.watch.warnings.append(Throttled("sw power cap"))
+    made["a-int8-dynamic"].speed.summary = summary(12.345, 12.2, 12.5, count=700, p90=13.0)
+    made["a-int8-dynamic"].speed.summary.p99_ms = 14.0
+    made["a-int8-dynamic"].accuracy.metrics.map = 0.3876
+    made["a-int8-dynamic"].accuracy.warnings.append(NoDetections())
+    made["b-fp16-dynamic"].speed.audit.invalid.append(IN_FLOAT)
+    made["b-int8-static"].speed.audit.shares = {"int8": 0.8, "fp16": 0.2}
+    again = copy.deepcopy(made["b-fp16-static"].speed)
+    again.summary.median_ms = 1.6
+    made["b-fp16-static"] = replace(made["b-fp16-static"], builds=(again,))
+    del made["b-int8-dynamic"]
+    torch = [row("torch", "a", "fp16", "dynamic", 6, 0), row("torch", "a", "fp32", "dynamic", 0, 39.04)]
+    timed = replace(torch[0], speed=structs.replace(torch[0].speed, **graph), accuracy=None)
+    scored = replace(torch[1], speed=None)
+    golden("table.md", table.render([*made.values(), timed, scored], CONFIG, DATASET, "tensorrt"))
 
 
 def test_a_missing_cell_is_said(rows):

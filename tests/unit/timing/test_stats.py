@@ -57,11 +57,11 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def measured(data, tmp_path, monkeypatch):
-    def measure(source=None, protocol=PROTOCOL, **script):
+    def measure(source=None, protocol=PROTOCOL, backend=None, **script):
         monkeypatch.setattr(speed, "watch", lambda gpu: Watch(source or Source(), period_s=0.001))
         engine = Path(tmp_path, "engine")
         engine.write_text(json.dumps({"median_ms": 5.0, **script}))
-        return speed.measure(null.Null(), CELL, engine, data, 32, protocol, None)
+        return speed.measure(backend or null.Null(), CELL, engine, data, 32, protocol, None)
 
     return measure
 
@@ -95,6 +95,17 @@ def test_noise_that_hides_the_median_is_named(measured):
 @pytest.mark.parametrize("noise", [0.001, 0.02, 0.05])
 def test_a_clean_run_is_not_marked(measured, noise):
     assert sum(bool(measured(noise=noise, seed=seed).warnings) for seed in range(100)) <= 1
+
+
+def test_other_ways_to_run_an_engine_are_timed_beside_it(measured, tmp_path):
+    class TwoWays(null.Null):
+        def alternatives(self):
+            return {"graph": lambda engine, cell: null.Session(tmp_path / "faster", cell)}
+
+    (tmp_path / "faster").write_text(json.dumps({"median_ms": 2.0}))
+    timed = measured(backend=TwoWays())
+    assert timed.summary.median_ms == pytest.approx(5.0, rel=0.01)
+    assert timed.alternatives["graph"].median_ms == pytest.approx(2.0, rel=0.01)
 
 
 def test_an_unstable_run_is_taken_once_more_and_then_kept(measured):
