@@ -1,5 +1,6 @@
 """What a config means beyond its schema: cells, and mistakes that a schema cannot see."""
 
+import json
 import math
 import re
 from itertools import product
@@ -8,9 +9,7 @@ from pathlib import Path
 import yaml
 
 from speedmap.errors import UserError
-from speedmap.results import records
 from speedmap.results.cell import Cell
-from speedmap.results.prepared import Asked, Dataset
 from speedmap.run import downloads
 
 NO_CALIBRATOR = 11  # the first TensorRT without
@@ -94,23 +93,26 @@ def _check_dataset(config: dict) -> None:
              if config["dataset"][key].removeprefix(downloads.ROOT) not in parts}  # fmt: skip
     for key, path in given.items():
         if not path.exists():
-            other = f"; results/dataset.json is of another data set, {recorded.name!r}" if recorded else ""
+            other = f"; results/dataset.json is of another data set, {recorded['name']!r}" if recorded else ""
             raise ConfigError(f"dataset.{key}: {path} is not there; correct the path{other}")
 
 
-def _asked(config: dict) -> Asked:
+def _asked(config: dict) -> dict:
     data = config["dataset"]
     paths = {key: str(Path(data[key])) for key in ("images", "annotations", "calibration")}
-    return Asked(name=data["name"], limit=data.get("limit"), imgsz=config["imgsz"], **paths)
+    return {"name": data["name"], "limit": data.get("limit"), "imgsz": config["imgsz"], **paths}
 
 
-def _recorded() -> Asked | None:
-    """Return what the inventory of the last run is of; None where there is none that tells."""
-    path = Path("results/dataset.json")
+def _recorded() -> dict | None:
+    """Return what the inventory of the last run is of; None where there is none that tells.
+
+    Read as plain JSON, since a plan has to do with Snakemake alone; the jobs check the whole of it.
+    """
     try:
-        return records.read(path, Dataset).asked if path.exists() else None
-    except records.RecordError:
+        recorded = json.loads(Path("results/dataset.json").read_text("utf-8"))["asked"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
+    return recorded if isinstance(recorded, dict) and "name" in recorded else None
 
 
 def check_method(method: str, backend: str, platform: dict) -> None:
