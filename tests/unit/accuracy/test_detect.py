@@ -124,3 +124,14 @@ def test_a_backend_opens_as_many_sessions_as_it_gains_by_and_closes_them(kind):
     assert [entry["image_id"] for entry in results] == list(range(COUNT))
     assert facts == {"number": 0}
     assert backend.opened == []
+
+
+def test_boxes_are_of_the_image_and_not_of_the_padded_input(monkeypatch):
+    def load(path, imgsz, dynamic):
+        return np.full((1, 3, SIDE, SIDE), 20, np.float32), place(SIDE, 2 * SIDE, SIDE, False)
+
+    monkeypatch.setattr(detect.images, "load", load)
+    (entry,) = detect.detect_images([Session()], LISTED[:1], SIDE, False, PROTOCOL, [17])
+    assert entry["bbox"] == [44, 22, 40, 20]  # twice as large as in the input, whose upper 16 rows are padding
+    assert entry["category_id"] == 17
+    assert entry["score"] == pytest.approx(0.81)

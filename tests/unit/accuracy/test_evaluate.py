@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from helpers.record_factory import accuracy, dataset
@@ -25,3 +27,25 @@ def test_the_score_names_the_data_set_and_has_no_doubts_without_a_cause(score):
 
 def test_nothing_found_is_a_warning(score):
     assert score([]).warnings == [NoDetections()]
+
+
+def judged(folder, objects, detections):
+    """Score boxes against those of one image; all are of one class, x, y, width and height."""
+    listed = [{"id": number, "image_id": 1, "category_id": 1, "bbox": box, "area": box[2] * box[3], "iscrowd": 0}
+              for number, box in enumerate(objects)]  # fmt: skip
+    truth = {"images": [{"id": 1}], "annotations": listed, "categories": [{"id": 1, "name": "a"}]}
+    (folder / "truth.json").write_text(json.dumps(truth))
+    results = [{"image_id": 1, "category_id": 1, "bbox": box, "score": 0.9} for box in detections]
+    return evaluate.judge(folder / "truth.json", results, [1]).metrics
+
+
+def test_metrics_are_those_of_their_thresholds_and_areas(tmp_path):
+    metrics = judged(tmp_path, [[0, 0, 100, 100]], [[0, 0, 100, 62]])  # an overlap of 0.62, of a large object
+    assert metrics.map == pytest.approx(0.3)  # at 0.5, 0.55 and 0.6 of ten thresholds
+    assert (metrics.map50, metrics.map75) == pytest.approx((1, 0))
+    assert (metrics.map_small, metrics.map_medium, metrics.map_large) == pytest.approx((-1, -1, 0.3))
+
+
+def test_an_object_of_the_number_zero_is_found_like_any_other(tmp_path):
+    boxes = [[0, 0, 40, 40], [50, 50, 40, 40]]
+    assert judged(tmp_path, boxes, boxes).map == pytest.approx(1)

@@ -18,6 +18,8 @@ def test_a_map_is_held_against_others_of_its_input_shape(tmp_path, shape, expect
     cells = [("torch", "fp32", "dynamic"), ("tensorrt", "fp16", shape), ("tensorrt", "int8", shape)]
     rows = gather([scored(tmp_path, *cell) for cell in cells], tmp_path)
     assert rows[2].references.keys() == expected
+    assert rows[1].references.keys() == expected - {"fp16"}  # not against itself
+    assert rows[0].references == {}
     assert all(record.cell.shape == shape for record in rows[2].references.values())
 
 

@@ -49,6 +49,11 @@ def test_engines_take_turns_in_both_orders_on_the_same_inputs():
     assert [item for _, item in calls] == ["a", "b"] * 6
 
 
+def test_the_round_that_does_not_count_is_the_first():
+    rounds = iter([9.0, 1.0, 2.0])
+    assert alternating.alternate(lambda name: 5.0, lambda name: next(rounds), ["a"], 2, 1) == [(5.0, 1.0), (5.0, 2.0)]
+
+
 def test_a_drift_that_both_share_does_not_count():
     drifting = iter(np.linspace(1, 3, 400))
 

@@ -1,9 +1,11 @@
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 
+from helpers.record_factory import image
 from speedmap.timing import speed
 from speedmap.timing.protocol import Protocol
 
@@ -27,9 +29,49 @@ class Session:
 
 def test_the_device_is_busy_before_each_timed_run_and_input_is_loaded_when_its_shape_changes():
     session, file = Session(), str(next(Path("sample/images").glob("*.jpg")))
-    timed = speed.time_engine(session, [("64x64", file)], 64, False, Protocol(0, 0, 5), nullcontext())
+
+    @contextmanager
+    def watched():
+        session.calls.append("watched")
+        yield
+        session.calls.append("no more")
+
+    timed = speed.time_engine(session, [("64x64", file)], 64, False, Protocol(0, 0, 5), watched())
     assert timed.samples_ms == [1.0] * 5
-    assert session.calls == ["load 64x64", *["occupy", "run"] * 7]
+    run = ["occupy", "run"]  # first, to compile or capture, then to warm up
+    assert session.calls == ["load 64x64", *run, *run, "watched", *run * 5, "no more"]
+
+
+class Sized(Session):
+    """Takes milliseconds by the input: its height, and how often that ran before."""
+
+    def load(self, batch):
+        self.height, self.times = batch.shape[2], iter(range(1000))
+
+    def run(self):
+        return self.height + next(self.times) / 100
+
+
+def test_a_mix_of_shapes_has_a_median_of_each_and_is_no_drift(tmp_path):
+    for name, shape in (("low.png", (32, 64, 3)), ("square.png", (64, 64, 3))):
+        cv2.imwrite(str(tmp_path / name), np.zeros(shape, np.uint8))
+    order = [("32x64", str(tmp_path / "low.png"))] * 3 + [("64x64", str(tmp_path / "square.png"))] * 3
+    timed = speed.time_engine(Sized(), order, 64, True, Protocol(0, 0, 6), nullcontext())
+    assert timed.shapes == ["32x64"] * 3 + ["64x64"] * 3
+    assert timed.samples_ms == [32.01, 32.02, 32.03, 64.0, 64.01, 64.02]  # the first ran to warm up
+    assert {shape: (of.count, of.median_ms) for shape, of in timed.per_shape.items()} == {
+        "32x64": (3, 32.02),
+        "64x64": (3, 64.01),
+    }
+    assert timed.summary.drift < 0.001
+
+
+def test_images_follow_one_another_at_random_but_always_alike():
+    listed = [image(f"{number}.jpg", number, (480, 640)) for number in range(50)]
+    order = speed.sequence(listed, 640, True)
+    assert order == speed.sequence(listed, 640, True)
+    assert sorted(order) == sorted(("480x640", one.file) for one in listed) != order
+    assert [file for _, file in order] != [one.file for one in listed]
 
 
 class Slow:
@@ -52,7 +94,9 @@ class Slow:
 
 
 def test_phases_are_told_apart_in_milliseconds_and_reach_from_letterbox_to_nms(monkeypatch):
-    phases = speed.time_phases(Slow(monkeypatch), ["a.jpg"] * 3, 64, False, 0.25, 0.45)
+    session = Slow(monkeypatch)
+    phases = speed.time_phases(session, ["a.jpg"] * 60, 64, False, 0.25, 0.45)
+    assert session.now == 100 + speed.PHASE_IMAGES * (32 + 31)
     taken = {name: getattr(phases, name) for name in ("letterbox", "load", "run", "fetch", "nms", "end_to_end")}
     assert taken == {"letterbox": 1e3, "load": 2e3, "run": 4e3, "fetch": 8e3, "nms": 16e3, "end_to_end": 31e3}
     assert phases.device == {"compute": 3.5}

@@ -200,7 +200,15 @@ def test_few_samples_have_an_interval_of_themselves(count):
     assert stats.interval([2.0] * count) == (2.0, 2.0)
 
 
-@pytest.mark.parametrize(("count", "known"), [(63, (False, False)), (64, (True, False)), (662, (True, True))])
+@pytest.mark.parametrize(
+    ("count", "known"), [(63, (False, False)), (64, (True, False)), (661, (True, False)), (662, (True, True))]
+)
 def test_tails_need_samples(count, known):
     summed = stats.summary(list(range(1, count + 1)), 0.0)
     assert (summed.p90_ms is not None, summed.p99_ms is not None) == known
+
+
+def test_a_summary_is_of_the_quantiles_that_it_names():
+    summed = stats.summary([*range(1000, -1, -1)], 0.0)
+    told = summed.count, summed.min_ms, summed.mean_ms, summed.median_ms, summed.p90_ms, summed.p99_ms
+    assert told == (1001, 0, 500, 500, 900, 990)
