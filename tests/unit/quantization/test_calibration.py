@@ -10,20 +10,45 @@ from onnx import numpy_helper
 
 from helpers.networks import SIZE
 from speedmap.dataset import images
-from speedmap.graph import export
+from speedmap.graph import export, onnx_runtime
 from speedmap.graph.detector_graph import INPUT, Graph
 from speedmap.quantization import calibration, observers
 from speedmap.quantization.calibration import CalibrationError, Statistics
+from speedmap.quantization.ranges import HALF
 
 
-def test_statistics_are_those_of_the_values(statistics, pictures):
+def test_statistics_are_those_of_the_values(statistics, graph, pictures):
     batches = np.concatenate([images.load(path, SIZE, True)[0] for path in pictures])
     histogram = statistics.histograms[INPUT]
     assert (histogram.low, histogram.high) == (batches.min(), batches.max())
     assert histogram.counts.sum() == batches.size
-    channels = batches.transpose(1, 0, 2, 3).reshape(3, -1)
-    np.testing.assert_allclose(statistics.means[INPUT], channels.mean(1), rtol=1e-5)
-    np.testing.assert_allclose(statistics.covariances[INPUT], np.cov(channels, bias=True), rtol=1e-3, atol=1e-5)
+    tensor = Graph(onnx.load(graph)).convs["/model.2/cv1/conv/Conv"].input[0]
+    run = onnx_runtime.tapped(graph, [tensor])
+    channels = np.concatenate(
+        [run(batch[None])[0][0].reshape(statistics.shapes[tensor][1], -1) for batch in batches], 1
+    )
+    mean, covariance = statistics.channels[tensor]
+    np.testing.assert_allclose(mean, channels.mean(1), rtol=1e-5)
+    np.testing.assert_allclose(covariance, np.cov(channels, bias=True), rtol=1e-3, atol=1e-5)
+
+
+def test_a_value_that_rounding_puts_beyond_the_last_bin_is_counted_in_it():
+    observer, largest = observers.Observer(), np.nextafter(np.float32(1), np.float32(0))
+    observer.add(np.full((1, 1, 2, 2), largest))
+    assert largest * np.float32(HALF) + np.float32(HALF) == 2 * HALF
+    assert observer.histogram.counts[-1] == observer.histogram.counts.sum() == 4
+
+
+def test_windows_lie_where_a_convolution_puts_its_kernel(graph):
+    model = Graph(onnx.load(graph))
+    window = observers.Window(model, "/model.1/conv/Conv")  # 3x3, stride 2, padded by 1
+    channels = model.weight("/model.1/conv/Conv").shape[1]
+    values = np.random.default_rng(1).random((1, channels, 6, 10), np.float32)
+    seen = torch.nn.functional.unfold(torch.tensor(values), (3, 3), padding=1, stride=2)[0].numpy()
+    rows = []
+    window.seen.add = rows.append
+    window.add(values)
+    assert {row.tobytes() for row in np.ascontiguousarray(rows[0].T)} == {row.tobytes() for row in seen.T.copy()}
 
 
 def test_windows_hold_what_kernels_see(graph, pictures):
@@ -43,14 +68,20 @@ def test_windows_hold_what_kernels_see(graph, pictures):
 def test_kernels_that_see_too_much_have_a_mean_alone(statistics, graph):
     model = Graph(onnx.load(graph))
     tensor = model.convs["/model.1/conv/Conv"].input[0]
-    mean, covariance = replace(statistics, windows={}).under("/model.1/conv/Conv", tensor, (3, 3))
-    np.testing.assert_array_equal(mean.reshape(-1, 9), np.tile(statistics.means[tensor][:, None], 9))
+    channels = observers.Moments(np.arange(model.weight("/model.1/conv/Conv").shape[1]), np.eye(1))
+    without = replace(statistics, windows={}, channels={tensor: channels})
+    mean, covariance = without.under("/model.1/conv/Conv", tensor, (3, 3))
+    np.testing.assert_array_equal(mean.reshape(-1, 9), np.tile(channels.mean[:, None], 9))
     assert covariance is None
 
 
 def test_every_tensor_that_a_convolution_reads_was_seen(statistics, graph):
     convs = [node for node in onnx.load(graph).graph.node if node.op_type == "Conv"]
     assert {conv.input[0] for conv in convs} <= set(statistics.histograms)
+    model = Graph(onnx.load(graph))
+    for conv in convs:
+        size = model.weight(conv.name).shape[1:]
+        assert statistics.under(conv.name, conv.input[0], size[1:]).mean.shape == (np.prod(size),)
 
 
 def test_statistics_fit_the_static_graph_of_the_same_network(statistics, network, pictures, tmp_path):
@@ -68,12 +99,13 @@ def test_saved_statistics_come_back_with_their_record(statistics, pictures, tmp_
     for name, histogram in statistics.histograms.items():
         np.testing.assert_array_equal(again.histograms[name].counts, histogram.counts)
         assert again.histograms[name].width == histogram.width
-        np.testing.assert_array_equal(again.covariances[name], statistics.covariances[name])
     assert again.shapes == statistics.shapes
-    assert again.windows.keys() == statistics.windows.keys()
-    for conv, moments in statistics.windows.items():
-        np.testing.assert_allclose(again.windows[conv].mean, moments.mean)
-        np.testing.assert_allclose(again.windows[conv].covariance, moments.covariance, rtol=1e-6)
+    for kind in ("channels", "windows"):
+        before, after = getattr(statistics, kind), getattr(again, kind)
+        assert before.keys() == after.keys() != set()
+        for name, moments in before.items():
+            np.testing.assert_array_equal(after[name].mean, moments.mean)
+            np.testing.assert_array_equal(after[name].covariance, moments.covariance)
 
 
 def test_the_same_statistics_make_the_same_file(statistics, tmp_path):

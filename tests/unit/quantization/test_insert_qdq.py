@@ -104,6 +104,15 @@ def test_quantization_is_reproducible(model, statistics):
     assert first == second
 
 
+def test_weights_are_rounded_once_for_several_graphs_of_a_model(model, statistics, monkeypatch):
+    head, weights = Graph(model).head, {}
+    alone = insert_qdq.quantize(model, statistics, head, "openvino", {})
+    insert_qdq.quantize(model, statistics, [], "openvino", {}, weights)
+    assert weights.keys() == Graph(model).convs.keys()
+    monkeypatch.delattr(insert_qdq.weight_rounding, "steps")
+    assert insert_qdq.quantize(model, statistics, head, "openvino", {}, weights) == alone
+
+
 def test_tensorrt_has_signed_integers_without_zero_point_between_all_ops(model, statistics):
     result = insert_qdq.quantize(model, statistics, [], "tensorrt", {})
     zeros = [numpy_helper.to_array(each) for each in result.graph.initializer if each.name.endswith("/zero")]

@@ -1,3 +1,6 @@
+from dataclasses import replace
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -50,6 +53,20 @@ def test_least_squares_beat_the_other_methods_in_squares(signed, silu):
     errors = {name: change(values, method(histogram(values), signed)) for name, method in ranges.METHODS.items()}
     assert errors["mse"] <= min(errors.values()) * 1.02
     assert errors["mse"] < 0.95 * errors["max"]
+
+
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("power", [2, 2.5])
+@pytest.mark.parametrize("many", [1, 1000])  # which make the best clipping one that changes mostly what it clips
+def test_no_clipping_that_is_tried_changes_less(signed, power, many, silu):
+    data = histogram(np.append(silu, np.linspace(30, 40, 30)))
+    data = replace(data, counts=np.where(data.centres > 20, data.counts, many * data.counts))
+    clips = zip(ranges.CLIPS, ranges.CLIPS, strict=True) if signed else product(ranges.LOW_CLIPS, ranges.CLIPS)
+    tried = [ranges.scale(data.low * low, data.high * high, signed) for low, high in clips]
+    changes = [data.counts @ np.abs(each.round(data.centres) - data.centres) ** power for each in tried]
+    chosen = ranges.least(data, signed, power)
+    assert chosen == tried[np.argmin(changes)]
+    assert chosen != ranges.maximum(data, signed)
 
 
 def test_max_spans_everything(silu):

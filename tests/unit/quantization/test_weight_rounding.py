@@ -30,6 +30,18 @@ def test_compensation_lessens_the_change_of_outputs_for_correlated_inputs():
     assert compensated.var() < plain.var() / 4
 
 
+def test_blocks_change_nothing(monkeypatch):
+    random = np.random.default_rng(0)
+    weight, inputs = random.normal(size=(4, 96)), random.normal(size=(500, 8)) @ random.normal(size=(8, 96))
+    step, covariance = weight_rounding.steps(weight), np.cov(inputs.T)
+    results = []
+    for size in (7, 64, 96):
+        monkeypatch.setattr(weight_rounding, "BLOCK", size)
+        results.append(weight_rounding.gptq(weight, step, covariance))
+    np.testing.assert_allclose(results[0], results[2], atol=1e-9)
+    np.testing.assert_allclose(results[1], results[2], atol=1e-9)
+
+
 def test_inputs_that_never_vary_do_no_harm():
     covariance = np.diag([1.0, 0.0, 2.0])
     weight = np.random.default_rng(0).normal(size=(4, 3))

@@ -32,14 +32,10 @@ def tapped(onnx: Path, tensors: list[str]) -> Callable[[np.ndarray], list[np.nda
     image, present = model.graph.input[0].name, {value.name for value in model.graph.output}
     inside = [name for name in tensors if name != image and name not in present]
     model.graph.output.extend(onnxlib.ValueInfoProto(name=name) for name in inside)
-    settings = onnxruntime.SessionOptions()
-    settings.log_severity_level = 3
-    settings.enable_cpu_mem_arena = False  # an arena keeps the most that any shape of image ever needed
-    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")  # other models calibrate meanwhile
-    session = onnxruntime.InferenceSession(model.SerializeToString(), settings, providers=["CPUExecutionProvider"])
+    graph = session(model.SerializeToString())
 
     def run(batch: np.ndarray) -> list[np.ndarray]:
-        values = dict(zip(inside, session.run(inside, {image: batch}), strict=True)) | {image: batch}
+        values = dict(zip(inside, graph.run(inside, {image: batch}), strict=True)) | {image: batch}
         return [values[name] for name in tensors]
 
     return run

@@ -15,12 +15,12 @@ from speedmap.dataset import images as imagery
 from speedmap.errors import UserError
 from speedmap.graph.detector_graph import Graph
 from speedmap.graph.onnx_runtime import tapped
-from speedmap.quantization.observers import POSITIONS, Moments, Observer, Window
+from speedmap.quantization.observers import POSITIONS, Moments, Observer, Sums, Window
 from speedmap.quantization.ranges import Histogram
 from speedmap.results import records
 from speedmap.results.prepared import Calibration
 
-WINDOW = "window "  # before the names of convolutions in a file
+MOMENTS = ("channels", "windows")  # in a file
 LARGEST = 1152  # values under a kernel whose covariance is kept, 5 MB: 3x3 of 128 channels
 ALGORITHM = ("histograms of 16384 bins around zero, wider as values grow; means and covariances of the channels, and "
              f"of up to {LARGEST} values under a kernel at {POSITIONS} positions an image")  # fmt: skip
@@ -35,14 +35,13 @@ class CalibrationError(UserError):
 class Statistics:
     """What calibration saw of each tensor that a convolution reads or that could carry a scale for one.
 
-    histograms, means and covariances (of the channels): by tensor name, equal in a model's static and dynamic graph.
-    windows: of larger kernels than 1x1, by convolution. shapes: of the last image. record: how it came about, JSON.
-    scales: already chosen from these, see sites.
+    histograms: by tensor name, equal in a model's static and dynamic graph. channels: of the tensors that convolutions
+    without a window read. windows: of larger kernels than 1x1, by convolution. shapes: of the last image. record: how
+    it came about, JSON. scales: already chosen from these, see sites.
     """
 
     histograms: dict[str, Histogram]
-    means: dict[str, np.ndarray]
-    covariances: dict[str, np.ndarray]
+    channels: dict[str, Moments]
     windows: dict[str, Moments]
     shapes: dict[str, tuple[int, ...]]
     record: dict
@@ -52,8 +51,8 @@ class Statistics:
         """Return what a convolution's kernel sees of a tensor."""
         if conv in self.windows:
             return self.windows[conv]
-        mean, pointwise = np.repeat(self.means[tensor], kernel[0] * kernel[1]), kernel == (1, 1)
-        return Moments(mean, self.covariances[tensor] if pointwise else None)
+        mean, covariance = self.channels[tensor]
+        return Moments(np.repeat(mean, kernel[0] * kernel[1]), covariance if kernel == (1, 1) else None)
 
     def save(self, npz: Path) -> None:
         """Write everything into one .npz, and the record, too, as JSON beside it."""
@@ -62,11 +61,13 @@ class Statistics:
             for name, column in columns.items():
                 column.append(getattr(histogram, name))
         names, record = np.array(list(self.histograms)), np.array(json.dumps(self.record))
-        means, shapes = np.concatenate([self.means[name] for name in names]), [self.shapes[name] for name in names]
-        covariances = np.concatenate([self.covariances[name].ravel() for name in names])
-        columns |= {f"{WINDOW}{conv}": np.vstack(moments) for conv, moments in self.windows.items()}
+        shapes = [self.shapes[name] for name in self.histograms]
+        for kind in MOMENTS:
+            columns[kind] = np.array(list(getattr(self, kind)))
+            for name, (mean, covariance) in getattr(self, kind).items():
+                columns |= {f"{kind} {name} mean": mean, f"{kind} {name} covariance": covariance}
         with storage.atomic(npz) as temporary, temporary.open("wb") as file:
-            np.savez(file, names=names, means=means, covariances=covariances, shapes=shapes, record=record, **columns)
+            np.savez(file, names=names, shapes=shapes, record=record, **columns)
         records.write(npz.with_suffix(".json"), records.convert(self.record, Calibration))
 
     @classmethod
@@ -77,18 +78,15 @@ class Statistics:
                 data = dict(file)
             names, shapes = data["names"].tolist(), [tuple(shape) for shape in data["shapes"].tolist()]
             rows = zip(data["counts"], *(data[key].tolist() for key in ("width", "low", "high")), strict=True)
-            channels = np.array([shape[1] for shape in shapes])
-            means = np.split(data["means"], np.cumsum(channels)[:-1])
-            covariances = np.split(data["covariances"], np.cumsum(channels**2)[:-1])
-            covariances = [flat.reshape(count, count) for flat, count in zip(covariances, channels, strict=True)]
-            windows = {key.removeprefix(WINDOW): Moments(rows[0], rows[1:].astype(np.float32))
-                       for key, rows in data.items() if key.startswith(WINDOW)}  # fmt: skip
+            channels, windows = (
+                {name: Moments(data[f"{kind} {name} mean"], data[f"{kind} {name} covariance"]) for name in data[kind]}
+                for kind in MOMENTS
+            )
             record = json.loads(str(data["record"]))
         except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
             raise CalibrationError(f"{npz}: no calibration statistics ({error}); delete it and run again") from error
-        histograms = (Histogram(*row) for row in rows)
-        tensors = (dict(zip(names, column, strict=True)) for column in (histograms, means, covariances))
-        return cls(*tensors, windows, dict(zip(names, shapes, strict=True)), record)
+        histograms = dict(zip(names, (Histogram(*row) for row in rows), strict=True))
+        return cls(histograms, channels, windows, dict(zip(names, shapes, strict=True)), record)
 
 
 def collect(onnx: Path, images: list[Path], imgsz: int) -> Statistics:
@@ -99,15 +97,19 @@ def collect(onnx: Path, images: list[Path], imgsz: int) -> Statistics:
     """
     graph = Graph(onnxlib.load(onnx))
     observers, windows = {name: Observer() for name in graph.read}, _windows(graph)
+    channels = {node.input[0]: Sums() for conv, node in graph.convs.items() if conv not in windows}
     run = tapped(onnx, list(observers))
     for path in tqdm(images, "calibrating", unit="image", disable=None, leave=False):
         batch, _ = imagery.load(path, imgsz, graph.dynamic)
         values = dict(zip(observers, run(batch), strict=True))
         for name, observer in observers.items():
             _observe(observer, values[name], f"{onnx.name}: tensor {name} on {path}")
+        for tensor, sums in channels.items():
+            sums.add(values[tensor][0].reshape(values[tensor].shape[1], -1))
         for window in windows.values():
             window.add(values[window.tensor])
-    return _statistics(observers, windows, _provenance(onnx, images, imgsz, graph.dynamic))
+        values.clear()  # before the next image's are made
+    return _statistics(observers, channels, windows, _provenance(onnx, images, imgsz, graph.dynamic))
 
 
 def _windows(graph: Graph) -> dict[str, Window]:
@@ -127,12 +129,12 @@ def _observe(observer: Observer, value: np.ndarray, where: str) -> None:
         ) from error
 
 
-def _statistics(observers: dict[str, Observer], windows: dict[str, Window], record: dict) -> Statistics:
-    channels = {name: observer.channels.moments for name, observer in observers.items()}
+def _statistics(
+    observers: dict[str, Observer], channels: dict[str, Sums], windows: dict[str, Window], record: dict
+) -> Statistics:
     return Statistics(
         {name: observer.histogram for name, observer in observers.items()},
-        {name: moments.mean for name, moments in channels.items()},
-        {name: moments.covariance for name, moments in channels.items()},
+        {name: sums.moments for name, sums in channels.items()},
         {conv: window.seen.moments for conv, window in windows.items()},
         {name: observer.shape for name, observer in observers.items()},
         record,

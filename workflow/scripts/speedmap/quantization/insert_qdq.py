@@ -1,6 +1,7 @@
 """Eight bits written into a float32 graph: QuantizeLinear and DequantizeLinear before its convolutions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import onnx
@@ -19,6 +20,14 @@ NOTED = ("target", "reached", "met", "int8_share")  # of the choice, for those w
 HALF_REST = {"tensorrt"}  # dialects that run the rest of an INT8 graph in float16; a CPU has no fast one
 
 
+class RoundedWeight(NamedTuple):
+    """A convolution's weights on their steps [out], and the bias that makes up for the rounding."""
+
+    value: np.ndarray
+    steps: np.ndarray
+    bias: np.ndarray
+
+
 def type_int8(
     model: onnx.ModelProto, statistics: Statistics, choice: Choice, dialect: str, options: dict
 ) -> onnx.ModelProto:
@@ -30,35 +39,40 @@ def type_int8(
 
 
 def quantize(
-    model: onnx.ModelProto, statistics: Statistics, keep_float: Iterable[str], dialect: str, options: dict
+    model: onnx.ModelProto,
+    statistics: Statistics,
+    keep_float: Iterable[str],
+    dialect: str,
+    options: dict,
+    weights: dict[str, RoundedWeight] | None = None,
 ) -> onnx.ModelProto:
     """Return a copy of a float32 detector in which all convolutions but `keep_float` compute in eight bits.
 
-    dialect: of CONVENTIONS. options: those of DEFAULTS, which stand for absent ones. Raises PlanError when
-    the statistics are another model's.
+    dialect: of CONVENTIONS. options: those of DEFAULTS, which stand for absent ones. weights: of this model,
+    already rounded, by convolution; those rounded now are added. Raises PlanError when the statistics are another
+    model's.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
     graph, options, kept = Graph(result), DEFAULTS | options, set(keep_float)
     convs = [name for name in graph.convs if name not in kept]
     convention = CONVENTIONS[dialect].adapted(options["residuals"])
-    nodes: list[NodeProto] = []
+    nodes, weights = [], {} if weights is None else weights
     for site in plan(graph, statistics, convs, convention, ranges.METHODS[options["range"]]):
         for name in site.convs:
-            nodes += _weight(graph, name, statistics, options, convention)
+            if name not in weights:
+                weights[name] = _rounded_weight(graph, name, statistics, options, convention)
+            nodes += _weight(graph, name, weights[name])
         nodes += _activations(graph, site, convention.bracketed)
         _redirect(graph, site, convention)
     _insert(result, nodes)
     return result
 
 
-def _weight(
+def _rounded_weight(
     graph: Graph, conv: str, statistics: Statistics, options: dict, convention: QdqConvention
-) -> list[NodeProto]:
-    """Round a convolution's weights per output channel, and let its bias make up for what that changes on average.
-
-    Both get new names, since simplified graphs share initializers that are equal.
-    """
+) -> RoundedWeight:
+    """Round a convolution's weights per output channel, and let its bias make up for what that changes on average."""
     (tensor, _, bias), weight = graph.convs[conv].input, graph.weight(conv)
     top = weight_rounding.NARROW_TOP if convention.narrow and conv in graph.first else weight_rounding.TOP
     steps = weight_rounding.steps(weight, top)
@@ -67,10 +81,18 @@ def _weight(
     if options["compensate"] and covariance is not None:
         value = weight_rounding.gptq(weight.reshape(len(weight), -1), steps, covariance, top).reshape(weight.shape)
     change = (weight - value).reshape(len(weight), -1) @ mean if options["bias_correction"] else 0
-    graph.add(f"{conv}/weight", value)
-    graph.add(f"{conv}/bias", (graph.constant(bias) + change).astype(np.float32))
+    return RoundedWeight(value, steps, (graph.constant(bias) + change).astype(np.float32))
+
+
+def _weight(graph: Graph, conv: str, weight: RoundedWeight) -> list[NodeProto]:
+    """Let a convolution read rounded weights, of new names, since simplified graphs share initializers that are equal.
+
+    Returns the nodes that round them.
+    """
+    graph.add(f"{conv}/weight", weight.value)
+    graph.add(f"{conv}/bias", weight.bias)
     graph.convs[conv].input[1:] = [rounded(f"{conv}/weight"), f"{conv}/bias"]
-    return _pair(graph, f"{conv}/weight", steps, np.zeros(len(steps), np.int8))
+    return _pair(graph, f"{conv}/weight", weight.steps, np.zeros(len(weight.steps), np.int8))
 
 
 def _activations(graph: Graph, site: SharedScale, bracketed: bool) -> list[NodeProto]:
@@ -127,25 +149,25 @@ def _insert(model: onnx.ModelProto, new: list[NodeProto]) -> None:
     waiting: dict[str, list[NodeProto]] = {}
     for node in new:
         waiting.setdefault(node.input[0], []).append(node)
-    old = [onnx.NodeProto.FromString(node.SerializeToString()) for node in model.graph.node]
+    ready = [*(tensor.name for tensor in model.graph.initializer), model.graph.input[0].name]
+    nodes = [node for name in ready for node in _released(waiting, name)]
+    for node in model.graph.node:
+        nodes += [node, *(follower for name in node.output for follower in _released(waiting, name))]
+    ordered = onnx.GraphProto(node=nodes)
     del model.graph.node[:]
-    for name in [*(tensor.name for tensor in model.graph.initializer), model.graph.input[0].name]:
-        _release(model, waiting, name)
-    for node in old:
-        model.graph.node.append(node)
-        for name in node.output:
-            _release(model, waiting, name)
+    model.graph.node.extend(ordered.node)
     _drop_unread(model)
 
 
-def _release(model: onnx.ModelProto, waiting: dict[str, list[NodeProto]], name: str) -> None:
+def _released(waiting: dict[str, list[NodeProto]], name: str) -> Iterator[NodeProto]:
     for node in waiting.pop(name, []):
-        model.graph.node.append(node)
+        yield node
         for output in node.output:
-            _release(model, waiting, output)
+            yield from _released(waiting, output)
 
 
 def _drop_unread(model: onnx.ModelProto) -> None:
     read = {name for node in model.graph.node for name in node.input}
-    for tensor in [tensor for tensor in model.graph.initializer if tensor.name not in read]:
-        model.graph.initializer.remove(tensor)
+    for index in reversed(range(len(model.graph.initializer))):
+        if model.graph.initializer[index].name not in read:
+            del model.graph.initializer[index]

@@ -46,19 +46,21 @@ class Observer:
     """Counts the values of one tensor, image by image, in memory that does not grow."""
 
     def __init__(self) -> None:
-        self.histogram = Histogram(np.zeros(2 * HALF, np.int64), width_for(0), np.inf, -np.inf)
-        self.channels, self.shape = Sums(), ()
+        self.histogram: Histogram | None = None
+        self.shape = ()
 
     def add(self, value: np.ndarray) -> None:
         """Count a tensor [1, channels, h, w]; ValueError when it holds an inf or NaN."""
         low, high = float(value.min()), float(value.max())
         if not np.isfinite(high - low):
             raise ValueError("inf or NaN")
-        width = max(width_for(max(-low, high)), self.histogram.width)
-        bins = (value.ravel() * np.float32(1 / width) + np.float32(HALF)).astype(np.intp)
-        counts = np.bincount(bins.clip(0, 2 * HALF - 1, bins), minlength=2 * HALF)
-        self.histogram += Histogram(counts, width, low, high)
-        self.channels.add(value[0].reshape(value.shape[1], -1))
+        width = max(width_for(max(-low, high)), self.histogram.width if self.histogram else 0)
+        bins = value.ravel() * np.float32(1 / width)
+        bins += np.float32(HALF)
+        counts = np.bincount(bins.astype(np.intp), minlength=2 * HALF + 1)
+        counts[-2] += counts[-1]  # what rounding put into a bin beyond the last
+        seen = Histogram(counts[:-1], width, low, high)
+        self.histogram = self.histogram + seen if self.histogram else seen
         self.shape = value.shape
 
 
@@ -74,10 +76,12 @@ class Window:
 
     def add(self, value: np.ndarray) -> None:
         """Look at a tensor [1, channels, h, w]."""
-        top, left, bottom, right = self.pads
-        padded = np.pad(value[0], ((0, 0), (top, bottom), (left, right)))
-        windows = np.lib.stride_tricks.sliding_window_view(padded, self.kernel, (1, 2))
-        windows = windows[:, :: self.strides[0], :: self.strides[1]]
-        chosen = self.random.integers(windows.shape[1:3], size=(POSITIONS, 2))
-        rows = windows[:, *chosen.T].transpose(0, 2, 3, 1)  # in the order of the weights
-        self.seen.add(rows.reshape(-1, POSITIONS))
+        (top, left, bottom, right), (channels, height, width) = self.pads, value.shape[1:]
+        padded = np.zeros((channels, top + height + bottom, left + width + right), value.dtype)
+        padded[:, top : top + height, left : left + width] = value[0]
+        sizes = [(size - kernel) // stride + 1
+                 for size, kernel, stride in zip(padded.shape[1:], self.kernel, self.strides, strict=True)]  # fmt: skip
+        corners = self.random.integers(sizes, size=(POSITIONS, 2)) * self.strides
+        y, x = (corners[:, axis] + np.arange(self.kernel[axis])[:, None] for axis in (0, 1))  # [kernel, positions]
+        places = y[:, None] * padded.shape[2] + x  # in the order of the weights
+        self.seen.add(padded.reshape(channels, -1).take(places, 1).reshape(-1, POSITIONS))

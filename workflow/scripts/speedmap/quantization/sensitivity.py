@@ -1,6 +1,6 @@
 """Which convolutions eight bits hurt most, and the fewest to leave in float, judged on calibration images alone."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from speedmap.model.postprocess import SEEN, scores
 from speedmap.quantization import float_price
 from speedmap.quantization.calibration import CalibrationError, Statistics
 from speedmap.quantization.insert_qdq import DEFAULTS, quantize
-from speedmap.quantization.qdq_plan import CONVENTIONS
+from speedmap.quantization.qdq_plan import CONVENTIONS, rounded_at
+from speedmap.quantization.scan import Scan
 from speedmap.verification.agreement import images_with_detections
 
 
@@ -36,11 +37,16 @@ def choose(onnx: Path, statistics: Statistics, images: list[Path], imgsz: int, d
     share = {name: count / sum(work.values()) for name, count in work.items()}
     batches, expected = _scanned(model, images[: options["images"]], imgsz, graph.dynamic, options["scan"])
 
-    def judge(convs: Iterable[str]) -> float:
-        keep = set(graph.convs) - set(convs)
-        return error(list(map(opened(quantize(model, statistics, keep, dialect, options)), batches)), expected)
+    eight_bits = partial(quantize, model, statistics, dialect=dialect, options=options, weights={})
 
-    single = {name: judge([name]) for name in tqdm(graph.convs, "scanning", unit="conv", disable=None, leave=False)}
+    def judge(kept: Collection[str]) -> float:
+        return error(list(map(opened(eight_bits(kept)), batches)), expected)
+
+    alone = Scan(model, batches, lambda conv: rounded_at(graph, conv, [conv], CONVENTIONS[dialect].single))
+    single = {
+        name: error(alone.outputs(name, eight_bits({*graph.convs} - {name})), expected)
+        for name in tqdm(graph.convs, "scanning", unit="conv", disable=None, leave=False)
+    }
     cost = partial(float_price.price, graph, sizes=float_price.elements(statistics.shapes), work=work)
     budget = 1 - options["least_share"]
     ends = ranking([graph.head, *([graph.first] if priced else [])], single, share, budget)
@@ -48,10 +54,10 @@ def choose(onnx: Path, statistics: Statistics, images: list[Path], imgsz: int, d
         ranked = ends + float_price.islands(graph, ends, single, share, budget, cost, free=not options["target"])
     else:
         ranked = ranking([ends, list(single)], single, share, budget)
-    count, reached = fewest(lambda count: judge(set(graph.convs) - set(ranked[:count])), len(ranked), options["target"])
-    kept = set(ranked[:count])
+    count, reached = fewest(lambda count: judge(ranked[:count]), len(ranked), options["target"])
+    kept = [name for name in graph.convs if name in ranked[:count]]  # in an order: sums depend on it
     return {
-        "float": [name for name in graph.convs if name in kept],
+        "float": kept,
         "table": [
             {
                 "conv": name,

@@ -21,7 +21,7 @@ def steps(weight: np.ndarray, top: int = TOP) -> np.ndarray:
 def nearest(weight: np.ndarray, step: np.ndarray, top: int = TOP) -> np.ndarray:
     """Round weights [out, ...] to the nearest of -top..top steps [out]."""
     step = step.reshape(-1, *[1] * (weight.ndim - 1))
-    return np.clip(np.round(weight / step), -top, top) * step
+    return np.minimum(np.maximum(np.rint(weight / step), -top), top) * step
 
 
 def gptq(weight: np.ndarray, step: np.ndarray, covariance: np.ndarray, top: int = TOP) -> np.ndarray:
@@ -35,13 +35,14 @@ def gptq(weight: np.ndarray, step: np.ndarray, covariance: np.ndarray, top: int 
         len(order)
     )
     factor = np.linalg.cholesky(np.linalg.inv(damped)).T  # upper: row i tells how the later inputs make up for i
-    rest, result = weight[:, order].astype(np.float64), np.empty(weight.shape)
+    rest = weight.T[order].astype(np.float64)  # [in, out]: what is rounded in one step lies together
+    result = np.empty(rest.shape)
     for start in range(0, len(order), BLOCK):
         end = min(start + BLOCK, len(order))
-        changes = np.empty((len(weight), end - start))
+        changes = np.empty((end - start, len(weight)))
         for index in range(start, end):
-            result[:, index] = nearest(rest[:, index], step, top)
-            changes[:, index - start] = (rest[:, index] - result[:, index]) / factor[index, index]
-            rest[:, index + 1 : end] -= np.outer(changes[:, index - start], factor[index, index + 1 : end])
-        rest[:, end:] -= changes @ factor[start:end, end:]  # later blocks learn of it at once
-    return result[:, np.argsort(order)].astype(weight.dtype)
+            result[index] = nearest(rest[index], step, top)
+            changes[index - start] = (rest[index] - result[index]) / factor[index, index]
+            rest[index + 1 : end] -= factor[index, index + 1 : end, None] * changes[index - start]
+        rest[end:] -= factor[start:end, end:].T @ changes  # later blocks learn of it at once
+    return result[np.argsort(order)].T.astype(weight.dtype)
