@@ -1,7 +1,7 @@
 """Measure what INT8 takes before an engine is built: processor time and peak memory of each step, in its own process.
 
 python benchmarks/int8_cost.py --scan 2 sample/*.safetensors
-python benchmarks/int8_cost.py --calibration ../shared/coco/calibration/images ../shared/weights/yolov5s-v6.0.pt
+python benchmarks/int8_cost.py --calibration coco/calibration/images yolov5s-v6.0.pt
 """
 
 import argparse
