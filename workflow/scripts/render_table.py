@@ -4,7 +4,7 @@ from pathlib import Path
 
 from speedmap import storage
 from speedmap.publishing import provenance
-from speedmap.reporting import detail_table, table
+from speedmap.reporting import csv_table, remarks, table
 from speedmap.results import checks, records
 from speedmap.results.cell_result import gather
 from speedmap.results.prepared import Dataset
@@ -17,11 +17,11 @@ def render_table(
 ) -> None:
     """Write table.md, table.csv and environment.json."""
     data, experiment = records.read(Path(dataset), Dataset), records.convert(config, Experiment)
-    rows = gather(checks.checked(paths, data))
+    rows = remarks.noted(gather(checks.checked(paths, data)))
     text = table.render(rows, experiment, data, backend)
     records.write(Path(environment), provenance.describe(rows, experiment))
     with storage.atomic(Path(csv)) as temporary:
-        detail_table.frame(rows).to_csv(temporary, index=False)
+        csv_table.frame(rows).to_csv(temporary, index=False)
     with storage.atomic(Path(out)) as temporary:
         temporary.write_text(text, "utf-8")
 

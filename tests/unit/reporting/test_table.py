@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 
 from helpers.record_factory import OTHER_SHA, dataset, environment, experiment, result, summary
-from speedmap.reporting import detail_table, table
+from speedmap.reporting import csv_table, detail_table, table
 from speedmap.results.findings import NoDetections, NotVerified, Throttled, TwoLevels, WrongPrecision
 from speedmap.results.measured import Phases
 from speedmap.results.reported import Source
@@ -107,7 +107,7 @@ def test_why_a_map_is_missing_is_marked(rows):
 
 def test_torch_runs_what_it_says_and_shows_no_share(rows):
     torch = row("torch", "a", "fp16", "dynamic", 6, 40)
-    assert list(detail_table.frame([rows[0], torch])["share"].notna()) == [True, False]
+    assert list(csv_table.frame([rows[0], torch])["share"].notna()) == [True, False]
 
 
 def test_the_page_is_the_golden_one(rows, golden):
@@ -164,12 +164,12 @@ def test_the_foot_says_whence_the_commit_is_known(rows, facts, expected):
 
 def test_details_are_unrounded(rows):
     rows[0].speed.summary.median_ms = 1.23456789
-    assert detail_table.frame(rows)["p50 ms"][0] == 1.23456789
+    assert csv_table.frame(rows)["p50 ms"][0] == 1.23456789
 
 
 def test_details_show_no_figure_of_an_invalid_cell(rows):
     rows[0].speed.audit.invalid.append(IN_FLOAT)
-    found = detail_table.frame(rows)
+    found = csv_table.frame(rows)
     assert list(found["p50 ms"].notna()[:2]) == list(found["mAP"].notna()[:2]) == [False, True]
     assert found["invalid"].dropna().to_dict() == {0: "asked for fp16 but runs 100% fp32"}
 
@@ -184,19 +184,19 @@ def test_details_leave_out_what_no_cell_has(rows):
 
 def test_counts_are_whole_also_beside_a_cell_that_was_not_timed(rows):
     rows[0] = replace(rows[0], speed=None)
-    assert list(detail_table.frame(rows)["samples"][1:3]) == [200, 200]
+    assert list(csv_table.frame(rows)["samples"][1:3]) == [200, 200]
     assert " 200 " in detail_table.render(rows)
-    assert "200.0" not in detail_table.frame(rows).to_csv()
+    assert "200.0" not in csv_table.frame(rows).to_csv()
 
 
 def test_builds_show_their_spread_and_an_invalid_one_is_said(rows):
-    assert detail_table.frame(rows)["builds ms"][0] is None
+    assert csv_table.frame(rows)["builds most ms"].isna().all()
     slow, broken = (copy.deepcopy(rows[0].speed) for _ in range(2))
     slow.summary.median_ms, broken.summary.median_ms = 1.56789, 9.0
     broken.audit.invalid = [IN_FLOAT]
     rows[0] = replace(rows[0], builds=(slow, broken))
     text = table.render(rows, CONFIG, DATASET, "tensorrt")
-    assert detail_table.frame(rows)["builds ms"][0] == "1.500 to 1.568"
+    assert tuple(csv_table.frame(rows).loc[0, ["builds least ms", "builds most ms"]]) == (1.5, 1.56789)
     assert " 1.500 to 1.568 " in text
     assert "1. build 3 is invalid: asked for fp16 but runs 100% fp32" in text
 

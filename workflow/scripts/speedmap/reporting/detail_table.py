@@ -1,13 +1,16 @@
-"""All that is known of each cell: the detail table, and the csv file that holds the same unrounded."""
+"""All that is known of each cell, in the detail tables; csv_table has the same unrounded."""
 
 from collections.abc import Callable
+from operator import attrgetter
 
 import pandas as pd
 
 from speedmap.accuracy import paired_difference
-from speedmap.reporting import markdown
+from speedmap.reporting import footnotes, markdown
 from speedmap.reporting.footnotes import words
+from speedmap.results import findings
 from speedmap.results.cell_result import CellResult
+from speedmap.results.findings import Finding
 
 
 def _summary(name: str) -> Callable[[CellResult], float | None]:
@@ -25,7 +28,7 @@ def _graphed(row: CellResult) -> float | None:
 
 
 def _builds(row: CellResult) -> str | None:
-    """Return the least and the largest median of the builds of one graph."""
+    """Write the least and the largest median of the builds of one graph."""
     return f"{min(row.medians):.3f} to {max(row.medians):.3f}" if len(row.medians) > 1 else None
 
 
@@ -60,11 +63,27 @@ def _against(name: str) -> Callable[[CellResult], str | None]:
     return column
 
 
+def _doubt(kind: type[Finding], field: str) -> Callable[[CellResult], float | None]:
+    """Return a column: the figure of a doubt about the cell's speed."""
+
+    def column(row: CellResult) -> float | None:
+        warnings = row.speed.warnings if row.speed else ()
+        return next((getattr(warning, field) for warning in warnings if isinstance(warning, kind)), None)
+
+    return column
+
+
+def _besides(row: CellResult) -> str | None:
+    """Write what else is said of a cell, where no column has its figure."""
+    kinds = tuple(kind for kind, _ in DOUBTED.values())
+    return "; ".join(words(finding) for finding in footnotes.said(row) if not isinstance(finding, kinds)) or None
+
+
 Columns = dict[str, Callable[[CellResult], object]]
 
 HEAD: Columns = {
-    "cell": lambda row: row.title,
-    "ran": lambda row: row.precision,
+    "cell": attrgetter("title"),
+    "ran": attrgetter("precision"),
 }
 TIMES: Columns = {
     "p50 ms": _summary("median_ms"),
@@ -81,6 +100,14 @@ TIMES: Columns = {
     "NMS ms": _phase("nms"),
     "end-to-end ms": _phase("end_to_end"),
 }
+DOUBTED = {  # column -> kind of finding and the field of its figure
+    "others' CPU": (findings.OthersUsedCpu, "share"),
+    "halves differ": (findings.HalvesDiffer, "change"),
+    "levels apart": (findings.TwoLevels, "apart"),
+    "known to": (findings.WideInterval, "half"),
+    "gap of shapes": (findings.ShapeGap, "gap"),
+}
+DOUBTS: Columns = {name: _doubt(*figure) for name, figure in DOUBTED.items()} | {"besides": _besides}
 REST: Columns = {
     "engine MB": lambda row: row.engine and row.engine.bytes / 1e6,
     "build s": lambda row: row.engine and row.engine.build_s,
@@ -93,17 +120,24 @@ REST: Columns = {
     "less FP16": _against("fp16"),
     "invalid": lambda row: words(row.invalid[0]) if row.invalid else None,
 }
-TABLES = {"Times": TIMES, "Engines and mAP": REST}  # on the page; columns and rows without any figure are left out
-COLUMNS = HEAD | TIMES | REST  # of the csv file
-FINDINGS = {"cell", "ran", "engine MB", "build s", "share", "agreement", "invalid"}  # all that an invalid cell shows
+TABLES = {  # on the page; columns and rows without any figure are left out
+    "Times": TIMES,
+    "Doubts": DOUBTS,
+    "Engines and mAP": REST,
+}
+COLUMNS = HEAD | TIMES | DOUBTS | REST
+FINDINGS = {*HEAD, "engine MB", "build s", "share", "agreement", "invalid"}  # all that an invalid cell shows
 FORMATS = {"p50 ms": ".3f", "p90 ms": ".3f", "p99 ms": ".3f", "samples": ".0f", "engine MB": ".1f", "build s": ".1f",
-           "FP16 / INT8": ".3f", "from": ".3f", "to": ".3f", "share": ".1%", "agreement": ".4f"}  # fmt: skip
+           "FP16 / INT8": ".3f", "from": ".3f", "to": ".3f", "share": ".1%", "agreement": ".4f",
+           "others' CPU": ".0%"} | dict.fromkeys(list(DOUBTED)[1:], ".1%")  # fmt: skip
 PLAIN = ".2f"  # where FORMATS says nothing
 
 
 NOTE = (
     "builds ms: least and largest median of the engines built from one graph. FP16 / INT8: how many times as fast INT8 "
-    "is, by engines that take turns, with its 95% interval. infer ms: as p50, but by the host's "
+    "is, by engines that take turns, with its 95% interval. others' CPU: share of all processors that other processes "
+    "took during the run; halves differ, levels apart, known to, gap of shapes: relative to the median. infer ms: as "
+    "p50, but by the host's "
     "clock and amid the other phases. share: of the multiply-adds that ran in the precision under `ran`. agreement: "
     "cosine between the scores and those of the float32 graph. ± mAP: standard error over other images like these. "
     "less torch, less FP16: difference of the mAP with the same input shape, and its standard error, paired by image; "
@@ -111,11 +145,11 @@ NOTE = (
 )
 
 
-def frame(rows: list[CellResult]) -> pd.DataFrame:
-    """List every cell with every column, unrounded; an invalid cell has no figures, only what was found out."""
-    shown = [FINDINGS if row.invalid else set(COLUMNS) for row in rows]
+def frame(rows: list[CellResult], columns: Columns, findings: set[str]) -> pd.DataFrame:
+    """List every cell with every column, unrounded; an invalid cell has no figures, only some findings."""
+    shown = [findings if row.invalid else set(columns) for row in rows]
     lines = [
-        {name: value(row) if name in names else None for name, value in COLUMNS.items()}
+        {name: value(row) if name in names else None for name, value in columns.items()}
         for row, names in zip(rows, shown, strict=True)
     ]
     return pd.DataFrame(lines).astype({"samples": "Int64"})  # whole also where a cell has none
@@ -123,7 +157,7 @@ def frame(rows: list[CellResult]) -> pd.DataFrame:
 
 def render(rows: list[CellResult]) -> str:
     """Write the detail tables and what their columns mean."""
-    table = frame(rows)
+    table = frame(rows, COLUMNS, FINDINGS)
     shown = pd.DataFrame({name: [_shown(value, FORMATS.get(name, PLAIN)) for value in table[name]] for name in table})
     parts = [f"### {title}\n\n{text}" for title, names in TABLES.items() if (text := _table(shown, names))]
     return "\n\n".join(["## Details", *parts, NOTE])

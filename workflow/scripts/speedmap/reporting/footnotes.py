@@ -1,31 +1,30 @@
-"""The small numbers in the tables, and what they stand for."""
+"""The small numbers in the tables: one a kind of doubt, whatever its figures in each cell."""
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 from msgspec import structs
 
 from speedmap.results import findings
-from speedmap.results.cell import Cell
 from speedmap.results.cell_result import CellResult
-from speedmap.results.findings import Finding, Int8Slower, OfBuild
-from speedmap.verification import validity
+from speedmap.results.findings import Disturbance, Finding, Imprecise, OtherGpusBusy, Unstable, Unwatched
 
-WORDS: dict[type[Finding], str] = {
+MOST = 8  # footnotes under a table
+LISTED = 3  # sentences of one kind that differ in more than figures
+
+WORDS: dict[type[Finding], str] = {  # in the order in which they are numbered
+    findings.Throttled: "throttled: {reason}",
+    findings.ClockChanged: "{clock} clock changed by more than {limit:.0%}: {low} to {high} MHz",
+    findings.ForeignProcess: "foreign process on the GPU: {pid}{name}",
+    findings.OthersUsedCpu: "other processes used {share:.0%} of the CPU",
     findings.HalvesDiffer: "unstable: the halves of the run differ by {change:.1%} in the median",
     findings.TwoLevels: "unstable: two levels, {apart:.1%} of the median apart, {lower:.0%} of the run on the lower",
     findings.WideInterval: "imprecise: the median is known to {half:.1%} only",
     findings.ShapeGap: "imprecise: the median lies at a gap of {gap:.1%} between input shapes",
     findings.WatcherDied: "watcher died: {error}",
     findings.NoSamples: "watcher took no samples",
-    findings.Throttled: "throttled: {reason}",
-    findings.ClockChanged: "{clock} clock changed by more than {limit:.0%}: {low} to {high} MHz",
-    findings.ForeignProcess: "foreign process on the GPU: {pid}{name}",
-    findings.OthersUsedCpu: "other processes used {share:.0%} of the CPU",
-    findings.OtherGpusBusy: "other GPUs of the host were at work meanwhile",
     findings.NotWatched: "not watched: {counter} (this GPU or virtual machine does not tell)",
-    findings.BoxesOutside: "{outside} of {boxes} boxes lie outside of their image",
-    findings.NoDetections: "no detections at all",
+    findings.OtherGpusBusy: "other GPUs of the host were at work meanwhile",
     findings.WrongPrecision: "asked for {asked} but runs {shares}",
     findings.ScoresDisagree: "scores disagree with the float32 graph (cosine {cosine:.3f})",
     findings.SumsSaturate: "this CPU, without VNNI, adds products of INT8 in 16 bits, where they saturate, which may "
@@ -33,84 +32,156 @@ WORDS: dict[type[Finding], str] = {
     "avx_vnni",
     findings.BoxesDisagree: "boxes disagree with the float32 graph (overlap {overlap:.3f})",
     findings.DifferentEngines: "speed and mAP come from different engines",
+    findings.NotVerified: "the engine was not verified",
+    findings.JobFailed: "{message}",
+    findings.NoBoxes: "the data set has no boxes to evaluate the mAP on",
+    findings.Int8Slower: "INT8 is slower than {than}{level}: {ratio:.3f} times as fast ({low:.3f} to {high:.3f}, "
+    "{turns}){more}",
+    findings.NotCompared: "INT8 is not compared with {than}: the figures of {runs} cannot be quoted",
     findings.MixedPrecision: "runs {shares} of its multiply-adds",
     findings.TargetMissed: "INT8 changes the output by {reached:.4g}, int8.target is {target:g}: the least found, with "
     "{int8_share:.1%} in INT8",
-    findings.Int8Slower: "INT8 is slower than {than}: conversions cost more than small types save{level}",
     findings.OfBuild: "build {number}{invalid}: {finding}",
-    findings.NoBoxes: "the data set has no boxes to evaluate the mAP on",
-    findings.NotVerified: "the engine was not verified",
-    findings.JobFailed: "{message}",
+    findings.BoxesOutside: "{outside} of {boxes} boxes lie outside of their image",
+    findings.NoDetections: "no detections at all",
 }
+KINDS = list(WORDS)
+FAMILIES: list[tuple[type[Finding], ...]] = [  # at most MOST, of which each finding belongs to the first that has it
+    (Unstable,),
+    (Disturbance,),
+    (Imprecise,),
+    (Unwatched, findings.NotWatched, OtherGpusBusy),
+    (findings.WrongPrecision, findings.ScoresDisagree, findings.SumsSaturate, findings.BoxesDisagree,
+     findings.DifferentEngines),
+    (findings.NotVerified, findings.JobFailed, findings.NoBoxes),
+    (findings.Int8Slower, findings.NotCompared, findings.MixedPrecision, findings.TargetMissed),
+    (Finding,),
+]  # fmt: skip
+FIGURES = float | int
+NAMES = {"pid", "number", "level", "turns", "invalid"}  # numbers that name something
+
+
+class Span:
+    """A figure of several findings, written from its least to its largest value."""
+
+    def __init__(self, values: Iterable[float]) -> None:
+        self.low, self.high = min(values := list(values)), max(values)
+
+    def __format__(self, style: str) -> str:
+        low, high = format(self.low, style), format(self.high, style)
+        return low if low == high else f"{low} to {high}"
 
 
 def words(finding: Finding) -> str:
     """Write a finding for a reader."""
-    figures = {name: PHRASES.get(name, _itself)(value) for name, value in structs.asdict(finding).items()}
-    return WORDS[type(finding)].format(**figures)
+    return _sentence([finding])
+
+
+def together(said: Iterable[Finding]) -> str:
+    """Write findings of one kind for a reader: figures from the least to the largest, what else differs one by one."""
+    alike = defaultdict(list)
+    for finding in said:
+        alike[_names(finding)].append(finding)
+    sentences = list(dict.fromkeys(map(_sentence, alike.values())))
+    more = [f"and {len(sentences) - LISTED} more"] if len(sentences) > LISTED else []
+    return "; ".join(sentences[:LISTED] + more)
+
+
+def _names(finding: Finding) -> str:
+    """Return all of a finding but its figures."""
+    return repr({name: _name(name, value) for name, value in structs.asdict(finding).items()})
+
+
+def _name(field: str, value: object) -> object:
+    if isinstance(value, FIGURES) and field not in NAMES:
+        return None
+    return sorted(value) if isinstance(value, dict) else value
+
+
+def _sentence(alike: Sequence[Finding]) -> str:
+    """Write findings that differ in nothing but figures."""
+    fields = {name: [getattr(finding, name) for finding in alike] for name in alike[0].__struct_fields__}
+    figures = {name: PHRASES.get(name, _itself)(_joined(name, values)) for name, values in fields.items()}
+    return WORDS[type(alike[0])].format(**figures)
+
+
+def _joined(field: str, values: list) -> object:
+    if isinstance(values[0], dict):
+        return {key: Span(value[key] for value in values) for key in values[0]}
+    return Span(values) if isinstance(values[0], FIGURES) and field not in NAMES else values[0]
 
 
 def _itself(value: object) -> object:
     return value
 
 
-def _shares(shares: dict[str, float]) -> str:
-    return ", ".join(f"{share:.0%} {name}" for name, share in sorted(shares.items(), key=lambda item: -item[1]))
+def _shares(shares: dict[str, Span]) -> str:
+    ordered = sorted(shares.items(), key=lambda item: -item[1].high)
+    return ", ".join(f"{share:.0%} {name}" for name, share in ordered)
 
 
 def _level(level: int | None) -> str:
-    return f" (builder level {level}, at which TensorRT does not search for the fastest kernels)" if level == 0 else ""
+    return "" if level is None else f" at builder level {level}"
+
+
+def _more(kinds: dict[str, Span] | None) -> str:
+    """Write why a precision is slower, if its layers tell."""
+    if not kinds:
+        return "; its layers were not timed" if kinds is None else "; its layers do not tell why"
+    return " because of " + ", ".join(f"{name} ({ms:+.2f} ms)" for name, ms in kinds.items()) + ", as its layers show"
 
 
 def _invalid(invalid: bool) -> str:
     return " is invalid" if invalid else ""
 
 
-def _name(name: str) -> str:
+def _process(name: str) -> str:
     return f" ({name})" if name else ""
 
 
+def _turns(turns: bool) -> str:
+    return "taking turns" if turns else "each timed alone"
+
+
 PHRASES = {  # of figures
-    "shares": _shares, "name": _name, "level": _level, "invalid": _invalid, "than": str.upper, "finding": words,
+    "shares": _shares, "name": _process, "level": _level, "invalid": _invalid, "than": str.upper, "finding": words,
+    "more": _more, "turns": _turns, "runs": " and ".join,
 }  # fmt: skip
 
 
 class Notes:
-    """The marks of a page: each distinct warning or reason has a number and stands once below the tables."""
+    """The footnotes of a page: each kind of finding has a number and stands once below the tables.
 
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
+    Where there are more than MOST kinds, those of a family share a number.
+    """
+
+    def __init__(self, said: Iterable[Finding]) -> None:
+        groups = defaultdict(list)
+        for finding in said:
+            groups[KINDS.index(type(finding))].append(finding)
+        parts: dict[int, list[list[Finding]]] = defaultdict(list)
+        for number, kind in enumerate(sorted(groups), 1):
+            parts[number if len(groups) <= MOST else _family(groups[kind][0])].append(groups[kind])
+        self._parts = [parts[key] for key in sorted(parts)]
+        self._numbers = {type(group[0]): number for number, part in enumerate(self._parts, 1) for group in part}
 
     def mark(self, said: Iterable[Finding]) -> str:
-        """Return the marks for some findings, numbering the new ones."""
-        numbers = sorted({self._numbers.setdefault(words(each), len(self._numbers) + 1) for each in said})
+        """Return the marks for some findings of the page."""
+        numbers = sorted({self._numbers[type(finding)] for finding in said})
         return f"<sup>{','.join(map(str, numbers))}</sup>" if numbers else ""
 
     def lines(self) -> list[str]:
-        return ["\n".join(f"{number}. {text}" for text, number in self._numbers.items())] if self._numbers else []
+        texts = ("; ".join(map(together, part)) for part in self._parts)
+        text = "\n".join(f"{number}. {text}" for number, text in enumerate(texts, 1))
+        return [text] if text else []
 
 
-def remarks(row: CellResult, rows: dict[Cell, CellResult]) -> tuple[Finding, ...]:
-    """Return what the reader of a cell's speed should know besides its warnings; rows: all cells of the page."""
-    audit = row.speed.audit if row.speed else None
-    of_engine = [*validity.mixed(audit.shares), *audit.remarks] if audit else []
-    return (*of_engine, *slower(row, rows), *rebuilt(row))
+def _family(finding: Finding) -> int:
+    return next(index for index, kinds in enumerate(FAMILIES) if isinstance(finding, kinds))
 
 
-def rebuilt(row: CellResult) -> list[OfBuild]:
-    """Return what speaks against the further builds; of one that is worthless, only that."""
-    said = []
-    for number, record in enumerate(row.builds, 2):
-        invalid = [OfBuild(number, reason, True) for reason in record.audit.invalid[:1]]
-        said += invalid or [OfBuild(number, warning, False) for warning in record.warnings]
-    return said
-
-
-def slower(row: CellResult, rows: dict[Cell, CellResult]) -> list[Int8Slower]:
-    """Return that INT8 is slower than the float engine of the same model and shape, their medians' intervals apart."""
-    other = rows.get(replace(row.cell, precision="fp16"))
-    if row.cell.precision != "int8" or not row.speed or not other or not other.speed:
-        return []
-    if row.speed.summary.median_low_ms <= other.speed.summary.median_high_ms:
-        return []
-    return [Int8Slower(other.precision, row.engine.options.get("builder_level") if row.engine else None)]
+def said(row: CellResult) -> list[Finding]:
+    """Return all that a page says of a cell, at its speed and at its mAP."""
+    if row.invalid:
+        return row.invalid
+    return [*row.failed, *row.warnings, *row.remarks]

@@ -1,9 +1,8 @@
 """The two tables that people read, and under them what ran, on what, how surely."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
-from speedmap.reporting import detail_table, footnotes, markdown
+from speedmap.reporting import detail_table, footnotes, markdown, remarks
 from speedmap.reporting.footnotes import Notes
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import NAMES, CellResult
@@ -16,22 +15,32 @@ TITLES = {"dynamic": "Dynamic input [1, 3, {0}*]", "static": "Static input [1, 3
 
 
 def render(rows: list[CellResult], config: Experiment, dataset: Dataset, backend: str) -> str:
-    """Write the page: one table a shape, its foot, and the detail table.
+    """Write the page: how many speeds may be quoted, one table a shape, their foot, and the detail tables.
 
     rows: of the backend and of torch. Raises ValueError when there is no row at all.
     """
     if not rows:
         raise ValueError("no cell to tabulate")
+    rows = remarks.noted(rows)
     rows_by_cell = {row.cell: row for row in rows}
-    rows_by_cell = {
-        cell: replace(row, remarks=footnotes.remarks(row, rows_by_cell)) for cell, row in rows_by_cell.items()
-    }
-    notes = Notes()
+    notes = Notes(finding for row in rows for finding in footnotes.said(row))
     tables = [_table(rows_by_cell, config, backend, shape, notes) for shape in config.shapes]
     others = _others(rows_by_cell, config.shapes, notes)
-    return (
-        "\n\n".join([*tables, _foot(rows, config, dataset), *others, *notes.lines(), detail_table.render(rows)]) + "\n"
-    )
+    parts = [*quotable(rows), *tables, _foot(rows, config, dataset), *others, *notes.lines(), detail_table.render(rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def quotable(rows: list[CellResult]) -> list[str]:
+    """Return how many of the speeds may be quoted; [] where there is none."""
+    timed = [row.speed.quotable for row in rows if row.speed and not row.invalid]
+    known = "watched, undisturbed, stable and known to 5%"
+    if not timed:
+        return []
+    if all(timed):
+        return [f"All {len(timed)} speeds may be quoted: their runs were {known}."]
+    return [
+        f"{sum(timed)} of {len(timed)} speeds may be quoted, whose runs were {known}; small numbers mark the others."
+    ]
 
 
 def _table(rows_by_cell: dict[Cell, CellResult], config: Experiment, backend: str, shape: str, notes: Notes) -> str:

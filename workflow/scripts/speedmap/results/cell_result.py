@@ -7,7 +7,7 @@ from statistics import mean, stdev
 from speedmap.results import records
 from speedmap.results.cell import Cell
 from speedmap.results.checks import measured
-from speedmap.results.findings import DifferentEngines, Disturbance, Finding, NoBoxes
+from speedmap.results.findings import DifferentEngines, Finding, NoBoxes
 from speedmap.results.measured import Accuracy, Speed, Speedup
 from speedmap.results.prepared import Engine
 
@@ -75,18 +75,13 @@ class CellResult:
 
         Disturbed builds count only where there are no two others.
         """
-        calm = [record.summary.median_ms for record in self.timed if not _disturbed(record)]
+        calm = [record.summary.median_ms for record in self.timed if not record.disturbed]
         medians = calm if len(calm) > 1 else self.medians
         return stdev(medians) / mean(medians) if len(medians) > 1 else 0.0
 
     @property
     def warnings(self) -> list[Finding]:
         return [warning for record in self.measured for warning in record.warnings]
-
-
-def _disturbed(record: Speed) -> bool:
-    """Return whether a run was off by itself, whatever its build."""
-    return any(isinstance(warning, Disturbance) for warning in record.warnings)
 
 
 REFERENCES = {"torch": ("torch", "fp32"), "fp16": (None, "fp16")}  # of the same input shape; None: of the same backend

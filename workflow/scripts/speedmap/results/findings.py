@@ -33,6 +33,14 @@ class Disturbance(Finding, frozen=True):
     """A run that was off by itself, whatever its engine."""
 
 
+class Imprecise(Finding, frozen=True):
+    """A median that its samples do not tell well."""
+
+
+class Unwatched(Finding, frozen=True):
+    """A run of which nobody knows whether anything disturbed it."""
+
+
 class Unstable(Disturbance, frozen=True):
     """A run that another one may do better than."""
 
@@ -50,25 +58,25 @@ class TwoLevels(Unstable, frozen=True):
     lower: float
 
 
-class WideInterval(Finding, frozen=True):
+class WideInterval(Imprecise, frozen=True):
     """half: half of the median's interval, relative."""
 
     half: float
 
 
-class ShapeGap(Finding, frozen=True):
+class ShapeGap(Imprecise, frozen=True):
     """gap: between the levels of two input shapes that the median lies at, relative."""
 
     gap: float
 
 
-class WatcherDied(Finding, frozen=True):
+class WatcherDied(Unwatched, frozen=True):
     """The machine was not watched to the end."""
 
     error: str
 
 
-class NoSamples(Finding, frozen=True):
+class NoSamples(Unwatched, frozen=True):
     """The machine was not watched at all."""
 
 
@@ -100,8 +108,11 @@ class OthersUsedCpu(Disturbance, frozen=True):
     share: float
 
 
-class OtherGpusBusy(Disturbance, frozen=True):
-    """share: of the time that the busiest other GPU of the host was at work."""
+class OtherGpusBusy(Finding, frozen=True):
+    """share: of the time that the busiest other GPU of the host was at work.
+
+    No disturbance by itself: what it could do to a run, by heat, power or processors, is watched on its own.
+    """
 
     share: float
 
@@ -165,10 +176,27 @@ class TargetMissed(Finding, frozen=True):
 
 
 class Int8Slower(Finding, frozen=True):
-    """than: the precision of the faster float engine. level: TensorRT's builder level, None for other backends."""
+    """How many times as fast INT8 is as the float engine, with a 95% interval: surely less than once.
+
+    turns: whether the engines took turns. level: TensorRT's builder level, None for other backends. more: milliseconds
+    that layers of some kinds take more than in the float engine, which is why; {} where the layers do not tell, None
+    where they were not timed.
+    """
 
     than: str
+    ratio: float
+    low: float
+    high: float
+    turns: bool
     level: int | None
+    more: dict[str, float] | None
+
+
+class NotCompared(Finding, frozen=True):
+    """INT8 reads slower than the float engine, of which nothing follows. runs: that were disturbed or ill known."""
+
+    than: str
+    runs: tuple[str, ...]
 
 
 class OfBuild(Finding, frozen=True):

@@ -6,7 +6,17 @@ from msgspec import Meta, field
 
 from speedmap import __version__
 from speedmap.results.cell import Cell
-from speedmap.results.findings import Doubt, Finding, Invalidity, OfDetections, TargetMissed, Watched
+from speedmap.results.findings import (
+    Disturbance,
+    Doubt,
+    Finding,
+    Imprecise,
+    Invalidity,
+    OfDetections,
+    TargetMissed,
+    Unwatched,
+    Watched,
+)
 from speedmap.results.records import SCHEMA, Strict
 
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
@@ -190,6 +200,16 @@ class Timed(Timing, kw_only=True):
     def warnings(self) -> list[Finding]:
         return [*self.doubts, *self.watch.warnings]
 
+    @property
+    def disturbed(self) -> bool:
+        """Return whether the run was off by itself, whatever its engine: others at work, throttling, unrest."""
+        return any(isinstance(warning, Disturbance) for warning in self.warnings)
+
+    @property
+    def quotable(self) -> bool:
+        """Return whether the median may be quoted: of a run that was watched and undisturbed, and well known."""
+        return not any(isinstance(warning, Disturbance | Imprecise | Unwatched) for warning in self.warnings)
+
 
 class Speed(Timed, kw_only=True, tag_field="schema", tag=SCHEMA):
     """The record of a timed cell."""
@@ -206,7 +226,8 @@ class Speed(Timed, kw_only=True, tag_field="schema", tag=SCHEMA):
 class Speedup(Strict, kw_only=True, tag_field="schema", tag=SCHEMA):
     """How many times as fast an INT8 engine is as its FP16 twin when they take turns, with a 95% interval.
 
-    first_ms: of FP16, second_ms: of INT8.
+    first_ms: of FP16, second_ms: of INT8. layers: of either, `first` and `second`, the milliseconds that layers of each
+    kind take; {} where the backend does not tell. watch: None where that was not noted yet.
     """
 
     speedmap: str = __version__
@@ -220,6 +241,13 @@ class Speedup(Strict, kw_only=True, tag_field="schema", tag=SCHEMA):
     artefact: Artefact
     twin: Artefact
     runs: list[Run]
+    layers: dict[str, dict[str, float]] = field(default_factory=dict)
+    watch: Watch | None = None
+
+    @property
+    def disturbed(self) -> bool:
+        """Return whether the runs were disturbed."""
+        return bool(self.watch) and any(isinstance(warning, Disturbance) for warning in self.watch.warnings)
 
 
 class Metrics(Strict, kw_only=True):

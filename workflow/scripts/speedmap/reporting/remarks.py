@@ -1,0 +1,91 @@
+"""What the reader of a cell's speed should know besides its warnings, each remark with its evidence."""
+
+from dataclasses import replace
+
+from speedmap.results.cell import Cell
+from speedmap.results.cell_result import CellResult
+from speedmap.results.findings import Finding, Int8Slower, NotCompared, OfBuild
+from speedmap.results.measured import Speed, Speedup
+from speedmap.verification import validity
+
+NAMED = 0.8  # of what slower layers cost: the kinds that make up so much are named
+SHARE = 0.5  # of the difference between two engines that their layers must show, lest something else be why
+
+
+def noted(rows: list[CellResult]) -> list[CellResult]:
+    """Note the remarks on each of the cells of a page."""
+    by_cell = {row.cell: row for row in rows}
+    return [replace(row, remarks=_remarks(row, by_cell)) for row in rows]
+
+
+def _remarks(row: CellResult, rows: dict[Cell, CellResult]) -> tuple[Finding, ...]:
+    audit = row.speed.audit if row.speed else None
+    of_engine = [*validity.mixed(audit.shares), *audit.remarks] if audit else []
+    return (*of_engine, *against_float(row, rows.get(replace(row.cell, precision="fp16"))), *rebuilt(row))
+
+
+def rebuilt(row: CellResult) -> list[OfBuild]:
+    """Return what speaks against the further builds; of one that is worthless, only that."""
+    said = []
+    for number, record in enumerate(row.builds, 2):
+        invalid = [OfBuild(number, reason, True) for reason in record.audit.invalid[:1]]
+        said += invalid or [OfBuild(number, warning, False) for warning in record.warnings]
+    return said
+
+
+def against_float(row: CellResult, twin: CellResult | None) -> list[Int8Slower | NotCompared]:
+    """Return that INT8 is slower than the float engine of the same model and input, and why if their layers tell.
+
+    [] where it is not surely slower; that it reads slower is no finding where a run cannot be quoted.
+    """
+    if row.cell.precision != "int8" or not twin or not row.speed or not twin.speed or row.invalid or twin.invalid:
+        return []
+    ratio, low, high = turns(row.speedup) if row.speedup else alone(twin.speed, row.speed)
+    if high >= 1:
+        return []
+    if doubtful := _doubtful(row, twin):
+        return [NotCompared(twin.precision, tuple(doubtful))]
+    level = row.engine.options.get("builder_level") if row.engine else None
+    return [Int8Slower(twin.precision, ratio, low, high, row.speedup is not None, level, why(row.speedup))]
+
+
+def turns(speedup: Speedup) -> tuple[float, float, float]:
+    """Return how many times as fast INT8 is with its interval, of engines that took turns."""
+    return speedup.ratio, speedup.low, speedup.high
+
+
+def alone(slow: Speed, fast: Speed) -> tuple[float, float, float]:
+    """Return how many times as fast the second of two runs is, between the outer ends of both medians' intervals."""
+    first, second = slow.summary, fast.summary
+    return (
+        first.median_ms / second.median_ms,
+        first.median_low_ms / second.median_high_ms,
+        first.median_high_ms / second.median_low_ms,
+    )
+
+
+def _doubtful(row: CellResult, twin: CellResult) -> list[str]:
+    """Name the runs of a comparison that cannot be quoted."""
+    runs = {twin.precision.upper(): twin.speed, "INT8": row.speed}
+    doubtful = [name for name, speed in runs.items() if not speed.quotable]
+    return doubtful + (["both in turns"] if row.speedup and row.speedup.disturbed else [])
+
+
+def why(speedup: Speedup | None) -> dict[str, float] | None:
+    """Return the kinds of layers that take longer in INT8, in milliseconds, if they are why it is slower.
+
+    None where the layers were not timed. {} where they do not tell: what they take more does not outweigh what they
+    take less, or is little of the difference between the two engines.
+    """
+    if not speedup or not speedup.layers:
+        return None
+    first, second = speedup.layers["first"], speedup.layers["second"]
+    changes = {kind: second.get(kind, 0.0) - first.get(kind, 0.0) for kind in first | second}
+    if sum(changes.values()) < SHARE * (speedup.second_ms - speedup.first_ms):
+        return {}
+    slower = sorted(((kind, ms) for kind, ms in changes.items() if ms > 0), key=lambda item: -item[1])
+    cost, named = sum(ms for _, ms in slower), {}
+    for kind, ms in slower:
+        if sum(named.values()) < NAMED * cost:
+            named[kind] = ms
+    return named
