@@ -39,6 +39,14 @@ def test_a_built_engine_computes_what_the_graph_computes(built):
     np.testing.assert_allclose(found, onnx_runtime.session(plain).run(None, {INPUT: image})[0], atol=0.5)
 
 
+def test_the_layers_of_an_engine_are_timed_by_kind(built):
+    _, _, engine = built
+    image = np.random.default_rng(0).random((1, 3, SIDE, SIDE), np.float32)
+    kinds = openvino_backend.OpenVINO().layers(engine, Cell("openvino", "tiny", "fp16", "static"), image, 3)
+    assert max(kinds, key=kinds.get) == "Convolution"
+    assert all(ms >= 0 for ms in kinds.values())
+
+
 def test_sessions_side_by_side_compute_what_one_alone_does(built, monkeypatch):
     _, _, engine = built
     monkeypatch.setattr(openvino_backend.environment, "physical_cores", lambda: 2)

@@ -6,10 +6,12 @@ import pytest
 from helpers.record_factory import OTHER_SHA, result
 from speedmap.accuracy import paired_difference
 from speedmap.publishing import compare, compare_page
-from speedmap.publishing.compare import IMPROVED, MISSING, NEW, NOISE, REGRESSED, CompareError
+from speedmap.publishing.compare import IMPROVED, MISSING, NEW, NOISE, REGRESSED, UNJUDGED, CompareError
+from speedmap.results import records
 from speedmap.results.findings import (
     HalvesDiffer,
     NotWatched,
+    OtherGpusBusy,
     OthersUsedCpu,
     ShapeGap,
     Throttled,
@@ -167,8 +169,49 @@ def test_bad_news_comes_first_on_the_page():
     text = page(changes)
     assert text.startswith("# Worse than b\n\n1 regressed, 2 missing, 1 within noise.")
     (line,) = [line for line in text.splitlines() if "**regressed**" in line]
-    cells = ["tensorrt/yolov5s-fp16-static", "speed", "**regressed**", "10.000 ms", "12.000 ms", "+20.00% ± 0.39%"]
+    cells = ["tensorrt/yolov5s-fp16-static", "speed", "**regressed**", "10.000 ms (9.950 to 10.050)",
+             "12.000 ms (11.950 to 12.050)", "+20.00% ± 0.39%"]  # fmt: skip
     assert [cell.strip() for cell in line.strip("|").split("|")] == cells
+
+
+def disturbed(warning, **facts):
+    noisy = row(**facts)
+    noisy.speed.watch.warnings = [warning]
+    return noisy
+
+
+@pytest.mark.parametrize("warning", [OthersUsedCpu(0.32), HalvesDiffer(0.08), Throttled("sw power cap")])
+@pytest.mark.parametrize("median", [10.0, 18.0, 5.0])
+def test_a_disturbed_run_is_not_judged_on_either_side_and_fails_nothing(warning, median):
+    for before, after in ((row(), disturbed(warning, median=median)), (disturbed(warning, median=median), row())):
+        changes = compare.compare([before], [after], LIMITS)
+        assert [change.verdict for change in changes if change.figure == "speed"] == [UNJUDGED]
+        assert not compare.failed(changes)
+
+
+@pytest.mark.parametrize("warning", [OtherGpusBusy(0.9), NotWatched("processes")])
+def test_what_disturbs_no_run_is_judged_all_the_same(warning):
+    assert speed_verdict(row(), disturbed(warning, median=12.0)) == REGRESSED
+
+
+def test_a_disturbed_run_hides_neither_a_lost_map_nor_a_lost_cell():
+    found = verdicts([row(), row("int8")], [disturbed(OthersUsedCpu(0.3), score=0.3)])
+    assert (found["fp16", "mAP"], found["int8", "speed"]) == (REGRESSED, MISSING)
+
+
+def test_the_page_says_what_was_not_judged_and_why():
+    changes = compare.compare([row()], [disturbed(OthersUsedCpu(0.84), median=18.0)], LIMITS)
+    text = page(changes)
+    assert text.startswith("# No worse, as far as can be judged, than b\n\n1 not judged, 1 within noise.")
+    assert "18.000 ms (17.950 to 18.050)<sup>1</sup>" in text
+    assert "1. other processes used 84% of the CPU" in text
+
+
+def test_a_comparison_is_read_back_with_its_marks(tmp_path):
+    changes = compare.compare([disturbed(HalvesDiffer(0.1))], [disturbed(OthersUsedCpu(0.84))], LIMITS)
+    record = Comparison(baseline="b", limits=LIMITS, versions=[], changes=changes)
+    records.write(tmp_path / "compare.json", record)
+    assert records.read(tmp_path / "compare.json", Comparison) == record
 
 
 def test_differences_need_the_same_images():

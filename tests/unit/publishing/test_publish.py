@@ -14,7 +14,7 @@ from speedmap.publishing.publish import PublishError
 from speedmap.results import checks, records
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import gather
-from speedmap.results.findings import WrongPrecision
+from speedmap.results.findings import HalvesDiffer, OthersUsedCpu, WrongPrecision
 from speedmap.results.prepared import Engine, PublishedDataset
 from speedmap.results.reported import Manifest, Source
 
@@ -145,6 +145,31 @@ def test_the_index_has_a_row_a_device_and_model(results):
     assert f"|{link}|TensorRT 10.3.0|yolov5s|||2.00|40.0|2.00|40.0|tiny|" in text
     assert found[0]["FP16 ms"] == 2.0
     assert found[0]["Torch ms"] is None
+
+
+def test_a_doubtful_figure_is_published_with_its_mark(results):
+    paths, others = results()
+    noisy = speed(FP16, warnings=[OthersUsedCpu(0.84)])
+    noisy.doubts = [HalvesDiffer(0.1)]
+    write(paths[0], noisy)
+    publish(paths, others)
+    (found,) = index.entries(Path("results/published"))
+    text = re.sub(r" *\| *", "|", index.render([found]))
+    assert "|2.00 ?|40.0|2.00|40.0|tiny|" in text
+    assert (found["FP16 ms quotable"], found["INT8 ms quotable"]) == (False, True)
+    assert found["FP16 ms warnings"] == (
+        "unstable: the halves of the run differ by 10.0% in the median; other processes used 84% of the CPU"
+    )
+    assert history.lines(gather(paths))[0]["quotable"] is False
+
+
+def test_a_history_of_a_version_that_knew_no_marks_is_not_written_again(results):
+    paths, _ = results()
+    path = Path("results/history.jsonl")
+    old = [{key: value for key, value in line.items() if key != "quotable"} for line in history.lines(gather(paths))]
+    path.write_text("".join(json.dumps(line) + "\n" for line in old))
+    history.append(path, gather(paths))
+    assert list(map(json.loads, path.read_text().splitlines())) == old
 
 
 def test_the_index_is_in_order_of_device_and_then_of_each_table(results):

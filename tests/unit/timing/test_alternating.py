@@ -98,7 +98,7 @@ def test_the_step_writes_a_record_of_both_engines(tmp_path, monkeypatch):
     records.write(inputs["dataset"], dataset(shapes={"64x64": 3, "32x64": 1}))
     for name, ms in (("twin", 22), ("engine", 20)):
         inputs[name], inputs[f"{name}_record"] = tmp_path / name, tmp_path / f"{name}.json"
-        inputs[name].write_text(json.dumps({"median_ms": ms, "seed": ms}))
+        inputs[name].write_text(json.dumps({"median_ms": ms, "seed": ms, "layers": {"Conv": ms}}))
         records.write(inputs[f"{name}_record"], engine(digest=storage.sha256(inputs[name])))
     cell = Cell("null", "m", "int8", "dynamic")
     measure_speedup.measure_speedup(cell, inputs, 64, 0.1, tmp_path / "speedup.json")
@@ -107,6 +107,8 @@ def test_the_step_writes_a_record_of_both_engines(tmp_path, monkeypatch):
     assert record.artefact.engine_sha256 == storage.sha256(inputs["engine"])
     assert record.twin.engine_sha256 == storage.sha256(inputs["twin"])
     assert record.runs[0].gpu is None
+    assert record.layers == {"first": {"Conv": 22.0}, "second": {"Conv": 20.0}}
+    assert record.watch.count > 0
 
 
 def test_an_input_is_loaded_when_it_changes_only():

@@ -67,6 +67,13 @@ class Backend(ABC):
         """Open an engine for throughput, as one session or several that infer side by side."""
         return [self.session(engine, cell)]
 
+    def layers(self, engine: Path, cell: Cell, batch: np.ndarray, runs: int) -> dict[str, float]:
+        """Return the milliseconds that an engine's layers take by their kind; {} where the backend does not tell.
+
+        Medians of each layer over so many runs of an input. Being timed one by one may slow them down.
+        """
+        return {}
+
     def alternatives(self) -> dict[str, Callable[[Path, Cell], Session]]:
         """Return the other ways to run an engine, whose speed is a remark beside that of the first, by name."""
         return {}

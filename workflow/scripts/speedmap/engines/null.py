@@ -1,7 +1,7 @@
 """An engine that only pretends: its latencies and outputs follow a script, to test what is said about measurements.
 
 The engine file is JSON: `median_ms`, and any of `noise` (relative), `drift` (relative, from the first run to the last
-of `runs`), `slow` (relative, at random for `slow_share` of the runs), `seed`, `classes`.
+of `runs`), `slow` (relative, at random for `slow_share` of the runs), `seed`, `classes`, `layers` (ms by kind).
 """
 
 import json
@@ -22,6 +22,7 @@ SCRIPT = {
     "slow_share": 0.3,
     "seed": 0,
     "classes": 1,
+    "layers": {},
 }
 
 
@@ -42,6 +43,10 @@ class Null(Backend):
 
     def session(self, engine: Path, cell: Cell) -> "Session":
         return Session(engine, cell)
+
+    def layers(self, engine: Path, cell: Cell, batch: np.ndarray, runs: int) -> dict[str, float]:
+        """Return what the script says."""
+        return self.session(engine, cell).script["layers"]
 
     def audit(self, engine: Path, onnx: Path, imgsz: int) -> dict:
         """Return float32 for everything."""

@@ -1,8 +1,10 @@
 """OpenVINO on the CPU: build, run, and say in which precision it runs."""
 
 import time
+from collections import defaultdict
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import onnx as onnxlib
@@ -71,6 +73,21 @@ class OpenVINO(Backend):
         compiled = _open(engine, threads, streams)
         return [Session(engine, cell, compiled) for _ in range(streams)]
 
+    def layers(self, engine: Path, cell: Cell, batch: np.ndarray, runs: int) -> dict[str, float]:
+        """Return the milliseconds of the nodes of each kind, medians of each node."""
+        times: dict[tuple[str, str], list[float]] = defaultdict(list)
+        with Session(engine, cell, _open(engine, environment.physical_cores(), PERF_COUNT=True)) as session:
+            session.load(batch)
+            for number in range(runs + 1):
+                session.run()
+                for node in session.request.profiling_info if number else ():  # the first run is slow
+                    if node.status == openvino.ProfilingInfo.Status.EXECUTED:
+                        times[node.node_type, node.node_name].append(1e3 * node.real_time.total_seconds())
+        kinds: dict[str, float] = defaultdict(float)
+        for (kind, _), values in times.items():
+            kinds[kind] += median(values)
+        return dict(kinds)
+
     def audit(self, engine: Path, onnx: Path, imgsz: int) -> dict:
         """Read off the runtime graph in which precision each convolution runs."""
         layers = {}
@@ -132,9 +149,9 @@ class Session:
         return self.request.get_output_tensor(0).data
 
 
-def _open(engine: Path, threads: int, streams: int = 1) -> CompiledModel:
+def _open(engine: Path, threads: int, streams: int = 1, **more: bool) -> CompiledModel:
     try:
-        return Core().import_model(engine.read_bytes(), "CPU", properties(threads, streams))
+        return Core().import_model(engine.read_bytes(), "CPU", properties(threads, streams) | more)
     except RuntimeError as error:
         raise EngineError(
             f"{engine}: no engine of OpenVINO {version('openvino')} for this CPU; delete it and build it again"

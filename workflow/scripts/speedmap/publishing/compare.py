@@ -12,7 +12,8 @@ from speedmap.results.measured import Accuracy, Speed, Summary
 from speedmap.results.reported import Change, Limits
 
 REGRESSED, IMPROVED, NOISE, MISSING, NEW = "regressed", "improved", "within noise", "missing", "new"
-ORDER = (REGRESSED, MISSING, IMPROVED, NEW, NOISE)
+UNJUDGED = "not judged"  # of a disturbed run, then or now
+ORDER = (REGRESSED, MISSING, UNJUDGED, IMPROVED, NEW, NOISE)
 BAD = {REGRESSED, MISSING}
 REMEDY = "give `baseline` a folder of a run taken alike, or publish this one"
 
@@ -81,18 +82,33 @@ def unlike(before: Figure, after: Figure) -> list[str]:
 
 
 def judge(cell: str, before: CellResult | None, after: CellResult | None, figure: str, limits: Limits) -> Change:
-    """Return what became of one figure of one cell."""
+    """Return what became of one figure of one cell; of a disturbed run follows nothing."""
     then, now = _record(before, figure), _record(after, figure)
+    sides = {"before": _value(then), "after": _value(now), **_doubts(then, now)}
     if then is None or now is None:
-        return Change(cell, figure, MISSING if now is None else NEW, _value(then), _value(now))
+        return Change(cell, figure, MISSING if now is None else NEW, **sides)
     if figure == "speed":
         change, error = slowdown(then.summary, now.summary, (before.build_error, after.build_error))
         judged = verdict(change, error, limits.speed, limits.speed_always)
+        judged = UNJUDGED if then.disturbed or now.disturbed else judged
     else:
         difference = paired_difference.between(now, then)
         change, error = (difference.value, difference.error) if difference else (_value(now) - _value(then), None)
         judged = verdict(-change, error, limits.map, limits.map_always)
-    return Change(cell, figure, judged, _value(then), _value(now), change, error)
+    return Change(cell, figure, judged, change=change, error=error, **sides)
+
+
+def _doubts(then: Figure | None, now: Figure | None) -> dict[str, object]:
+    """Return what is to be known of either side's median: its interval, and what the run warned of."""
+    sides = {"before": then, "after": now}
+    speeds = {name: record for name, record in sides.items() if isinstance(record, Speed)}
+    intervals = {f"{name}_interval": interval(record.summary) for name, record in speeds.items()}
+    return intervals | {f"{name}_warnings": record.warnings for name, record in speeds.items()}
+
+
+def interval(summary: Summary) -> tuple[float, float]:
+    """Return the 95% interval of a median in milliseconds."""
+    return summary.median_low_ms, summary.median_high_ms
 
 
 def _value(record: Figure | None) -> float | None:

@@ -2,7 +2,8 @@
 
 from collections import Counter
 
-from speedmap.publishing.compare import NOISE, ORDER, failed
+from speedmap.publishing.compare import NOISE, ORDER, UNJUDGED, failed
+from speedmap.reporting.footnotes import Notes
 from speedmap.reporting.markdown import table
 from speedmap.results.reported import Change, Comparison, Limits
 
@@ -13,29 +14,46 @@ def render(record: Comparison) -> str:
     """Write a comparison's record as markdown: the verdict, the figures that changed, then the rest."""
     changes = record.changes
     counts = Counter(change.verdict for change in changes)
+    notes = Notes(finding for change in changes for finding in (*change.before_warnings, *change.after_warnings))
     return "\n\n".join(
         part
         for part in (
-            f"# {'Worse' if failed(changes) else 'No worse'} than {record.baseline}",
+            f"# {_title(changes)} {record.baseline}",
             ", ".join(f"{counts[verdict]} {verdict}" for verdict in ORDER if counts[verdict]) + ".",
             "Changed with it: " + ", ".join(record.versions) + "." if record.versions else "",
-            table(HEAD, [_line(change) for change in changes]),
+            table(HEAD, [_line(change, notes) for change in changes]),
             _legend(record.limits),
+            *notes.lines(),
         )
         if part
     ) + "\n"  # fmt: skip
 
 
-def _line(change: Change) -> list[str]:
+def _title(changes: list[Change]) -> str:
+    if failed(changes):
+        return "Worse than"
+    unjudged = any(change.verdict == UNJUDGED for change in changes)
+    return "No worse, as far as can be judged, than" if unjudged else "No worse than"
+
+
+def _line(change: Change, notes: Notes) -> list[str]:
     name = change.verdict if change.verdict == NOISE else f"**{change.verdict}**"
-    figures = [_figure(value, change.figure) for value in (change.before, change.after)]
-    return [change.cell, change.figure, name, *figures, _change(change)]
+    sides = [
+        _figure(value, change.figure, interval) + notes.mark(warnings)
+        for value, interval, warnings in (
+            (change.before, change.before_interval, change.before_warnings),
+            (change.after, change.after_interval, change.after_warnings),
+        )
+    ]
+    return [change.cell, change.figure, name, *sides, _change(change)]
 
 
-def _figure(value: float | None, figure: str) -> str:
+def _figure(value: float | None, figure: str, interval: tuple[float, float] | None) -> str:
     if value is None:
         return ""
-    return f"{value:.3f} ms" if figure == "speed" else f"{100 * value:.2f}"
+    if figure == "mAP":
+        return f"{100 * value:.2f}"
+    return f"{value:.3f} ms" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
 
 
 def _change(change: Change) -> str:
@@ -51,5 +69,6 @@ def _legend(limits: Limits) -> str:
         f"Speed: the median's relative change, plus is slower. It counts beyond {limits.speed:.1%} and two standard "
         f"errors (±, to which several builds add how much they differ), always beyond {limits.speed_always:.1%}. mAP: "
         f"in points, plus is better. It counts beyond {100 * limits.map:.2f} and two standard errors, paired by image, "
-        f"always beyond {100 * limits.map_always:.2f}."
+        f"always beyond {100 * limits.map_always:.2f}. In brackets: 95% intervals. Not judged: of a run that was "
+        "disturbed or unstable, then or now, follows nothing, neither that it is slower nor that it is not."
     )

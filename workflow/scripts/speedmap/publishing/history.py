@@ -17,7 +17,7 @@ def lines(rows: list[CellResult]) -> list[dict]:
 def _speed(row: CellResult) -> dict:
     summary = row.speed.summary
     return {**_identity(row, row.speed), "figure": "speed", "value": summary.median_ms,
-            "low": summary.median_low_ms, "high": summary.median_high_ms}  # fmt: skip
+            "low": summary.median_low_ms, "high": summary.median_high_ms, "quotable": row.speed.quotable}  # fmt: skip
 
 
 def _accuracy(row: CellResult) -> dict:
@@ -43,10 +43,16 @@ def _identity(row: CellResult, record: Speed | Accuracy) -> dict:
 
 def append(path: Path, rows: list[CellResult]) -> None:
     """Append the lines that a history does not have yet; what stands in it is never touched."""
-    known = path.read_text("utf-8").splitlines() if path.exists() else []
-    found = dict.fromkeys([*known, *(json.dumps(entry) for entry in lines(rows))])
+    written = path.read_text("utf-8").splitlines() if path.exists() else []
+    known = {_key(json.loads(line)) for line in written}
+    new = [json.dumps(entry) for entry in lines(rows) if _key(entry) not in known]
     with storage.atomic(path) as temporary:
-        temporary.write_text("".join(line + "\n" for line in found), "utf-8")
+        temporary.write_text("".join(line + "\n" for line in dict.fromkeys([*written, *new])), "utf-8")
+
+
+def _key(line: dict) -> tuple:
+    """Tell which figure a line is of, whatever the version that wrote it says beside."""
+    return tuple(json.dumps(line.get(name)) for name in ("measured", "cell", "figure", "value", "valid"))
 
 
 def read(path: Path) -> list[dict]:

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from speedmap.publishing import folders
+from speedmap.reporting.footnotes import words
 from speedmap.reporting.markdown import table
 from speedmap.results import records
 from speedmap.results.cell_result import NAMES, CellResult, gather
+from speedmap.results.measured import Speed
 from speedmap.results.reported import Manifest
 
 PRECISIONS = ("fp16", "int8")
@@ -25,8 +27,10 @@ HEAD = (
 NOTE = (
     "Speed: median milliseconds of one image through the engine alone. mAP: COCO mAP50-95 in points. Of engines with "
     "static input, or with dynamic input where there are none. The precision is the one that was asked for; the tables "
-    "behind the links say which one ran. [index.csv](index.csv) holds the same unrounded, to be sorted by any column."
+    "behind the links say which one ran. ?: of a run that was disturbed, unstable or ill known; its table says "
+    "more. [index.csv](index.csv) holds the same unrounded, with all warnings, to be sorted by any column."
 )
+DOUBTFUL = " ?"
 
 
 def entries(root: Path) -> list[dict]:
@@ -43,12 +47,13 @@ def render(found: list[dict]) -> str:
 
 
 def _shown(line: dict) -> list[str]:
-    return [_text(name, line[name]) for name in HEAD[1:]]
+    return [_text(name, line[name], line.get(f"{name} quotable")) for name in HEAD[1:]]
 
 
-def _text(name: str, value: str | float | None) -> str:
+def _text(name: str, value: str | float | None, quotable: bool | None) -> str:
     digits = 2 if name.endswith("ms") else 1
-    return f"{value:.{digits}f}" if isinstance(value, float) else value or ""
+    doubt = DOUBTFUL if quotable is False else ""
+    return f"{value:.{digits}f}{doubt}" if isinstance(value, float) else value or ""
 
 
 def _lines(folder: Path, facts: Manifest) -> list[dict]:
@@ -61,29 +66,49 @@ def _lines(folder: Path, facts: Manifest) -> list[dict]:
     ]  # fmt: skip
 
 
-def figures(rows: list[CellResult], backend: str, model: str) -> dict[str, float | None]:
-    """Return a model's medians and mAPs: torch, then the backend's precisions; None where there is none."""
+def figures(rows: list[CellResult], backend: str, model: str) -> dict[str, float | str | bool | None]:
+    """Return a model's medians and mAPs: torch, then the backend's precisions; None where there is none.
+
+    Beside each median whether it may be quoted, and what its run warned of.
+    """
     rows = [row for row in rows if row.cell.model == model and not row.invalid]
     groups = {"Torch": [row for row in rows if row.cell.backend == "torch"]}
     for precision in PRECISIONS:
         typed = [row for row in rows if (row.cell.backend, row.cell.precision) == (backend, precision)]
         groups[precision.upper()] = [row for row in typed if row.cell.shape == "static"] or typed
-    return {f"{name} {unit}": figure(group) for name, group in groups.items() for unit, figure in FIGURES.items()}
+    return _columns(groups, FIGURES) | _columns(groups, DOUBTS)
+
+
+def _columns(groups: dict[str, list[CellResult]], columns: dict) -> dict:
+    return {f"{name} {key}": value(group) for name, group in groups.items() for key, value in columns.items()}
+
+
+def _timed(rows: list[CellResult]) -> Speed | None:
+    return next((row.speed for row in rows if row.speed), None)
 
 
 def _speed(rows: list[CellResult]) -> float | None:
-    return next((row.speed.summary.median_ms for row in rows if row.speed), None)
+    return (speed := _timed(rows)) and speed.summary.median_ms
 
 
 def _map(rows: list[CellResult]) -> float | None:
     return next((100 * row.accuracy.metrics.map for row in rows if row.accuracy), None)
 
 
-def _data(rows: list[CellResult]) -> str:
-    return next((row.accuracy.dataset.name for row in rows if row.accuracy), "")
+def _quotable(rows: list[CellResult]) -> bool | None:
+    return (speed := _timed(rows)) and speed.quotable
+
+
+def _warnings(rows: list[CellResult]) -> str | None:
+    return (speed := _timed(rows)) and "; ".join(map(words, speed.warnings))
 
 
 FIGURES = {"ms": _speed, "mAP": _map}
+DOUBTS = {"ms quotable": _quotable, "ms warnings": _warnings}
+
+
+def _data(rows: list[CellResult]) -> str:
+    return next((row.accuracy.dataset.name for row in rows if row.accuracy), "")
 
 
 def title(facts: Manifest) -> str:

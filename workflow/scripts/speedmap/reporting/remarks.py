@@ -8,6 +8,8 @@ from speedmap.results.findings import Finding, Int8Slower, NotCompared, OfBuild
 from speedmap.results.measured import Speed, Speedup
 from speedmap.verification import validity
 
+LEAST = 0.01  # slower than that is worth a word
+REPEAT = 0.08  # relative, that an engine timed twice, each time in a process of its own, was seen to differ by
 NAMED = 0.8  # of what slower layers cost: the kinds that make up so much are named
 SHARE = 0.5  # of the difference between two engines that their layers must show, lest something else be why
 
@@ -41,7 +43,7 @@ def against_float(row: CellResult, twin: CellResult | None) -> list[Int8Slower |
     if row.cell.precision != "int8" or not twin or not row.speed or not twin.speed or row.invalid or twin.invalid:
         return []
     ratio, low, high = turns(row.speedup) if row.speedup else alone(twin.speed, row.speed)
-    if high >= 1:
+    if high > 1 - LEAST:
         return []
     if doubtful := _doubtful(row, twin):
         return [NotCompared(twin.precision, tuple(doubtful))]
@@ -54,13 +56,16 @@ def turns(speedup: Speedup) -> tuple[float, float, float]:
     return speedup.ratio, speedup.low, speedup.high
 
 
-def alone(slow: Speed, fast: Speed) -> tuple[float, float, float]:
-    """Return how many times as fast the second of two runs is, between the outer ends of both medians' intervals."""
-    first, second = slow.summary, fast.summary
+def alone(before: Speed, after: Speed) -> tuple[float, float, float]:
+    """Return how many times as fast the second of two runs is.
+
+    Between the outer ends of both medians' intervals, and by REPEAT wider, since neither knows of other processes.
+    """
+    first, second = before.summary, after.summary
     return (
         first.median_ms / second.median_ms,
-        first.median_low_ms / second.median_high_ms,
-        first.median_high_ms / second.median_low_ms,
+        first.median_low_ms / second.median_high_ms / (1 + REPEAT),
+        first.median_high_ms / second.median_low_ms * (1 + REPEAT),
     )
 
 

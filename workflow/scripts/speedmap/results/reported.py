@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from speedmap.results.findings import Doubt, Watched
 from speedmap.results.measured import AccuracyProtocol, Images, Number, Platform, SpeedProtocol
 from speedmap.results.records import Record, Strict
 
@@ -67,7 +68,7 @@ class Change(Struct, frozen=True, forbid_unknown_fields=True):
     """What became of one figure: `speed` of a cell in milliseconds, or its `mAP` in fractions of 1.
 
     change: relative for speed, absolute for mAP; error: its standard error. None where a side is missing, the
-    error also where it is unknown.
+    error also where it is unknown. Of a speed also the 95% interval of either median, and what its run warned of.
     """
 
     cell: str
@@ -77,6 +78,10 @@ class Change(Struct, frozen=True, forbid_unknown_fields=True):
     after: float | None = None
     change: float | None = None
     error: float | None = None
+    before_interval: tuple[float, float] | None = None
+    after_interval: tuple[float, float] | None = None
+    before_warnings: list[Doubt | Watched] = []
+    after_warnings: list[Doubt | Watched] = []
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
