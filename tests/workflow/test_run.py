@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -43,6 +46,27 @@ def test_one_cell_from_checkpoint_to_table(snakemake):
     assert speed["audit"]["shares"]["int8"] > 0.5
     assert 0 <= accuracy["metrics"]["map"] <= 1
     assert "| yolov5s-mini |" in (folder / "results/table.md").read_text()
+
+
+def test_the_example_finds_with_a_measured_engine_what_its_map_is_of(snakemake):
+    folder = snakemake(**ONE)[2]
+    cell, out = folder / "results/openvino/yolov5s-mini-int8-static", folder / "drawn"
+    command = [sys.executable, ROOT / "examples/detect.py", cell, ROOT / "sample/images", out]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert re.search(r"128 images, medians: [0-9.]+ ms in the engine, [0-9.]+ ms from pixels", done.stdout), done.stderr
+    evaluated, best = json.loads((cell / "detections.json").read_text()), {}
+    for entry in evaluated:
+        best.setdefault(f"{entry['image_id']:06}.jpg", entry)  # the best comes first
+    shown = {name: entries[0] for name, entries in json.loads((out / "detections.json").read_text()).items() if entries}
+    classes = [category["name"] for category in json.loads((ROOT / "sample/instances.json").read_text())["categories"]]
+    assert len(best.keys() & shown.keys()) >= 3
+    for name in best.keys() & shown.keys():
+        left, top, right, bottom = shown[name]["box"]
+        assert best[name]["bbox"] == pytest.approx([left, top, right - left, bottom - top], abs=0.01)
+        assert best[name]["score"] == pytest.approx(shown[name]["score"], abs=1e-4)
+        assert classes[best[name]["category_id"] - 1] == shown[name]["class"]
+    drawn = cv2.imread(str(out / name))
+    assert np.abs(drawn[round(top), round(left)].astype(int) - (0, 0, 255)).max() < 100  # red, as far as JPEG keeps it
 
 
 def test_a_second_run_does_nothing(snakemake):

@@ -6,7 +6,8 @@ rule measure_speed:
         unpack(engine_files),
         dataset="results/dataset.json",
     output:
-        "results/{backend}/{model}-{precision}-{shape}/speed{build}.json",
+        record="results/{backend}/{model}-{precision}-{shape}/speed{build}.json",
+        metadata="results/{backend}/{model}-{precision}-{shape}/metadata{build}.json",  # to use the engine elsewhere
     log:
         "logs/{backend}/{model}-{precision}-{shape}/measure_speed{build}.log",
     retries: 1

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from speedmap.engines import registry
+from speedmap.engines import registry, usage
 from speedmap.machine import environment, gpu_lease
 from speedmap.results import metadata, records
 from speedmap.results.cell import Cell
@@ -13,7 +13,7 @@ from speedmap.timing import speed
 
 
 def measure_speed(cell: Cell, inputs: dict, imgsz: int, protocol: dict, code: str, attempt: int, out: str) -> None:
-    """Write the speed record of a cell; inputs: engine, its record, its verification if there is one, and dataset."""
+    """Write a cell's speed record, and how to use its engine; inputs: engine, record, dataset, maybe verification."""
     paths = {name: Path(path) for name, path in inputs.items()}
     audit = records.read(paths["verification"], Verification).audit if "verification" in paths else None
     backend, artefact = registry.backend(cell.backend), metadata.built(paths["engine"], paths["record"])
@@ -21,8 +21,10 @@ def measure_speed(cell: Cell, inputs: dict, imgsz: int, protocol: dict, code: st
     with gpu_lease.lease(backend.on_gpu, alone=True) as run:
         timed = speed.measure(backend, cell, paths["engine"], data, imgsz, limits, audit)
     speed.demand_stable(timed, attempt)
-    machine = environment.capture(backend.platform())
-    records.write(Path(out), metadata.complete(Speed, timed, cell, limits, artefact, machine, code, run))
+    captured = environment.capture(backend.platform())
+    record = metadata.complete(Speed, timed, cell, limits, artefact, captured, code, run)
+    records.write(usage.beside(Path(out)), usage.describe(record, data))
+    records.write(Path(out), record)
 
 
 if __name__ == "__main__":
@@ -34,5 +36,5 @@ if __name__ == "__main__":
             protocol=snakemake.params.protocol,
             code=snakemake.params.code,
             attempt=snakemake.resources.attempt,
-            out=snakemake.output[0],
+            out=snakemake.output.record,
         )

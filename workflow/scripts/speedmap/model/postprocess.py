@@ -9,6 +9,7 @@ from speedmap.results.findings import BoxesOutside, NoDetections, OfDetections
 
 SEEN = 0.05  # score above which a row is of something: what lies below is noise
 CANDIDATES = 30_000  # at most these enter non-maximum suppression, best first
+MAX_DET = 300  # boxes of an image, as YOLOv5 keeps at most
 BLOCK = 128  # boxes that non-maximum suppression compares at once
 MOST_OUTSIDE = 0.05  # of all boxes may lie outside of their image, as some in the padding do
 

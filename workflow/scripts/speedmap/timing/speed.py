@@ -160,7 +160,7 @@ def time_phases(session: Session, files: list[str], imgsz: int, dynamic: bool, c
         marks.append(time.perf_counter())
         output = session.fetch()
         marks.append(time.perf_counter())
-        postprocess.detect(output[0], conf, iou, 300)
+        postprocess.detect(output[0], conf, iou, postprocess.MAX_DET)
         marks.append(time.perf_counter())
         for phase, seconds in zip(("letterbox", "load", "run", "fetch", "nms"), np.diff(marks), strict=True):
             phases[phase].append(seconds * 1e3)
