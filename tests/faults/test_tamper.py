@@ -167,7 +167,7 @@ def verify():
 def measure():
     inputs = {"engine": f"{CELL}/engine", "record": f"{CELL}/engine.json", "verification": f"{CELL}/verify.json",
               "dataset": DATASET}  # fmt: skip
-    measure_speed.measure_speed(FP16, inputs, 128, CONFIG["speed"], "0" * 12, 1, "out/speed.json")
+    measure_speed.measure_speed(FP16, inputs, 128, CONFIG["speed"], "0" * 12, "out/speed.json")
 
 
 def find():

@@ -7,6 +7,7 @@ from msgspec import structs
 from speedmap.results import records
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import CellResult
+from speedmap.results.findings import Doubt
 from speedmap.results.measured import (
     Accuracy,
     AccuracyProtocol,
@@ -77,15 +78,17 @@ def watch(*warnings):
 
 
 def speed(cell, median=2.0, low=None, high=None, ran=None, invalid=(), warnings=(), digest=SHA, **facts):
-    """A speed record; warnings: what disturbed it. facts: of the environment."""
+    """A speed record; warnings: its doubts, and what was seen to disturb it. facts: of the environment."""
     ran = ran or cell.precision
+    doubts = [warning for warning in warnings if isinstance(warning, Doubt)]
+    seen = [warning for warning in warnings if warning not in doubts]
     agreement = Agreement(scores=0.999, boxes=0.99, images=8)
     return Speed(
         **identity(cell, SpeedProtocol(**SPEED), digest, facts),
         samples_ms=[1.9, 2.0, 2.0, 2.2],
         shapes=["640x640", "320x640"],
         summary=summary(median, low, high),
-        doubts=[],
+        doubts=doubts,
         per_shape={
             "640x640": ShapeMedian(count=3, median_ms=2.0),
             "320x640": ShapeMedian(count=1, median_ms=1.0),
@@ -93,7 +96,7 @@ def speed(cell, median=2.0, low=None, high=None, ran=None, invalid=(), warnings=
         phases=Phases(letterbox=1.0, load=1.0, run=median, fetch=1.0, nms=1.0, end_to_end=5.0),
         alternatives={},
         audit=Audit(precision=ran, shares={ran: 1.0}, agreement=agreement, invalid=list(invalid)),
-        watch=watch(*warnings),
+        watch=watch(*seen),
     )
 
 

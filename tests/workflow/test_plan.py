@@ -34,6 +34,11 @@ def test_the_default_plans_all_cells(plan):
     assert jobs(output, "calibrate") == 4
 
 
+def test_disturbed_cells_are_measured_again_in_one_job_if_there_is_time_for_it(plan):
+    counts = [jobs(plan(remeasure_s=seconds)[1], "measure_again") for seconds in (0, 60)]
+    assert counts == [0, 1]
+
+
 def test_a_skipped_cell_is_not_planned(plan):
     assert jobs(plan(skip=["yolov5x-mini-int8-dynamic"])[1], "measure_speed") == 15 + 4
 

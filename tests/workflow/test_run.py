@@ -141,6 +141,39 @@ def test_a_further_build_adds_its_spread_and_leaves_the_first_alone(snakemake):
     assert f" {low:.3f} to {high:.3f} " in (folder / "results/table.md").read_text()
 
 
+@pytest.fixture
+def neighbours():
+    """Keep all processors busy; returns how to end that."""
+    spinning = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count())]
+
+    def end():
+        for process in spinning:
+            process.kill()
+            process.wait()
+
+    yield end
+    end()
+
+
+def test_a_disturbed_cell_is_said_marked_and_repeated_alone_by_the_printed_command(snakemake, neighbours):
+    speed = "results/openvino/yolov5s-mini-int8-static/speed.json"
+    code, output, folder = snakemake("-R", speed, "--", "results/table.md", **ONE, remeasure_s=2)
+    neighbours()
+    assert code == 0, output
+    assert "1 of 1 speeds are disturbed or unstable: measured again within 2 s" in output
+    assert "[1/1] openvino/yolov5s-mini-int8-static: no quiet time was left for it" in output
+    assert re.search(r"^1 of 1 speeds are disturbed or unstable: .*other processes used", output, re.MULTILINE), output
+    assert "end or wait for: python" in output
+    assert (folder / "results/table.md").read_text().startswith("0 of 1 speeds may be quoted")
+    (line,) = [line for line in output.splitlines() if line.startswith("repeat these alone: ")]
+    before = (folder / speed).read_bytes()
+    typed = line.removeprefix("repeat these alone: ").replace("snakemake", f"{sys.executable} -m snakemake", 1)
+    again = subprocess.run(["bash", "-c", typed], cwd=folder, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert planned(again.stdout + again.stderr).keys() == {"measure_speed", "measure_again", "render_table"}
+    assert (folder / speed).read_bytes() != before
+
+
 def test_a_run_that_fails_early_leaves_no_figures_of_another_config(snakemake):
     code, output, folder = snakemake("--", "results/table.md", **ONE)
     assert code == 0, output

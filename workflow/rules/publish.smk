@@ -7,7 +7,7 @@ VERIFIED = collect("results/{backend}/{cell}/verify{build}.json", backend=BACKEN
 rule compare_records:
     input:
         records=RECORDS,
-        engines=ENGINES,
+        engines=ENGINES + AGAIN,
         baseline=baseline_records,
     output:
         "results/compare.json",
@@ -44,7 +44,7 @@ rule judge_comparison:
 rule record_history:
     input:
         records=RECORDS,
-        engines=ENGINES,
+        engines=ENGINES + AGAIN,
     output:
         lines=update("results/history.jsonl"),
         plot="results/history.svg",

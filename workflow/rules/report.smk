@@ -8,6 +8,7 @@ TORCH = collect("results/torch/{model}-fp16-dynamic/speed.json", model=config["m
     "results/torch/{model}-fp32-dynamic/accuracy.json", model=settings.trained(config)
 )
 RECORDS = SPEED + ACCURACY + (TORCH if config["torch"] else [])
+AGAIN = ["results/again.json"] if config["remeasure_s"] else []  # after which no speed record changes
 SPEEDUPS = collect("results/{backend}/{cell}/speedup.json", backend=BACKEND, cell=settings.paired(config))
 ENGINES = collect("results/{backend}/{cell}/engine{build}.json", backend=BACKEND, cell=CELLS, build=BUILDS)
 CHOICES = collect("results/calibration/{model}-{backend}.json", model=config["models"], backend=BACKEND)
@@ -17,7 +18,7 @@ SENSITIVITY = CHOICES if "int8" in config["precisions"] and not IMPLICIT else []
 rule render_table:
     input:
         records=RECORDS,
-        engines=ENGINES + SPEEDUPS,
+        engines=ENGINES + SPEEDUPS + AGAIN,
         dataset="results/dataset.json",
     output:
         table="results/table.md",
@@ -39,7 +40,7 @@ rule render_table:
 rule draw_pareto:
     input:
         records=RECORDS,
-        engines=ENGINES,
+        engines=ENGINES + AGAIN,
     output:
         "results/pareto.svg",
     log:
@@ -56,7 +57,7 @@ rule draw_pareto:
 rule render_report:
     input:
         records=RECORDS,
-        engines=ENGINES,
+        engines=ENGINES + AGAIN,
         graphs=collect("results/onnx/{model}-static.onnx", model=config["models"]),
         sensitivity=SENSITIVITY,
         table="results/table.md",

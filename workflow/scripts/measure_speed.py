@@ -12,7 +12,7 @@ from speedmap.run.job import job
 from speedmap.timing import speed
 
 
-def measure_speed(cell: Cell, inputs: dict, imgsz: int, protocol: dict, code: str, attempt: int, out: str) -> None:
+def measure_speed(cell: Cell, inputs: dict, imgsz: int, protocol: dict, code: str, out: str) -> None:
     """Write a cell's speed record, and how to use its engine; inputs: engine, record, dataset, maybe verification."""
     paths = {name: Path(path) for name, path in inputs.items()}
     audit = records.read(paths["verification"], Verification).audit if "verification" in paths else None
@@ -20,7 +20,6 @@ def measure_speed(cell: Cell, inputs: dict, imgsz: int, protocol: dict, code: st
     data, limits = records.read(paths["dataset"], Dataset), SpeedProtocol(**protocol)
     with gpu_lease.lease(backend.on_gpu, alone=True) as run:
         timed = speed.measure(backend, cell, paths["engine"], data, imgsz, limits, audit)
-    speed.demand_stable(timed, attempt)
     captured = environment.capture(backend.platform())
     record = metadata.complete(Speed, timed, cell, limits, artefact, captured, code, run)
     records.write(usage.beside(Path(out)), usage.describe(record, data))
@@ -35,6 +34,5 @@ if __name__ == "__main__":
             imgsz=snakemake.params.imgsz,
             protocol=snakemake.params.protocol,
             code=snakemake.params.code,
-            attempt=snakemake.resources.attempt,
             out=snakemake.output.record,
         )

@@ -1,3 +1,4 @@
+import os
 import threading
 from types import SimpleNamespace
 
@@ -124,6 +125,29 @@ def test_a_watch_that_lasts_is_alive_and_thins_its_samples(monkeypatch):
     assert times == sorted(times)
     assert result.untold == ["pids"]
     assert result.setting == {"gpu": "fake"}
+
+
+def test_the_busiest_programs_are_named_by_what_they_used_since_the_start(tmp_path):
+    def tick(total, **used):
+        (tmp_path / "stat").write_text(f"cpu  {total} 0 0 0 0 0 0 0 0 0\n")
+        for name, ticks in used.items():
+            number, program, parent = name.strip("_").split("_")
+            (tmp_path / number).mkdir(exist_ok=True)
+            fields = f"S {parent} {' '.join(['0'] * 9)} {ticks} 1 0 0"
+            (tmp_path / number / "stat").write_text(f"{number} (a ({program}) {fields}\n")
+
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self/stat").write_text(f"1 (a) R {' '.join(['0'] * 20)}")
+    names = {"_7_old_1": 900, "_8_firefox_1": 10, "_9_kworker_2": 0, "_2_kthreadd_0": 0, f"_{os.getpid()}_own_1": 0}
+    tick(1000, **names)
+    source = CpuSource(tmp_path, tmp_path)
+    later = {**dict.fromkeys(names, 500), "_7_old_1": 901, "_8_firefox_1": 40, "_10_new_1": 20, "_11_idle_1": 0}
+    tick(1100, **later)
+    assert source.busiest() == {"a (firefox (8)": 0.3, "a (new (10)": 0.21}
+
+
+def test_what_a_watch_cannot_tell_of_programs_is_nothing():
+    assert run(Source()).busiest == {}
 
 
 class NVMLError(Exception):

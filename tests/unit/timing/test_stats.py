@@ -108,14 +108,6 @@ def test_other_ways_to_run_an_engine_are_timed_beside_it(measured, tmp_path):
     assert timed.alternatives["graph"].median_ms == pytest.approx(2.0, rel=0.01)
 
 
-def test_an_unstable_run_is_taken_once_more_and_then_kept(measured):
-    record = measured(drift=0.08)
-    with pytest.raises(speed.Unstable, match=r"halves differ, change 0.0.*; it is measured once more"):
-        speed.demand_stable(record, 1)
-    speed.demand_stable(record, 2)
-    speed.demand_stable(measured(), 1)
-
-
 def completed(timed):
     """Make a record of what was timed."""
     facts = {name: value for name, value in structs.asdict(environment()).items() if name != "code"}

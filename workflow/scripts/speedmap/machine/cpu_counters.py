@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 PROC = Path("/proc")
+KERNEL = "2"  # number of the process that all threads of the kernel come from
+NAMED, LEAST = 3, 0.02  # of the other processes: how many are named, and from which share of all processors on
 CPUFREQ = Path("/sys/devices/system/cpu")
 
 
@@ -15,6 +17,7 @@ class CpuSource:
     def __init__(self, proc: Path = PROC, cpufreq: Path = CPUFREQ) -> None:
         self._proc, self._cpufreq = proc, cpufreq
         self._before = self._ticks()
+        self._start = self._before[0], self._by_process()
 
     def setting(self) -> dict[str, Any]:
         """Return the governor of the clocks and the number of processors, None where the machine does not tell."""
@@ -31,6 +34,32 @@ class CpuSource:
         total, busy, own = (after - before for after, before in zip(now, self._before, strict=True))
         self._before = now
         return max(0.0, (busy - own) / total) if total > 0 else None
+
+    def busiest(self) -> dict[str, float]:
+        """Return the share 0..1 of all processors that the busiest other programs used since the start.
+
+        By name and number of the process, those of the kernel left out.
+        """
+        (total, before), now = self._start, self._by_process()
+        passed = self._ticks()[0] - total
+        used = {pid: ticks - before.get(pid, ("", 0))[1] for pid, (_, ticks) in now.items()}
+        top = sorted(used, key=used.get, reverse=True)[:NAMED]
+        shares = {f"{now[pid][0]} ({pid})": round(used[pid] / passed, 3) for pid in top if passed > 0}
+        return {name: share for name, share in shares.items() if share >= LEAST}
+
+    def _by_process(self) -> dict[int, tuple[str, int]]:
+        """Read name and ticks of every other program, by the number of its process."""
+        programs = {}
+        for path in self._proc.glob("[0-9]*/stat"):
+            try:
+                number, _, rest = path.read_text(errors="replace").partition(" (")
+            except OSError:  # it has just ended
+                continue
+            name, _, fields = rest.rpartition(") ")
+            _, parent, *_ = numbers = fields.split()
+            if KERNEL not in (number, parent) and number != str(os.getpid()):
+                programs[int(number)] = name, sum(map(int, numbers[11:13]))
+        return programs
 
     def _ticks(self) -> tuple[int, int, int]:
         """Read the ticks since boot: of all processors, of these not idle, of the own process."""

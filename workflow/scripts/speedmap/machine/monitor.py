@@ -85,6 +85,10 @@ class GpuSource:
             "others_share": self.cpu.others_share(),
         }
 
+    def busiest(self) -> dict[str, float]:
+        """Return the busiest other processes of the host's processors."""
+        return self.cpu.busiest()
+
     def _pids(self) -> list[int] | None:
         """List the processes on the GPU, without what only draws, was there before, and is idle: a desktop."""
         compute, graphics = self._listed("Compute"), self._listed("Graphics")
@@ -144,7 +148,8 @@ class Watch:
         self._stop.set()
         self._thread.join(10)
         alive = self._error is None and not self._thread.is_alive() and bool(self._samples)
-        self.result = summarize(list(self._samples), self._setting(), alive, self._error)
+        busiest = self._asked("busiest") if alive else {}
+        self.result = summarize(list(self._samples), self._asked("setting"), alive, self._error, busiest)
 
     def _run(self) -> None:
         try:
@@ -156,11 +161,11 @@ class Watch:
         except Exception as error:  # whatever ends the watch is said in the record, never lost with the thread
             self._error = repr(error)
 
-    def _setting(self) -> dict[str, Any]:
+    def _asked(self, what: str) -> dict[str, Any]:
         try:
-            return self._source.setting()
+            return getattr(self._source, what)()
         except Exception as error:
-            return {"error": repr(error)}
+            return {"error": repr(error)} if what == "setting" else {}
 
 
 def watch(gpu: bool = True) -> Watch:
@@ -171,8 +176,13 @@ def watch(gpu: bool = True) -> Watch:
         return Watch(CpuSource())
 
 
-def summarize(samples: list[dict], setting: dict, alive: bool, error: str | None) -> measured.Watch:
-    """Join samples into a record: extremes of every counter, reasons, foreign processes, warnings, thinned samples."""
+def summarize(
+    samples: list[dict], setting: dict, alive: bool, error: str | None, busiest: dict[str, float] | None = None
+) -> measured.Watch:
+    """Join samples into a record: extremes of every counter, reasons, foreign processes, warnings, thinned samples.
+
+    busiest: shares of the processors, by process.
+    """
     keys = sorted({key for sample in samples for key in sample} - {"at_s"})
     ranges = {key: span for key in keys if (span := _span(samples, key))}
     step = max(1, -(-len(samples) // KEPT))
@@ -188,6 +198,7 @@ def summarize(samples: list[dict], setting: dict, alive: bool, error: str | None
         foreign_pids=foreign(samples, os.getpid()),
         warnings=verdict(samples, alive, error, os.getpid(), setting.get("processes")),
         samples=samples[::step],
+        busiest=busiest or {},
     )
 
 

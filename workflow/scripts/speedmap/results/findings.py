@@ -25,8 +25,9 @@ class Finding(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind",
 
     def __str__(self) -> str:
         """Write it for a log: the kind and its figures."""
-        figures = (f"{name} {getattr(self, name)}" for name in self.__struct_fields__)
-        return ", ".join((self.kind.replace("_", " "), *figures))
+        figures = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        texts = (f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in figures)
+        return ", ".join((self.kind.replace("_", " "), *texts))
 
 
 class Disturbance(Finding, frozen=True):

@@ -157,7 +157,10 @@ class Audit(Strict, kw_only=True, omit_defaults=True):
 
 
 class Watch(Strict, kw_only=True):
-    """How the machine was while it was timed on. samples: evenly taken from all, of which there were `count`."""
+    """How the machine was while it was timed on. samples: evenly taken from all, of which there were `count`.
+
+    busiest: shares of all processors that other processes took, by name and number.
+    """
 
     alive: bool
     error: str | None
@@ -170,6 +173,7 @@ class Watch(Strict, kw_only=True):
     foreign_pids: list[int]
     warnings: list[Watched]
     samples: list[dict[str, Any]]
+    busiest: dict[str, float] = field(default_factory=dict)
 
 
 class Timing(Strict, kw_only=True):
@@ -211,8 +215,16 @@ class Timed(Timing, kw_only=True):
         return not any(isinstance(warning, Disturbance | Imprecise | Unwatched) for warning in self.warnings)
 
 
+class Take(Strict, kw_only=True):
+    """A run that another one of the same engine was preferred to."""
+
+    measured: Time
+    summary: Summary
+    warnings: list[Doubt | Watched]
+
+
 class Speed(Timed, kw_only=True, tag_field="schema", tag=SCHEMA):
-    """The record of a timed cell."""
+    """The record of a timed cell. aside: the other of two runs, of which the less disturbed one counts."""
 
     speedmap: str = __version__
     cell: Cell
@@ -221,6 +233,7 @@ class Speed(Timed, kw_only=True, tag_field="schema", tag=SCHEMA):
     environment: Environment
     measured: Time
     runs: Annotated[list[Run], Meta(min_length=1)]
+    aside: Take | None = None
 
 
 class Speedup(Strict, kw_only=True, tag_field="schema", tag=SCHEMA):

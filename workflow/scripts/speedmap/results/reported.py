@@ -64,6 +64,13 @@ class Provenance(Record, kw_only=True):
     figures: dict[str, Origin]
 
 
+class Again(Record, kw_only=True):
+    """What was measured again behind all others, again.json: what became of each record, in words, by its path."""
+
+    seconds: Number
+    cells: dict[str, str]
+
+
 class Change(Struct, frozen=True, forbid_unknown_fields=True):
     """What became of one figure: `speed` of a cell in milliseconds, or its `mAP` in fractions of 1.
 

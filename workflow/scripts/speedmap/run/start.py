@@ -32,6 +32,15 @@ def begin(config: dict, backend: str | None, dag) -> None:
         print(*filter(None, remarks), sep="\n", end="", file=sys.stderr)
 
 
+def finish(speeds: list[str]) -> None:
+    """Say at the end of a run which of its speeds were disturbed, and what to do about it."""
+    from speedmap.run import advice  # needs what a plan does not
+
+    forget_partial_table()
+    for line in advice.advise(speeds, sys.argv):
+        print(line, file=sys.stderr)
+
+
 def forget_partial_table() -> None:
     """Delete the table of a run that failed."""
     PARTIAL.unlink(missing_ok=True)

@@ -12,11 +12,9 @@ from msgspec import structs
 
 from speedmap.dataset import images, letterbox
 from speedmap.engines.interface import Backend, Session
-from speedmap.errors import UserError
 from speedmap.machine.monitor import watch
 from speedmap.model import postprocess
 from speedmap.results.cell import Cell
-from speedmap.results.findings import Unstable as UnstableFinding
 from speedmap.results.measured import Audit, Phases, ShapeMedian, SpeedProtocol, Summary, Timed, Timing
 from speedmap.results.prepared import Dataset, Image
 from speedmap.timing import stats
@@ -24,10 +22,6 @@ from speedmap.timing.protocol import Protocol, collect, warm_up
 
 PHASE_IMAGES = 50  # images that go through the whole way from pixels to boxes
 SEED = 0  # of the order in which shapes follow one another
-
-
-class Unstable(UserError):
-    """A run that is worth a second one, in a process of its own."""
 
 
 def measure(
@@ -79,13 +73,6 @@ def _alternatives(
             timed = time_engine(session, order, imgsz, cell.shape == "dynamic", timing, nullcontext())
         summaries[name] = timed.summary
     return summaries
-
-
-def demand_stable(measured: Timing, attempt: int) -> None:
-    """Refuse an unstable run at the first attempt; the second is taken as it is, and carries the mark."""
-    unstable = [doubt for doubt in measured.doubts if isinstance(doubt, UnstableFinding)]
-    if unstable and attempt == 1:
-        raise Unstable(f"unstable: {unstable[0]}; it is measured once more in a fresh process")
 
 
 def sequence(listed: list[Image], imgsz: int, dynamic: bool) -> list[tuple[str, str]]:

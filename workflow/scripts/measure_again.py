@@ -1,0 +1,27 @@
+"""Measure disturbed cells again, behind all others."""
+
+from functools import partial
+from pathlib import Path
+
+from measure_speed import measure_speed
+from speedmap.results import records
+from speedmap.results.reported import Again
+from speedmap.run.job import job
+from speedmap.timing import again
+
+
+def measure_again(speeds: list[str], dataset: str, seconds: float, out: str) -> None:
+    """Put less disturbed records in the place of disturbed ones, and write what became of each."""
+    measure = partial(again.in_own_process, measure_speed)
+    results = again.again(list(map(Path, speeds)), dataset, seconds, measure, again.disturbances)
+    records.write(Path(out), Again(seconds=seconds, cells=results))
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        measure_again(
+            speeds=list(snakemake.input.speeds),
+            dataset=snakemake.input.dataset,
+            seconds=snakemake.params.seconds,
+            out=snakemake.output[0],
+        )
