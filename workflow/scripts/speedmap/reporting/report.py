@@ -8,9 +8,8 @@ from markupsafe import Markup
 from msgspec import to_builtins
 
 from speedmap.dataset.letterbox import pixels
-from speedmap.reporting import charts, markdown
+from speedmap.reporting import charts, markdown, roofline
 from speedmap.reporting.pareto_points import points, series
-from speedmap.reporting.roofline import roofs
 from speedmap.results.cell_result import CellResult
 from speedmap.results.prepared import Choice, ConvCost, Peaks
 from speedmap.results.reported import Provenance
@@ -43,7 +42,8 @@ def render(
         pareto=charts.pareto(points(rows), WIDE).to_dict(),
         distributions=distributions(rows),
         shapes=shapes(rows),
-        roofs=roofs(rows, work, peaks, facts.config.imgsz),
+        roofs=roofline.roofs(rows, work, peaks, facts.config.imgsz),
+        peak_doubts=roofline.doubts(rows, work, peaks, facts.config.imgsz),
         peaks=peaks,
         sensitivity={
             model: (_costs(choice.table), worst(choice), reached(choice)) for model, choice in sensitivity.items()

@@ -4,52 +4,93 @@ from dataclasses import dataclass
 from statistics import mean
 
 from speedmap.dataset.letterbox import pixels
+from speedmap.reporting.footnotes import words
 from speedmap.results.cell_result import CellResult
 from speedmap.results.prepared import Peaks
+
+SIZES = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}  # bytes of each type
+TERA, GIGA = 1e12, 1e9
 
 
 @dataclass(frozen=True)
 class Roof:
-    """A cell's least possible time by its multiply-adds and by its bytes, and what share of that its median reaches."""
+    """A cell's least possible time by its multiply-adds and by its bytes, None where no peak can be believed."""
 
     cell: str
     precision: str
     giga_operations: float
     compute_ms: float | None
-    memory_ms: float
+    memory_ms: float | None
     median_ms: float
 
     @property
-    def share(self) -> float:
-        return max(self.compute_ms or 0.0, self.memory_ms) / self.median_ms
+    def share(self) -> float | None:
+        """The share of the possible speed that the cell reaches, at most 1."""
+        least = max(self.compute_ms or 0.0, self.memory_ms or 0.0)
+        return least / self.median_ms if least else None
 
     @property
     def bound(self) -> str:
         if self.compute_ms is None:
-            return "memory (no peak known)"
-        return "compute" if self.compute_ms > self.memory_ms else "memory"
+            return "memory (no peak known)" if self.memory_ms else "unknown"
+        return "compute" if self.compute_ms > (self.memory_ms or 0.0) else "memory"
 
 
 def roofs(rows: list[CellResult], work: dict[str, int], peaks: Peaks, imgsz: int) -> list[Roof]:
-    """Compute the roof of every timed cell of which the engine's size is known.
+    """Compute the roof of every timed cell of which the engine's size is known, by the peaks that can be believed.
 
     work: multiply-adds of each model for an input of imgsz x imgsz. Returns [] where no peaks are known.
     """
     if not peaks.bytes:
         return []
+    operations, moved, _ = believed(rows, work, peaks, imgsz)
+    return [_roof(row, work, operations, moved, imgsz) for row in _timed(rows, work)]
+
+
+def believed(
+    rows: list[CellResult], work: dict[str, int], peaks: Peaks, imgsz: int
+) -> tuple[dict[str, float], float | None, list[str]]:
+    """Return the peaks that can be believed: multiply-adds a second by precision, bytes a second; and why others not.
+
+    A peak is none if a wider type reaches more, or if a cell does.
+    """
+    known = {name: rate for name, rate in peaks.operations.items() if rate}
+    reached = [_roof(row, work, known, peaks.bytes, imgsz) for row in _timed(rows, work)]
+    reasons = {}
+    for name, rate in known.items():
+        wider = {other: more for other, more in known.items() if SIZES[other] > SIZES[name] and more > rate}
+        above = [roof for roof in reached if roof.precision == name and (roof.compute_ms or 0.0) > roof.median_ms]
+        if wider:
+            best = max(wider, key=wider.get)
+            reasons[name] = f"{name}: {rate / TERA:.3g} in a product, less than {best}'s {wider[best] / TERA:.3g}"
+        elif above:
+            reasons[name] = f"{name}: {rate / TERA:.3g} in a product, which {above[0].cell} is above"
+    moved = peaks.bytes
+    if too_fast := [roof for roof in reached if roof.memory_ms and roof.memory_ms > roof.median_ms]:
+        reasons["bytes"] = f"{moved / GIGA:.3g} GB a second in a copy, which {too_fast[0].cell} is above"
+        moved = None
+    return {name: rate for name, rate in known.items() if name not in reasons}, moved, list(reasons.values())
+
+
+def doubts(rows: list[CellResult], work: dict[str, int], peaks: Peaks, imgsz: int) -> list[str]:
+    """Return why some peaks are left out, and what disturbed their measurement; [] for nothing."""
+    left_out = believed(rows, work, peaks, imgsz)[2] if peaks.bytes else []
+    return [f"{reason}; left out" for reason in left_out] + [words(warning) for warning in peaks.warnings]
+
+
+def _timed(rows: list[CellResult], work: dict[str, int]) -> list[CellResult]:
     timed = [row for row in rows if row.speed and row.engine and row.engine.bytes and not row.invalid]
-    return [_roof(row, work[row.cell.model], peaks, imgsz) for row in timed if row.cell.model in work]
+    return [row for row in timed if row.cell.model in work]
 
 
-def _roof(row: CellResult, operations: int, peaks: Peaks, imgsz: int) -> Roof:
-    done = operations * mean(map(pixels, row.speed.shapes)) / imgsz**2
-    peak = peaks.operations.get(row.precision)
-    moved = row.engine.bytes  # at least every weight has to be read once
+def _roof(row: CellResult, work: dict[str, int], operations: dict[str, float], moved: float | None, imgsz: int) -> Roof:
+    done = work[row.cell.model] * mean(map(pixels, row.speed.shapes)) / imgsz**2
+    peak = operations.get(row.precision)
     return Roof(
         row.title,
         row.precision,
         done / 1e9,
         1e3 * done / peak if peak else None,
-        1e3 * moved / peaks.bytes,
+        1e3 * row.engine.bytes / moved if moved else None,  # at least every weight has to be read once
         row.speed.summary.median_ms,
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import field
 
+from speedmap.results.findings import Watched
 from speedmap.results.measured import Audit, Images, Platform, Run, Sha256
 from speedmap.results.records import Record, Strict
 
@@ -178,7 +179,7 @@ class Verification(Record, kw_only=True):
 class Peaks(Record, kw_only=True):
     """What the device can do at most: multiply-adds a second by precision, and bytes a second; None where unknown.
 
-    by: what measured it, or why nothing did.
+    by: what measured it, or why nothing did. warnings: what was seen to disturb it.
     """
 
     device: str | None
@@ -186,3 +187,4 @@ class Peaks(Record, kw_only=True):
     bytes: float | None
     by: str
     runs: list[Run]
+    warnings: list[Watched] = field(default_factory=list)

@@ -8,6 +8,7 @@ import torch
 
 from speedmap.engines import pytorch
 from speedmap.machine import environment
+from speedmap.machine.monitor import watch
 
 SIDE = {"cuda": 8192, "cpu": 1024}  # of the square matrices: large enough to fill the device, small enough for a second
 FLOATS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -17,11 +18,11 @@ REPEATS, SECONDS = 10, 0.5  # at least, of each product and copy
 
 
 def measure() -> dict:
-    """Take the best rates of several matrix products and copies.
+    """Take the best rates of several matrix products and copies, the machine watched meanwhile.
 
-    Returns `device`, `operations` {precision: multiply-adds a second}, `bytes` a second, and `by`. A rate is None where
-    torch has no such product, or the device too little memory. Where torch cannot use the GPU there are no rates, and
-    `by` says why.
+    Returns `device`, `operations` {precision: multiply-adds a second}, `bytes` a second, `by`, and the watch's
+    `warnings`. A rate is None where torch has no such product, or the device too little memory. Where torch cannot use
+    the GPU there are no rates, and `by` says why.
     """
     try:
         device = pytorch.device().type
@@ -30,10 +31,14 @@ def measure() -> dict:
     torch.set_num_threads(environment.physical_cores())
     torch.backends.cuda.matmul.allow_tf32 = False  # as in the engines
     fast = {name: dtype for name, dtype in FLOATS.items() if name not in SLOW[device]}
-    operations = {name: _product(partial(_floats, dtype), device) for name, dtype in fast.items()}
-    operations["int8"] = _product(_integers, device)
+    with watch(device == "cuda") as watched:
+        operations = {name: _product(partial(_floats, dtype), device) for name, dtype in fast.items()}
+        operations["int8"] = _product(_integers, device)
+        copied = _copy(device)
     name = torch.cuda.get_device_name() if device == "cuda" else environment.cpu_name()
-    return {"device": name, "operations": operations, "bytes": _copy(device), "by": f"torch {torch.__version__}"}
+    warnings = watched.result.warnings
+    by = f"torch {torch.__version__}"
+    return {"device": name, "operations": operations, "bytes": copied, "by": by, "warnings": warnings}
 
 
 def _floats(dtype: torch.dtype, device: str) -> Callable[[], object]:
