@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from msgspec import structs
 
@@ -95,13 +96,11 @@ def _explained(step: Callable, arguments: dict) -> None:
 
 def _once_more(path: Path, first: Speed, dataset: str, measure: Measure) -> str:
     """Measure a cell anew, and write the less disturbed of both runs; the first stays where the second fails."""
-    spare = path.with_name(f".{path.name}.again")
-    try:
+    with TemporaryDirectory() as folder:
+        spare = Path(folder, path.name)
         if not measure(arguments(path, first, dataset, spare)):
             return "could not be measured again"
         second = records.read(spare, Speed)
-    finally:
-        spare.unlink(missing_ok=True)
     better, other = (second, first) if rank(second) < rank(first) else (first, second)
     better.aside = Take(measured=other.measured, summary=other.summary, warnings=other.warnings)
     records.write(path, better)
