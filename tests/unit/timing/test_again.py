@@ -64,7 +64,7 @@ def test_only_disturbed_cells_are_measured_again(taken):
     assert list(run(paths, machine)) == [str(paths[0]), str(paths[2])]
     assert machine.measured == ["a", "c"]
     assert [read(path).summary.median_ms for path in paths] == [1.0, 2.0, 1.0]
-    assert read(paths[1]).aside is None
+    assert not read(paths[1]).aside
 
 
 @pytest.mark.parametrize("warning", [NotWatched("processes"), WideInterval(0.1)])

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from msgspec import Meta, field
+from msgspec import UNSET, Meta, UnsetType, field
 
 from speedmap import __version__
 from speedmap.results.cell import Cell
@@ -233,7 +233,7 @@ class Speed(Timed, kw_only=True, tag_field="schema", tag=SCHEMA):
     environment: Environment
     measured: Time
     runs: Annotated[list[Run], Meta(min_length=1)]
-    aside: Take | None = None
+    aside: Take | UnsetType = UNSET
 
 
 class Speedup(Strict, kw_only=True, tag_field="schema", tag=SCHEMA):

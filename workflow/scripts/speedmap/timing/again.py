@@ -51,7 +51,7 @@ def again(
 
 def worth(record: Speed) -> bool:
     """Return whether a speed is worth a second run: it was disturbed, and has had none yet."""
-    return record.disturbed and record.aside is None and not record.audit.invalid
+    return record.disturbed and not record.aside and not record.audit.invalid
 
 
 def took(record: Speed) -> float:
