@@ -1,10 +1,18 @@
-"""Files that tests hold what is made against: tests/golden, rewritten by `pytest --fix`, to be read before a commit."""
+"""How tests are spread, and files that they hold what is made against: tests/golden, rewritten by `pytest --fix`."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_configure():
+    """Give each of several workers a core: libraries that start a thread a core would wait for one another."""
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
 
 def pytest_addoption(parser):

@@ -29,11 +29,8 @@ pytestmark = pytest.mark.workflow
 
 
 def test_killed_runs_are_finished_by_the_same_command(folder, noted):
-    noted("SIGKILL of the whole run")
-    assert attempt(folder, 0, seed=1, longest=LONGEST, expected={}).faults == ["other mAP than undisturbed"]
-    noted("SIGKILL of the whole run", "none; the same command ends with the table")
     undisturbed = metrics(folder)
-    for number in range(1, 4):
+    for number in range(3):  # the first from nothing
         noted("SIGKILL of the whole run")
         assert attempt(folder, number, seed=1, longest=LONGEST, expected=undisturbed).faults == []
         noted("SIGKILL of the whole run", "none; the same command ends with the table")

@@ -19,36 +19,28 @@ import type_fp16
 import type_int8
 import verify_engine
 from helpers.snakemake_run import ROOT
-from kill import faults, metrics, missing, run
+from kill import missing
 from speedmap.engines import registry
 from speedmap.results import records
 from speedmap.results.cell import Cell
 from speedmap.results.prepared import Dataset
 from speedmap.run.job import job
 
-CELL, MODEL = "results/openvino/yolov5s-mini-fp16-static", "yolov5s-mini"
+CELL, MODEL = "results/openvino/yolov5s-mini-fp16-dynamic", "yolov5s-mini"
 INT8 = CELL.replace("fp16", "int8")
 DEEP = '{"schema": 2, "session": ' + '{"a":' * 100_000
 GONE = {"file": "no.jpg", "height": 1, "width": 1, "sha256": "0" * 64, "pixels_sha256": "0" * 64}
 SPEED, ACCURACY, DATASET = f"{CELL}/speed.json", f"{CELL}/accuracy.json", "results/dataset.json"
-CONFIG = {"models": {MODEL: {"weights": "a.pt"}}, "precisions": ["fp16", "int8"], "shapes": ["dynamic", "static"],
+CONFIG = {"models": {MODEL: {"weights": "a.pt"}}, "precisions": ["fp16", "int8"], "shapes": ["dynamic"],
           "torch": True, "skip": [], "imgsz": 128, "accuracy": {"conf": 0.001, "iou": 0.65, "max_det": 300},
           "speed": {"conf": 0.25, "iou": 0.45, "warmup_s": 0, "min_s": 0, "min_samples": 1}}  # fmt: skip
 pytestmark = pytest.mark.workflow
 
 
-@pytest.fixture(scope="module")
-def complete(folder):
-    """Return the folder of a run that was finished."""
-    assert run(folder) == 0
-    assert faults(folder, 0, metrics(folder)) == []
-    return folder
-
-
 @pytest.fixture(autouse=True)
-def results(complete, tmp_path, monkeypatch):
-    """Work in a copy of a complete run, its tables taken away."""
-    shutil.copytree(complete / "results", tmp_path / "results")
+def results(finished, tmp_path, monkeypatch):
+    """Work in a copy of a finished run, its tables taken away."""
+    shutil.copytree(finished / "results", tmp_path / "results")
     (tmp_path / "sample").symlink_to(ROOT / "sample")
     for name in ("table.md", "table.csv"):
         (tmp_path / "results" / name).unlink()
@@ -104,7 +96,7 @@ def outside(path):
     return change
 
 
-FP16 = Cell("openvino", MODEL, "fp16", "static")
+FP16 = Cell("openvino", MODEL, "fp16", "dynamic")
 
 
 def spoilt(number):
@@ -140,12 +132,12 @@ def tabulate():
 
 
 def type_half():
-    type_fp16.type_fp16(f"results/onnx/{MODEL}-static.onnx", "out/model.onnx")
+    type_fp16.type_fp16(f"results/onnx/{MODEL}-dynamic.onnx", "out/model.onnx")
 
 
 def quantize():
     options = {"range": "power", "bias_correction": True, "compensate": True}
-    type_int8.type_int8("openvino", f"results/onnx/{MODEL}-static.onnx", f"results/calibration/{MODEL}.npz",
+    type_int8.type_int8("openvino", f"results/onnx/{MODEL}-dynamic.onnx", f"results/calibration/{MODEL}.npz",
                         f"results/calibration/{MODEL}-openvino.json", options, "out/model.onnx")  # fmt: skip
 
 
@@ -160,7 +152,7 @@ def export():
 
 
 def verify():
-    verify_engine.verify_engine(FP16, f"{CELL}/engine", f"{CELL}/model.onnx", f"results/onnx/{MODEL}-static.onnx",
+    verify_engine.verify_engine(FP16, f"{CELL}/engine", f"{CELL}/model.onnx", f"results/onnx/{MODEL}-dynamic.onnx",
                                 f"results/weights/{MODEL}.json", DATASET, 128, "out/verify.json")  # fmt: skip
 
 
@@ -197,12 +189,12 @@ FAULTS = {
     "no samples": (put(SPEED, "samples_ms", value=[]), tabulate, "Expected `array` of length >= 1 - at `$.samples_ms`"),
     "mAP beyond one": (put(ACCURACY, "metrics", "map", value=41.3), tabulate, "<= 1.0 - at `$.metrics.map`"),
     "share missing": (put(SPEED, "audit", "precision", value="int4"), tabulate, "runs int4, of which it knows"),
-    "record of another cell": (copy(SPEED, f"{INT8}/speed.json"), tabulate, "is of openvino/yolov5s-mini-fp16-static"),
+    "record of another cell": (copy(SPEED, f"{INT8}/speed.json"), tabulate, "is of openvino/yolov5s-mini-fp16-dynamic"),
     "record of other data": (put(ACCURACY, "dataset", "sha256", value="0" * 64), tabulate, "is of other images"),
     "data set cut off": (cut(DATASET), tabulate, "dataset.json: no JSON record"),
-    "ONNX cut off": (cut(f"results/onnx/{MODEL}-static.onnx"), type_half, "the ONNX file is truncated"),
-    "ONNX that reads outside": (outside(f"results/onnx/{MODEL}-static.onnx"), type_half, "outside of its own folder"),
-    "ONNX no ONNX": (text(f"results/onnx/{MODEL}-static.onnx", "<html>"), type_half, "the ONNX file is truncated"),
+    "ONNX cut off": (cut(f"results/onnx/{MODEL}-dynamic.onnx"), type_half, "the ONNX file is truncated"),
+    "ONNX that reads outside": (outside(f"results/onnx/{MODEL}-dynamic.onnx"), type_half, "outside of its own folder"),
+    "ONNX no ONNX": (text(f"results/onnx/{MODEL}-dynamic.onnx", "<html>"), type_half, "the ONNX file is truncated"),
     "ONNX to build cut off": (cut(f"{CELL}/model.onnx"), build, "the ONNX file is truncated"),
     "ONNX to build reads outside": (outside(f"{CELL}/model.onnx"), build, "outside of its own folder"),
     "statistics cut off": (cut(f"results/calibration/{MODEL}.npz"), quantize, "no calibration statistics"),
@@ -246,9 +238,7 @@ def test_a_tampered_file_is_named_and_spoils_no_table(results, capsys, noted, na
 def test_speed_and_map_of_different_engines_make_no_figure(results):
     put(ACCURACY, "artefact", "engine_sha256", value="0" * 64)()
     tabulate()
-    assert [cell.partition("<sup>")[0] for cell in missing(results)] == [
-        "## Static input [1, 3, 128, 128]: invalid"
-    ] * 2
+    assert [cell.partition("<sup>")[0] for cell in missing(results)] == ["## Dynamic input [1, 3, 128*]: invalid"] * 2
     assert "speed and mAP come from different engines" in Path("results/table.md").read_text()
 
 

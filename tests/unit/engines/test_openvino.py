@@ -1,4 +1,5 @@
 import contextlib
+import os
 
 import numpy as np
 import onnx
@@ -55,7 +56,8 @@ def test_sessions_side_by_side_compute_what_one_alone_does(built, monkeypatch):
     cell, found = Cell("openvino", "tiny", "fp16", "static"), []
     with openvino_backend.Session(engine, cell) as alone, contextlib.ExitStack() as stack:
         pair = [stack.enter_context(session) for session in openvino_backend.OpenVINO().sessions(engine, cell)]
-        assert [session.facts["streams"] for session in (alone, *pair)] == [1, 2, 2]
+        granted = min(2, len(os.sched_getaffinity(0)))  # of the two that are asked for
+        assert [session.facts["streams"] for session in (alone, *pair)] == [1, granted, granted]
         for session, image in zip(pair, images, strict=True):
             session.load(image)
             session.run()
