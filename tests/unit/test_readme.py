@@ -18,7 +18,7 @@ def test_there_are_commands():
 def test_a_command_asks_for_the_file_that_it_names_and_says_on_how_many_cores(command):
     words = shlex.split(command, comments=True)[1:]
     _, given = parse_args(words)
-    named = {word for word in words if word == "publish" or word.startswith("results/")}
+    named = {word for word in words if word in ("publish", "check_published") or word.startswith("results/")}
     assert named == set(given.targets) | set(given.forcerun or ())
     assert given.cores
 

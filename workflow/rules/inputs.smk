@@ -121,3 +121,7 @@ def baseline_folder(wildcards):
 
 def baseline_records(wildcards):
     return folders.recorded(Path(baseline_folder(wildcards)))
+
+
+def published_folders(wildcards):
+    return folders.handed_in()

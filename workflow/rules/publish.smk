@@ -82,3 +82,18 @@ rule publish:
         code=fingerprint("publish"),
     script:
         "../scripts/publish.py"
+
+
+# No output: whatever is handed in is looked at anew each time.
+rule check_published:
+    input:
+        published_folders,
+    log:
+        "logs/check_published.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        code=fingerprint("check_published"),
+    script:
+        "../scripts/check_published.py"

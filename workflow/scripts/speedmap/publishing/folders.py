@@ -53,8 +53,24 @@ def baseline(wanted: str | None, backend: str, platform: dict) -> Path:
 
 def manifests(root: Path = ROOT) -> dict[Path, dict]:
     """Read what was published, the newest last; by folder."""
-    found = {path.parent: json.loads(path.read_text("utf-8")) for path in root.glob(f"*/{MANIFEST}")}
-    return dict(sorted(found.items(), key=lambda item: item[1]["published"]))
+    by_folder = {path.parent: _manifest(path) for path in root.glob(f"*/{MANIFEST}")}
+    return dict(sorted(by_folder.items(), key=lambda item: item[1]["published"]))
+
+
+def _manifest(path: Path) -> dict:
+    """Read a manifest as plain JSON, since a plan has to do with Snakemake alone."""
+    try:
+        facts = json.loads(path.read_text("utf-8"))
+        return {**facts, "published": str(facts["published"])}
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise PublishError(
+            f"{path}: no manifest of published results; move its folder away, or undo the change"
+        ) from error
+
+
+def handed_in(root: Path = ROOT) -> list[str]:
+    """List the folders of published results, whatever is in them."""
+    return sorted(str(path) for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
 
 
 def recorded(source: Path) -> list[str]:

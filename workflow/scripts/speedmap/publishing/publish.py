@@ -45,22 +45,29 @@ def publish(paths: list[str], others: list[str], target: Path, identity: dict, f
     _check_owner(target, identity)
     if found and not force:
         raise PublishError(f"{'; '.join(found)}; measure again from a clean commit, or set publish.force in the config")
-    facts = Manifest(
-        **identity,
-        published=datetime.now(UTC).isoformat(timespec="seconds"),
-        commit=next(record.environment.commit for row in rows for record in row.measured),
-        objections=found,
-        records=list(paths),
-    )
     copies = {target / path.relative_to("results"): path for path in map(Path, [*paths, *others])}
     with ExitStack() as places:  # which are taken in reverse order, so the manifest's last
-        manifest = places.enter_context(storage.atomic(target / MANIFEST))
-        records.write(manifest, facts)
+        manifest, files = places.enter_context(storage.atomic(target / MANIFEST)), {}
         for place, source in copies.items():
-            _copy(source, places.enter_context(storage.atomic(place)))
-    for pattern in OWNED:
-        for old in set(target.glob(pattern.format(**identity))) - copies.keys():
-            old.unlink()
+            copy = places.enter_context(storage.atomic(place))
+            _copy(source, copy)
+            files[str(place.relative_to(target))] = storage.sha256(copy)
+        facts = Manifest(
+            **identity,
+            published=datetime.now(UTC).isoformat(timespec="seconds"),
+            commit=next(record.environment.commit for row in rows for record in row.measured),
+            objections=found,
+            records=list(paths),
+            files=files,
+        )
+        records.write(manifest, facts)
+    for old in owned(target, identity["backend"]) - copies.keys():
+        old.unlink()
+
+
+def owned(target: Path, backend: str) -> set[Path]:
+    """Find the files of a published folder that publishing writes and takes away."""
+    return {path for pattern in OWNED for path in target.glob(pattern.format(backend=backend))}
 
 
 def _check_owner(target: Path, identity: dict) -> None:

@@ -2,10 +2,10 @@
 
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from speedmap.results.findings import Doubt, Watched
-from speedmap.results.measured import AccuracyProtocol, Images, Number, Platform, SpeedProtocol
+from speedmap.results.measured import AccuracyProtocol, Images, Number, Platform, Sha256, SpeedProtocol
 from speedmap.results.records import Record, Strict
 
 
@@ -113,7 +113,11 @@ class Comparison(Record, kw_only=True):
 
 
 class Manifest(Record, kw_only=True):
-    """What a published folder is about. records: paths of the speed and accuracy records, in the order of the table."""
+    """What a published folder is about.
+
+    records: paths of the speed and accuracy records, in the order of the table. files: hashes of all that was
+    published, by the paths in the folder; {} where that was not noted yet.
+    """
 
     device: str
     backend: str
@@ -122,3 +126,4 @@ class Manifest(Record, kw_only=True):
     commit: str | None
     objections: list[str]
     records: list[str]
+    files: dict[str, Sha256] = field(default_factory=dict)

@@ -110,6 +110,11 @@ def time_engine(
     warm_up(run, batches, protocol)
     with watched:
         samples = collect(run, [shape for shape, _ in order] if dynamic else list(batches), protocol)
+    return sum_up(samples)
+
+
+def sum_up(samples: list[tuple[str, float]]) -> Timing:
+    """Sum up (input shape, milliseconds) in the order of the runs, and doubt what may be doubted."""
     by_shape = defaultdict(list)
     for shape, value in samples:
         by_shape[shape].append(value)
