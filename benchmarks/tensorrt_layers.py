@@ -9,28 +9,27 @@ engines, not milliseconds with the table.
 
 import argparse
 import collections
-import statistics
 import sys
 from operator import itemgetter
 from pathlib import Path
 
-import numpy as np
 from tabulate import tabulate
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow/scripts"))
 
 from speedmap.engines.tensorrt import inspector, lint
-from speedmap.engines.tensorrt import session as trt_session
 from speedmap.engines.tensorrt.cuda import Stream
 from speedmap.engines.tensorrt.engine_file import inspected, released
-from speedmap.engines.tensorrt.library import load, platform
+from speedmap.engines.tensorrt.layer_times import by_layer, plain
+from speedmap.engines.tensorrt.library import platform
 from speedmap.results.cell import Cell
 
 WIDTH = 100  # characters of a layer's name
 
 
 def main(settings: argparse.Namespace) -> None:
-    times = profiled(settings.engine, settings.count)
+    cell = Cell("tensorrt", settings.engine.parent.name, "any", "any")
+    times = by_layer(settings.engine, cell, None, settings.count)
     with Stream(), released():
         layers = inspector.parse(inspected(settings.engine, platform()))
     kinds = {plain(layer["Name"]): layer["LayerType"] for layer in layers}
@@ -39,37 +38,6 @@ def main(settings: argparse.Namespace) -> None:
     slowest = sorted(times.items(), key=itemgetter(1), reverse=True)[: settings.slowest]
     rows = [(name[:WIDTH], kinds.get(name, "unknown"), 1e3 * ms) for name, ms in slowest]
     print(tabulate(rows, ("layer", "kind", "us"), "github", floatfmt=".1f"))
-
-
-def profiled(engine: Path, count: int) -> dict[str, float]:
-    """Run an engine on its likeliest input and give the median milliseconds of each layer."""
-    trt = load()
-
-    class Profiler(trt.IProfiler):
-        def __init__(self) -> None:
-            trt.IProfiler.__init__(self)
-            self.times = collections.defaultdict(list)
-
-        def report_layer_time(self, layer_name: str, ms: float) -> None:
-            self.times[plain(layer_name)].append(ms)
-
-    profiler, cell = Profiler(), Cell("tensorrt", engine.parent.name, "any", "any")
-    with trt_session.Session(engine, cell) as session:
-        session.load(np.random.default_rng(0).random(session.likeliest, np.float32))
-        for _ in range(count):  # until the clocks are up
-            session.run()
-        context = session._plan.context
-        context.profiler = profiler
-        for _ in range(count):
-            session._enqueue(context)
-            session._stream.synchronize()
-        del context
-    return {name: statistics.median(values) for name, values in profiler.times.items()}
-
-
-def plain(name: str) -> str:
-    """Write control characters, which stand between the names of fused layers, as the inspector's JSON is read."""
-    return " ".join(name.split())
 
 
 def by_kind(times: dict[str, float], kinds: dict[str, str]) -> list[tuple[str, int, float]]:

@@ -101,6 +101,13 @@ def test_outputs_agree_with_the_float32_graph_in_every_shape(built):
         json.dumps(session.facts)
 
 
+def test_the_layers_are_timed_by_kind(built):
+    folder, _ = built
+    kinds = TensorRT().layers(folder / "engine", CELL, image(96, SIDE), 5)
+    assert sum(kinds.values()) > 0
+    assert any("onv" in kind for kind in kinds)
+
+
 def test_sessions_give_the_memory_back(built):
     folder, _ = built
 

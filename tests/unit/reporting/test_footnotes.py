@@ -9,8 +9,10 @@ from speedmap.reporting.footnotes import FAMILIES, MOST, WORDS, Notes, together,
 from speedmap.results import findings
 from speedmap.results.findings import (
     BoxesOutside,
+    ClockChanged,
     ForeignProcess,
     HalvesDiffer,
+    Int8Slower,
     JobFailed,
     MixedPrecision,
     NoDetections,
@@ -54,6 +56,14 @@ def test_every_kind_has_words_or_is_a_group_of_kinds():
          "runs 70% to 80% int8, 20% to 30% fp16 of its multiply-adds"),
         ([MixedPrecision({"int8": 0.8, "fp16": 0.2}), MixedPrecision({"int8": 0.7, "fp32": 0.3})],
          "runs 80% int8, 20% fp16 of its multiply-adds; runs 70% int8, 30% fp32 of its multiply-adds"),
+        ([ClockChanged("sm", 1600, 1980, 0.05), ClockChanged("sm", 1200, 1900, 0.05)],
+         "sm clock changed by more than 5%: 1200 to 1980 MHz"),
+        ([Int8Slower("fp16", 0.90, 0.89, 0.91, True, None, {"Reorder": 0.5, "Conv": 0.2}),
+          Int8Slower("fp16", 0.95, 0.94, 0.96, True, None, {"Reorder": 0.7, "Conv": 0.2}),
+          Int8Slower("fp16", 0.97, 0.96, 0.98, True, None, {"Conv": 0.2})],
+         "INT8 is slower than FP16: 0.900 to 0.950 times as fast (0.890 to 0.960, taking turns) because of Reorder "
+         "(+0.50 to +0.70 ms), Conv (+0.20 ms), as its layers show; INT8 is slower than FP16: 0.970 times as fast "
+         "(0.960 to 0.980, taking turns) because of Conv (+0.20 ms), as its layers show"),
         ([JobFailed(text) for text in "abcade"], "a; b; c; and 2 more"),
     ],
 )  # fmt: skip
@@ -131,8 +141,8 @@ def test_each_cells_own_figures_stand_in_the_details_and_in_the_csv():
         "throttled: sw power cap"
     )
     assert pd.isna(int8["warnings"])
-    assert [fp16[name] for name in ("backend", "model", "precision", "ran", "input")] == [
-        "tensorrt", "yolov5s", "fp16", "fp16", "static",
+    assert [fp16[name] for name in ("backend", "model", "precision", "ran", "input", "batch")] == [
+        "tensorrt", "yolov5s", "fp16", "fp16", "static", 1,
     ]  # fmt: skip
     assert "unstable" in text.partition("## Details")[0]
 

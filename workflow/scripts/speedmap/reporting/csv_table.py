@@ -40,6 +40,7 @@ IDENTITY: Columns = {
     "precision": attrgetter("cell.precision"),
     "ran": attrgetter("precision"),
     "input": attrgetter("cell.shape"),
+    "batch": lambda row: getattr(row.cell, "batch", 1),
 }
 NUMBERS: Columns = {
     "p50 low ms": _interval("low"),

@@ -74,9 +74,10 @@ def _doubt(kind: type[Finding], field: str) -> Callable[[CellResult], float | No
 
 
 def _besides(row: CellResult) -> str | None:
-    """Write what else is said of a cell, where no column has its figure."""
+    """Write what else is said of a cell: what has a figure, without a column for it."""
     kinds = tuple(kind for kind, _ in DOUBTED.values())
-    return "; ".join(words(finding) for finding in footnotes.said(row) if not isinstance(finding, kinds)) or None
+    said = [finding for finding in footnotes.said(row) if footnotes.has_figures(finding)]
+    return "; ".join(words(finding) for finding in said if not isinstance(finding, kinds)) or None
 
 
 Columns = dict[str, Callable[[CellResult], object]]

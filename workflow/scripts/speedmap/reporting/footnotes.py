@@ -58,6 +58,7 @@ FAMILIES: list[tuple[type[Finding], ...]] = [  # at most MOST, of which each fin
     (Finding,),
 ]  # fmt: skip
 FIGURES = float | int
+ENDS = {"low": min, "high": max}  # of intervals, which become one
 NAMES = {"pid", "number", "level", "turns", "invalid"}  # numbers that name something
 
 
@@ -75,6 +76,11 @@ class Span:
 def words(finding: Finding) -> str:
     """Write a finding for a reader."""
     return _sentence([finding])
+
+
+def has_figures(finding: Finding) -> bool:
+    """Return whether a finding says more of a cell than its mark does."""
+    return "{" in WORDS[type(finding)]
 
 
 def together(said: Iterable[Finding]) -> str:
@@ -106,6 +112,8 @@ def _sentence(alike: Sequence[Finding]) -> str:
 
 
 def _joined(field: str, values: list) -> object:
+    if field in ENDS:
+        return ENDS[field](values)
     if isinstance(values[0], dict):
         return {key: Span(value[key] for value in values) for key in values[0]}
     return Span(values) if isinstance(values[0], FIGURES) and field not in NAMES else values[0]

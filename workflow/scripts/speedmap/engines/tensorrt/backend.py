@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from speedmap.engines.interface import Backend
-from speedmap.engines.tensorrt import builder, inspector, library, lint
+from speedmap.engines.tensorrt import builder, inspector, layer_times, library, lint
 from speedmap.engines.tensorrt.cuda import Stream
 from speedmap.engines.tensorrt.engine_file import inspected, released
 from speedmap.engines.tensorrt.session import Session
@@ -24,6 +26,10 @@ class TensorRT(Backend):
 
     def session(self, engine: Path, cell: Cell) -> Session:
         return Session(engine, cell)
+
+    def layers(self, engine: Path, cell: Cell, batch: np.ndarray, runs: int) -> dict[str, float]:
+        """Return the milliseconds of the layers of each kind, as TensorRT's profiler tells them one by one."""
+        return layer_times.by_kind(layer_times.by_layer(engine, cell, batch, runs), layer_times.kinds(engine))
 
     def audit(self, engine: Path, onnx: Path, imgsz: int) -> dict:
         """Read off the engine inspector in which precision each convolution runs, and the engine's `lint`."""
