@@ -10,7 +10,7 @@ import onnx
 from onnx import ModelProto
 
 from speedmap import storage
-from speedmap.engines.tensorrt import entropy_calibration, timing_cache, weak_typing
+from speedmap.engines.tensorrt import entropy_calibration, float_silu, timing_cache, weak_typing
 from speedmap.engines.tensorrt.builder_config import Shapes, configure, flags_for
 from speedmap.engines.tensorrt.entropy_calibration import Feed
 from speedmap.engines.tensorrt.library import EngineError, explain, load, logger, platform
@@ -70,6 +70,8 @@ def serialize(
     model, calibration = _read(path), entropy_calibration.flags(feed)
     flags = trt.NetworkDefinitionCreationFlag.__members__
     strong = "STRONGLY_TYPED" in flags and feed is None  # since TensorRT 9: the types in the file are binding
+    if not strong and options.get("float_silu") == "tanh":
+        model = float_silu.apart(model)
     builder = _builder(said)
     network = builder.create_network(1 << int(flags["STRONGLY_TYPED" if strong else "EXPLICIT_BATCH"]))
     # the parser's weights are not copied: it and the text must live until the engine is built

@@ -38,12 +38,12 @@ def half_tensors(model: ModelProto, needed: bool = False) -> set[str]:
     """
     graph = model.graph
     eight = {name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output}
-    fused = {name for node in graph.node if _in_eight_bits(node, eight) for name in node.output}
+    fused = {name for node in graph.node if in_eight_bits(node, eight) for name in node.output}
     left = (_inner(graph, eight, fused) if needed else set()) | fused | _stem(graph, eight)
     return _computed(model, TensorProto.FLOAT16) - left - {info.name for info in graph.output}
 
 
-def _in_eight_bits(node: NodeProto, eight: set[str]) -> bool:
+def in_eight_bits(node: NodeProto, eight: set[str]) -> bool:
     return node.op_type == "Conv" and eight.issuperset(node.input[:2])
 
 
@@ -61,7 +61,7 @@ def _inner(graph: GraphProto, eight: set[str], fused: set[str]) -> set[str]:
 
 def rounding(model: ModelProto) -> set[str]:
     """Name what (de)quantizes float16 tensors in a typed graph, weights apart: the outputs of those nodes."""
-    kinds, constant = _types(model), {tensor.name for tensor in model.graph.initializer}
+    kinds, constant = types_of(model), {tensor.name for tensor in model.graph.initializer}
     names = set()
     for node in model.graph.node:
         if node.op_type in ("QuantizeLinear", "DequantizeLinear") and node.input[0] not in constant:
@@ -72,7 +72,7 @@ def rounding(model: ModelProto) -> set[str]:
 
 def _computed(model: ModelProto, kind: int) -> set[str]:
     """Name the tensors of a type that nodes compute, other than by casts and roundings."""
-    kinds = _types(model)
+    kinds = types_of(model)
     names = (name for node in model.graph.node if node.op_type not in UNPINNED for name in node.output)
     return {name for name in names if kinds.get(name) == kind}
 
@@ -96,7 +96,7 @@ def widen(model: ModelProto) -> ModelProto:
     for entry in twin.opset_import:
         entry.version = min(entry.version, OPSET)
     graph = twin.graph
-    kinds = _types(model)
+    kinds = types_of(model)
     for tensor in graph.initializer:
         _widen_tensor(tensor)
     for node in graph.node:
@@ -110,7 +110,7 @@ def widen(model: ModelProto) -> ModelProto:
     return twin
 
 
-def _types(model: ModelProto) -> dict[str, int]:
+def types_of(model: ModelProto) -> dict[str, int]:
     graph = onnx.shape_inference.infer_shapes(model).graph
     known = {info.name: info.type.tensor_type.elem_type for info in (*graph.value_info, *graph.input, *graph.output)}
     return known | {tensor.name: tensor.data_type for tensor in graph.initializer}
@@ -143,7 +143,7 @@ def _drop_casts(model: ModelProto, kinds: dict[str, int]) -> None:
             kept.append(helper.make_node("Identity", node.input, node.output, name=node.name))
         else:
             kept.append(node)
-    _replace_nodes(model, kept)
+    replace_nodes(model, kept)
 
 
 def _target(node: NodeProto) -> int:
@@ -158,7 +158,7 @@ def _quantize_weights(model: ModelProto) -> None:
         if node.op_type == "DequantizeLinear" and node.input[0] in tensors:
             kept.append(_quantize(model, node, tensors))
         kept.append(node)
-    _replace_nodes(model, kept)
+    replace_nodes(model, kept)
     used = {name for node in kept for name in node.input}
     for name in tensors.keys() - used:
         model.graph.initializer.remove(tensors[name])
@@ -177,7 +177,7 @@ def _quantize(model: ModelProto, node: NodeProto, tensors: dict[str, TensorProto
                             name=f"{node.name or node.output[0]}_quantize", **attributes)  # fmt: skip
 
 
-def _replace_nodes(model: ModelProto, nodes: list[NodeProto]) -> None:
+def replace_nodes(model: ModelProto, nodes: list[NodeProto]) -> None:
     copies = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del model.graph.node[:]
     model.graph.node.extend(copies)
