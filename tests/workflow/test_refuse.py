@@ -6,6 +6,7 @@ import shutil
 import pytest
 import safetensors.numpy
 
+from helpers import yolo
 from helpers.snakemake_run import MINI, ROOT, overlay, prepare, run
 
 pytestmark = pytest.mark.workflow
@@ -129,3 +130,19 @@ def test_a_doubled_key_or_an_odd_size_is_refused_at_once(snakemake, tmp_path, te
     assert code != 0
     assert said(output, *words), output
     assert written(tmp_path) == []
+
+
+def test_a_data_set_of_yolo_is_read_once_and_not_needed_again(tmp_path):
+    truth = json.loads((ROOT / "sample/instances.json").read_text())
+    spare = sorted((ROOT / "sample/calibration").iterdir())[:3]
+    (tmp_path / "few.json").write_text(json.dumps({**truth, "images": truth["images"][:2]}))
+    yolo.write(tmp_path / "mine", tmp_path / "few.json", ROOT / "sample/images", spare)
+    config = {"backend": "null", "models": {"m": MINI}, "torch": False, "dataset": {"data": "mine/data.yaml"}}
+    folder, target = prepare(tmp_path, config), ("--", "results/weights/m.json")
+    assert run(folder, *target)[0] == 0
+    asked = json.loads((folder / "results/dataset.json").read_text())["asked"]
+    assert (asked["name"], asked["images"], asked["data"]) == ("mine", "mine/images/val", "mine/data.yaml")
+    (tmp_path / "mine").rename(tmp_path / "elsewhere")
+    code, output = run(folder, *target)
+    assert code == 0, output
+    assert "Nothing to be done" in output

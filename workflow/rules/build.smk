@@ -5,6 +5,25 @@ many times as fast by one thread as by several that wait for one another. ONNX R
 """
 
 
+rule convert_labels:
+    input:
+        data=config["dataset"].get("data", []),
+        images=folder_of("images"),
+    output:
+        annotations="results/labels/instances.json",
+        calibration="results/labels/calibration.txt",
+    log:
+        "logs/convert_labels.log",
+    conda:
+        ENVIRONMENT
+    params:
+        stamp=stamp_of_labels,
+        wanted=INT8["images"],
+        code=fingerprint("convert_labels"),
+    script:
+        "../scripts/convert_labels.py"
+
+
 rule check_dataset:
     input:
         images=folder_of("images"),
@@ -17,7 +36,7 @@ rule check_dataset:
     conda:
         ENVIRONMENT
     params:
-        dataset={key: config["dataset"][key] for key in ("name", "limit")},
+        dataset={key: config["dataset"][key] for key in ("name", "limit", "data") if key in config["dataset"]},
         stamp=stamp_of_images,
         imgsz=config["imgsz"],
         wanted=INT8["images"] if "int8" in config["precisions"] else 0,

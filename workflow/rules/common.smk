@@ -20,6 +20,7 @@ validate(config, "../schemas/config.schema.yaml")
 
 try:
     settings.check_executable(sys.executable)
+    settings.complete(config)
     settings.check(config, workflow.configfiles)
     BACKEND, PLATFORM = registry.planned(config["backend"], config["platform"])
     settings.check_method(config["int8"]["method"], BACKEND, PLATFORM)

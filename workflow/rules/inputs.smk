@@ -3,7 +3,8 @@
 from functools import cache
 
 from speedmap.publishing import folders
-from speedmap.run.fingerprint import contents, fingerprint_of, stamp, target
+from speedmap.run import yolo_data
+from speedmap.run.fingerprint import contents, contents_of, fingerprint_of, stamp, target
 
 
 @cache
@@ -38,12 +39,18 @@ def archive_of(wildcards):
 def folder_of(part):
     """Return a folder of images; of the user's own, the stamp tells what its time does not."""
     path = config["dataset"][part]
-    return path if part in config["dataset"].get("sources", {}) else ancient(path)
+    return path if part in config["dataset"].get("sources", {}) or path in yolo_data.MADE else ancient(path)
 
 
 def stamp_of_images(wildcards):
     data = config["dataset"]
-    return stamp(data["images"]), contents(data["calibration"]), *map(target, (data["images"], data["annotations"]))
+    made = stamp_of_labels(wildcards) if "data" in data else target(data["annotations"])
+    calibration = "" if data["calibration"] in yolo_data.MADE else contents(data["calibration"])
+    return stamp(data["images"]), calibration, target(data["images"]), made
+
+
+def stamp_of_labels(wildcards):
+    return stamp(config["dataset"]["images"]), contents_of(yolo_data.sources(config["dataset"], INT8["images"]))
 
 
 def stamp_of_weights(wildcards):

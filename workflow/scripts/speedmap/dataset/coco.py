@@ -8,22 +8,28 @@ from pathlib import Path
 from tqdm import tqdm
 
 from speedmap import storage
-from speedmap.dataset import box_format, images, jpeg
+from speedmap.dataset import box_format, image_files, images, jpeg
 from speedmap.dataset.coco_json import DatasetError, order, parse
 from speedmap.dataset.letterbox import place
 
 PIXELS = "pixels_sha256"  # tells a copy, whatever its name, format and metadata
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
 def inventory(
-    folder: Path, annotations: Path, calibration: Path, name: str, limit: int | None, imgsz: int, wanted: int | None
+    folder: Path,
+    annotations: Path,
+    calibration: Path,
+    name: str,
+    limit: int | None,
+    imgsz: int,
+    wanted: int | None,
+    data: str | None = None,
 ) -> dict:
     """List a data set's images, categories, input shapes and calibration images, having read every file of it.
 
-    wanted: number of images that INT8 is calibrated on, None: all, 0: none. `derived` says what the JSON lacked,
-    `asked` what the inventory follows from. Raises DatasetError or ImageError for whatever would spoil a measurement
-    later: see the checks below.
+    wanted: number of images that INT8 is calibrated on, None: all, 0: none. data: data.yaml behind the others.
+    `derived` says what the JSON lacked, `asked` what the inventory follows from. Raises DatasetError or ImageError for
+    whatever would spoil a measurement later: see the checks below.
     """
     spare = _describe(calibration_files(calibration), "reading calibration images")
     _check_calibration(spare, wanted, calibration)
@@ -56,6 +62,7 @@ def inventory(
             "calibration": str(calibration),
             "limit": limit,
             "imgsz": imgsz,
+            "data": data,
         },
     }
 
@@ -74,13 +81,20 @@ def _chosen_boxes(instances: dict, chosen: list[dict], annotations: Path) -> int
 
 
 def calibration_files(folder: Path) -> list[Path]:
-    """List a folder's image files by name, hidden ones apart, which macOS leaves beside others."""
+    """List a folder's image files by name, hidden ones apart, which macOS leaves beside others; or those of a list."""
     if folder.is_file():
-        raise DatasetError(f"{folder}: is a file; dataset.calibration needs a folder of images for INT8")
-    files = sorted(path for path in folder.glob("[!.]*") if path.suffix.lower() in SUFFIXES)
+        listed = image_files.listed(folder) if folder.suffix == ".txt" else None
+        if not listed:
+            what = "is a file" if listed is None else "lists no images (of train in a data.yaml, those not in val)"
+            raise DatasetError(
+                f"{folder}: {what}; dataset.calibration needs a folder of images for INT8, or a .txt of paths"
+            )
+        return listed
+    files = sorted(path for path in folder.glob("[!.]*") if path.suffix.lower() in image_files.SUFFIXES)
     if not files:
-        raise DatasetError(f"{folder}: no images in it ({', '.join(SUFFIXES)}; not in subfolders); dataset.calibration "
-                           "needs a folder of images for INT8")  # fmt: skip
+        suffixes = ", ".join(image_files.SUFFIXES)
+        raise DatasetError(f"{folder}: no images in it ({suffixes}; not in subfolders); dataset.calibration needs a "
+                           "folder of images for INT8")  # fmt: skip
     return files
 
 

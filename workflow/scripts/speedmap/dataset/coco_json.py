@@ -12,7 +12,7 @@ from speedmap.errors import UserError
 
 LARGEST_JSON = 10**9  # bytes; COCO's train2017 has half of it
 LISTS = {"images": "image", "categories": "category", "annotations": "annotation"}
-CONVERT = "give COCO instances JSON, which the library supervision makes of YOLO and VOC files (see the README)"
+CONVERT = "give COCO instances JSON (supervision makes it of VOC files, see the README), or YOLO data as dataset.data"
 NUMBER = re.compile(r"\s*[+-]?[0-9]+\s*")
 
 

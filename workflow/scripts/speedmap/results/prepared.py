@@ -28,8 +28,8 @@ class Category(Strict, kw_only=True):
     name: str
 
 
-class Asked(Strict, kw_only=True):
-    """What an inventory follows from: the data set that a config names."""
+class Asked(Strict, kw_only=True, omit_defaults=True):
+    """What an inventory follows from: the data set that a config names. data: the data.yaml behind the others."""
 
     name: str
     images: str
@@ -37,6 +37,7 @@ class Asked(Strict, kw_only=True):
     calibration: str
     limit: int | None
     imgsz: int
+    data: str | None = None
 
 
 class Inventory(Record, kw_only=True):

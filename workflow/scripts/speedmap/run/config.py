@@ -10,7 +10,7 @@ import yaml
 
 from speedmap.errors import UserError
 from speedmap.results.cell import Cell
-from speedmap.run import downloads
+from speedmap.run import downloads, yolo_data
 
 NO_CALIBRATOR = 11  # the first TensorRT without
 
@@ -26,6 +26,14 @@ def replacing(given: dict) -> dict:
     """
     whole = {key: given[key] for key in ("models", "dataset", "int8", "speed") if key in given}
     return {"int8": {}, "speed": {}, **whole} if "dataset" in given else whole
+
+
+def complete(config: dict) -> None:
+    """Add to a config whose data set is a data.yaml what it leads to."""
+    data = config["dataset"]
+    if "data" in data and (clash := [key for key in ("images", "annotations", "sources") if key in data]):
+        raise ConfigError(f"dataset: data and {clash[0]} both say where the images are; delete one of them")
+    config["dataset"] = yolo_data.completed(data, _recorded())
 
 
 def check(config: dict, files: list[str]) -> None:
@@ -90,7 +98,8 @@ def _check_dataset(config: dict) -> None:
         downloads.unpacked(config, "images") | downloads.unpacked(config, "annotations") | downloads.calibration(config)
     )
     given = {key: Path(config["dataset"][key]) for key in ("images", "annotations", "calibration")
-             if config["dataset"][key].removeprefix(downloads.ROOT) not in parts}  # fmt: skip
+             if config["dataset"][key].removeprefix(downloads.ROOT) not in parts
+             and config["dataset"][key] not in yolo_data.MADE}  # fmt: skip
     for key, path in given.items():
         if not path.exists():
             other = f"; results/dataset.json is of another data set, {recorded['name']!r}" if recorded else ""
@@ -100,7 +109,8 @@ def _check_dataset(config: dict) -> None:
 def _asked(config: dict) -> dict:
     data = config["dataset"]
     paths = {key: str(Path(data[key])) for key in ("images", "annotations", "calibration")}
-    return {"name": data["name"], "limit": data.get("limit"), "imgsz": config["imgsz"], **paths}
+    source = {key: data[key] for key in ("data",) if key in data}
+    return {"name": data["name"], "limit": data.get("limit"), "imgsz": config["imgsz"], **paths, **source}
 
 
 def _recorded() -> dict | None:

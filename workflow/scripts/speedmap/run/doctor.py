@@ -161,6 +161,7 @@ def config(files: list[str]) -> Line:
         update_config(merged, given)
         merged |= settings.replacing(given)
         validate(merged, str(ROOT / "workflow/schemas/config.schema.yaml"))
+        settings.complete(merged)
         settings.check(merged, files)
     except (OSError, UserError, WorkflowError, yaml.YAMLError, AttributeError, TypeError) as error:
         cause = str(error).partition("Failed validating")[0]  # after which the schema follows

@@ -2,10 +2,12 @@
 
 import ast
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+
+from speedmap.dataset import image_files
 
 PACKAGE = "speedmap"
 LEFT_OUT = {  # of what makes a figure: words, and how a job is locked
@@ -50,8 +52,14 @@ def _below(folder: str) -> Iterator[Path]:
 
 
 def contents(folder: str) -> str:
-    """Hash the names and contents of the files in a folder, for few: a change that keeps the size is seen, too."""
-    files = sorted(path for path in Path(folder).glob("*") if not path.name.startswith("."))
+    """Hash the names and contents of the files in a folder, or in a list: a change that keeps the size is seen, too."""
+    if Path(folder).is_file():
+        return contents_of(image_files.listed(Path(folder)))
+    return contents_of(sorted(path for path in Path(folder).glob("*") if not path.name.startswith(".")))
+
+
+def contents_of(files: Iterable[Path]) -> str:
+    """Hash the names and contents of files, for few."""
     facts = [(str(path), sha256(path.read_bytes()).hexdigest()) for path in files if path.is_file()]
     return sha256(repr(facts).encode()).hexdigest()[:12]
 

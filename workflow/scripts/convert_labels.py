@@ -1,0 +1,31 @@
+"""Write the labels of a YOLO data set as COCO JSON, and choose images to calibrate on."""
+
+import json
+import sys
+from pathlib import Path
+
+from speedmap import storage
+from speedmap.dataset import data_yaml, labels
+from speedmap.run.job import job
+
+
+def convert_labels(data: str, wanted: int | None, annotations: str, calibration: str) -> None:
+    """Write the COCO JSON of a data.yaml's `val`, and a list of images of its `train` for INT8; wanted: as many."""
+    described = data_yaml.read(Path(data))
+    content = labels.instances(described)
+    with storage.atomic(Path(annotations)) as temporary:
+        temporary.write_text(json.dumps(content), "utf-8")
+    with storage.atomic(Path(calibration)) as temporary:
+        temporary.write_text("".join(f"{file}\n" for file in data_yaml.calibration(described, wanted)), "utf-8")
+    if repeated := content["info"].get("description"):
+        print(f"{data}: {repeated}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        convert_labels(
+            data=snakemake.input.data,
+            wanted=snakemake.params.wanted,
+            annotations=snakemake.output.annotations,
+            calibration=snakemake.output.calibration,
+        )
