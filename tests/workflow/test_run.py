@@ -160,8 +160,8 @@ def test_a_disturbed_cell_is_said_marked_and_repeated_alone_by_the_printed_comma
     code, output, folder = snakemake("-R", speed, "--", "results/table.md", **ONE, remeasure_s=2)
     neighbours()
     assert code == 0, output
-    assert "1 of 1 speeds are disturbed or unstable: measured again within 2 s" in output
-    assert "[1/1] openvino/yolov5s-mini-int8-static: no quiet time was left for it" in output
+    assert "1 of 1 timings are disturbed or unstable: taken again within 2 s" in output
+    assert "[1/1] openvino/yolov5s-mini-int8-static, speed: no quiet time was left for it" in output
     assert re.search(r"^1 of 1 speeds are disturbed or unstable: .*other processes used", output, re.MULTILINE), output
     assert "end or wait for: python" in output
     assert (folder / "results/table.md").read_text().startswith("0 of 1 speeds may be quoted")

@@ -116,6 +116,11 @@ def timed_records(wildcards):
     return [path for path in RECORDS if Path(path).name.startswith("speed")]
 
 
+def timed_pairs(wildcards):
+    """Return the records of engines that take turns."""
+    return SPEEDUPS
+
+
 # publish.smk
 
 

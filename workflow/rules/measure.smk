@@ -29,6 +29,7 @@ rule measure_speed:
 rule measure_again:
     input:
         speeds=timed_records,
+        speedups=timed_pairs,
         dataset="results/dataset.json",
     output:
         "results/again.json",

@@ -4,23 +4,25 @@ from functools import partial
 from pathlib import Path
 
 from measure_speed import measure_speed
+from measure_speedup import measure_speedup
 from speedmap.results import records
 from speedmap.results.reported import Again
 from speedmap.run.job import job
 from speedmap.timing import again
 
 
-def measure_again(speeds: list[str], dataset: str, seconds: float, out: str) -> None:
+def measure_again(timed: list[str], dataset: str, seconds: float, out: str) -> None:
     """Put less disturbed records in the place of disturbed ones, and write what became of each."""
-    measure = partial(again.in_own_process, measure_speed)
-    results = again.again(list(map(Path, speeds)), dataset, seconds, measure, again.disturbances)
+    steps = {"measure_speed": measure_speed, "measure_speedup": measure_speedup}
+    measure = partial(again.in_own_process, steps)
+    results = again.again(list(map(Path, timed)), dataset, seconds, measure, again.disturbances)
     records.write(Path(out), Again(seconds=seconds, cells=results))
 
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
         measure_again(
-            speeds=list(snakemake.input.speeds),
+            timed=[*snakemake.input.speeds, *snakemake.input.speedups],
             dataset=snakemake.input.dataset,
             seconds=snakemake.params.seconds,
             out=snakemake.output[0],

@@ -17,6 +17,8 @@ from speedmap.results.findings import (
     MixedPrecision,
     NoDetections,
     NotWatched,
+    OfBuild,
+    OfTurns,
     OtherGpusBusy,
     OthersUsedCpu,
     ShapeGap,
@@ -64,6 +66,11 @@ def test_every_kind_has_words_or_is_a_group_of_kinds():
          "INT8 is slower than FP16: 0.900 to 0.950 times as fast (0.890 to 0.960, taking turns) because of Reorder "
          "(+0.50 to +0.70 ms), Conv (+0.20 ms), as its layers show; INT8 is slower than FP16: 0.970 times as fast "
          "(0.960 to 0.980, taking turns) because of Conv (+0.20 ms), as its layers show"),
+        ([OfBuild(2, OthersUsedCpu(0.3), False), OfBuild(2, OthersUsedCpu(0.5), False),
+          OfBuild(3, Throttled("x"), True)],
+         "build 2: other processes used 30% to 50% of the CPU; build 3 is invalid: throttled: x"),
+        ([OfTurns(OthersUsedCpu(0.3)), OfTurns(OthersUsedCpu(0.5))],
+         "FP16 / INT8, taking turns: other processes used 30% to 50% of the CPU"),
         ([JobFailed(text) for text in "abcade"], "a; b; c; and 2 more"),
     ],
 )  # fmt: skip

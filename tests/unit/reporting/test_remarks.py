@@ -11,7 +11,7 @@ from speedmap.machine.disturbances import verdict
 from speedmap.reporting import footnotes, remarks
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import CellResult
-from speedmap.results.findings import Int8Slower, NotCompared, OfBuild, OtherGpusBusy, OthersUsedCpu, Throttled
+from speedmap.results.findings import Int8Slower, NotCompared, OfBuild, OfTurns, OtherGpusBusy, OthersUsedCpu, Throttled
 from speedmap.timing import alternating, stats
 
 FLOAT, INT8 = (Cell("null", "m", precision, "static") for precision in ("fp16", "int8"))
@@ -126,7 +126,9 @@ def test_nothing_follows_from_a_run_that_cannot_be_quoted_but_that(warning):
     row, twin = pair(turns=(0.89, 0.90, 0.91), **LAYERS)
     row.speedup.watch = watch(warning)
     assert remarks.against_float(row, twin) == [NotCompared("fp16", ("both in turns",))]
+    assert remarks.in_turns(row) == [OfTurns(warning)]
     row.speedup.watch = watch(OtherGpusBusy(0.9))
+    assert remarks.in_turns(row) == []
     assert isinstance(remarks.against_float(row, twin)[0], Int8Slower)
 
 

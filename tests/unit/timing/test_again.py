@@ -2,15 +2,23 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
-from helpers.record_factory import dataset, engine, image, speed, summary, verification, write
+from helpers.record_factory import RUN, dataset, engine, image, speed, speedup, summary, verification, watch, write
 from measure_speed import measure_speed
 from speedmap import storage
 from speedmap.machine import gpu_lease
 from speedmap.results import records
 from speedmap.results.cell import Cell
-from speedmap.results.findings import HalvesDiffer, NotWatched, OthersUsedCpu, WideInterval, WrongPrecision
-from speedmap.results.measured import Speed
+from speedmap.results.findings import (
+    ForeignProcess,
+    HalvesDiffer,
+    NotWatched,
+    OthersUsedCpu,
+    WideInterval,
+    WrongPrecision,
+)
+from speedmap.results.measured import Speed, Speedup
 from speedmap.timing import again
 
 CELLS = [Cell("openvino", model, "fp16", "static") for model in "abc"]
@@ -30,10 +38,13 @@ class Machine:
         self.now += 1
         return [] if self.now > self.quiet_from else [CROWDED]
 
-    def measure(self, arguments):
+    def measure(self, step, arguments):
         self.now += 5
         self.measured.append(arguments["cell"].model)
-        write(arguments["out"], speed(arguments["cell"], median=1.0, warnings=self.second))
+        if step == "measure_speed":
+            write(arguments["out"], speed(arguments["cell"], median=1.0, warnings=self.second))
+        else:
+            write(arguments["out"], structs.replace(speedup(arguments["cell"], ratio=1.2), watch=watch(*self.second)))
         return True
 
 
@@ -112,8 +123,8 @@ def test_it_waits_for_a_quieter_machine(taken, capsys):
     assert machine.now > 30
     said = capsys.readouterr().err
     assert said.count("waiting until the machine is quieter") == 1
-    assert "1 of 1 speeds are disturbed or unstable: measured again within 100 s" in said
-    assert "[1/1] openvino/a-fp16-static: 2.00 ms, then 1.00 ms, undisturbed" in said
+    assert "1 of 1 timings are disturbed or unstable: taken again within 100 s" in said
+    assert "[1/1] openvino/a-fp16-static, speed: 2.00 ms, then 1.00 ms, undisturbed" in said
 
 
 def test_a_machine_that_never_gets_quiet_costs_no_more_than_the_time_given(taken):
@@ -136,7 +147,7 @@ def test_no_run_begins_that_could_not_end_in_time(taken):
 def test_a_run_that_fails_leaves_the_first(taken):
     (path,) = taken(CROWDED)
     before = path.read_bytes()
-    results = again.again([path], "results/dataset.json", 99.0, lambda arguments: False, lambda gpu: [], lambda: 0.0)
+    results = again.again([path], "results/dataset.json", 99.0, lambda *_: False, lambda gpu: [], lambda: 0.0)
     assert list(results.values()) == ["could not be measured again"]
     assert path.read_bytes() == before
     assert [entry.name for entry in path.parent.iterdir()] == ["speed.json"]
@@ -152,7 +163,8 @@ def test_a_run_that_fails_leaves_the_first(taken):
     ],
 )  # fmt: skip
 def test_a_build_is_measured_with_its_own_files(cell, name, expected):
-    found = again.arguments(Path(cell.folder, name), speed(cell), "results/dataset.json", Path("out"))
+    step, found = again.arguments(Path(cell.folder, name), speed(cell), "results/dataset.json", Path("out"))
+    assert step == "measure_speed"
     inputs = {key: f"{cell.folder}/{file}" for key, file in expected.items()}
     assert found["inputs"] == {**inputs, "dataset": "results/dataset.json"}
     assert found["code"] == "0" * 12
@@ -160,10 +172,39 @@ def test_a_build_is_measured_with_its_own_files(cell, name, expected):
 
 def test_torch_is_measured_with_the_weights():
     cell = Cell("torch", "m", "fp16", "dynamic")
-    found = again.arguments(Path(cell.folder, "speed.json"), speed(cell), "results/dataset.json", Path("out"))
+    _, found = again.arguments(Path(cell.folder, "speed.json"), speed(cell), "results/dataset.json", Path("out"))
     assert found["inputs"] == {
         "engine": "results/weights/m.safetensors", "record": "results/weights/m.json",
         "dataset": "results/dataset.json",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("second", "kept"), [((), 1.2), ((CALM,), 1.2), ((CROWDED, ForeignProcess(7)), 1.1)])
+def test_engines_whose_turns_were_disturbed_take_them_again(tmp_path, monkeypatch, second, kept):
+    monkeypatch.chdir(tmp_path)
+    cell = Cell("openvino", "a", "int8", "static")
+    path = Path(cell.folder, "speedup.json")
+    write(path, structs.replace(speedup(cell, ratio=1.1), watch=watch(CROWDED), runs=[RUN]))
+    write(path.with_name("speed.json"), speed(cell))
+    (said,) = run([path.with_name("speed.json"), path], Machine(second=second)).values()
+    record = records.read(path, Speedup)
+    assert (record.ratio, record.aside.ratio) == (kept, pytest.approx(2.3 - kept))
+    assert said.startswith("x 1.100, then x 1.200, ")
+    assert not again.worth(record)
+
+
+def test_engines_take_turns_for_the_time_and_on_the_size_of_the_cell(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cell = Cell("openvino", "a", "int8", "static")
+    path = Path(cell.folder, "speedup.json")
+    write(path.with_name("speed.json"), speed(cell))
+    step, found = again.arguments(path, speedup(cell), "results/dataset.json", Path("out"))
+    assert step == "measure_speedup"
+    assert (found["imgsz"], found["seconds"]) == (640, 0)
+    twin = "results/openvino/a-fp16-static/engine"
+    assert found["inputs"] == {
+        "engine": f"{cell.folder}/engine", "engine_record": f"{cell.folder}/engine.json", "twin": twin,
+        "twin_record": f"{twin}.json", "dataset": "results/dataset.json",
     }  # fmt: skip
 
 
@@ -183,7 +224,8 @@ def test_the_step_measures_as_the_first_time(tmp_path, monkeypatch):
     first.summary = summary(9.0)
     monkeypatch.setattr(again, "rank", lambda record: (int(record.summary.median_ms == 9.0), 0.0))
 
-    def measure(arguments):
+    def measure(step, arguments):
+        assert step == "measure_speed"
         measure_speed(**arguments)
         return True
 
@@ -200,4 +242,4 @@ def fail():
 
 @pytest.mark.parametrize(("step", "arguments", "ended_well"), [(str, {}, True), (fail, {}, False)])
 def test_a_step_runs_in_a_process_of_its_own(step, arguments, ended_well):
-    assert again.in_own_process(step, arguments) is ended_well
+    assert again.in_own_process({"a": print, "b": step}, "b", arguments) is ended_well

@@ -1,15 +1,18 @@
 import json
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import measure_speedup
-from helpers.record_factory import dataset, engine
+from helpers.record_factory import dataset, engine, watch
 from speedmap import storage
 from speedmap.engines import null
 from speedmap.machine import gpu_lease
 from speedmap.results import records
 from speedmap.results.cell import Cell
+from speedmap.results.findings import OtherGpusBusy, OthersUsedCpu
 from speedmap.results.measured import Speedup
 from speedmap.timing import alternating
 
@@ -92,8 +95,17 @@ def test_engines_run_for_the_seconds_given_in_enough_rounds(ms, seconds, expecte
     assert alternating.turns([quick.__getitem__, ms.__getitem__], list(ms), seconds) == expected
 
 
-def test_the_step_writes_a_record_of_both_engines(tmp_path, monkeypatch):
+def watched(*warnings):
+    """Return what watches in place of the machine's own watch, and sees some warnings."""
+    return lambda on_gpu: nullcontext(SimpleNamespace(result=watch(*warnings)))
+
+
+@pytest.mark.parametrize(
+    ("warnings", "told"), [((), True), ((OtherGpusBusy(0.9),), True), ((OthersUsedCpu(0.5),), False)]
+)
+def test_the_step_writes_a_record_of_both_engines(tmp_path, monkeypatch, warnings, told):
     monkeypatch.setattr(gpu_lease, "candidates", list)
+    monkeypatch.setattr(alternating, "watch", watched(*warnings))
     inputs = {"dataset": tmp_path / "dataset.json"}
     records.write(inputs["dataset"], dataset(shapes={"64x64": 3, "32x64": 1}))
     for name, ms in (("twin", 22), ("engine", 20)):
@@ -107,8 +119,8 @@ def test_the_step_writes_a_record_of_both_engines(tmp_path, monkeypatch):
     assert record.artefact.engine_sha256 == storage.sha256(inputs["engine"])
     assert record.twin.engine_sha256 == storage.sha256(inputs["twin"])
     assert record.runs[0].gpu is None
-    assert record.layers == {"first": {"Conv": 22.0}, "second": {"Conv": 20.0}}
-    assert record.watch.count > 0
+    assert record.layers == ({"first": {"Conv": 22.0}, "second": {"Conv": 20.0}} if told else {})
+    assert record.warnings == list(warnings)
 
 
 def test_an_input_is_loaded_when_it_changes_only():

@@ -41,6 +41,7 @@ WORDS: dict[type[Finding], str] = {  # in the order in which they are numbered
     findings.MixedPrecision: "runs {shares} of its multiply-adds",
     findings.TargetMissed: "INT8 changes the output by {reached:.4g}, int8.target is {target:g}: the least found, with "
     "{int8_share:.1%} in INT8",
+    findings.OfTurns: "FP16 / INT8, taking turns: {finding}",
     findings.OfBuild: "build {number}{invalid}: {finding}",
     findings.BoxesOutside: "{outside} of {boxes} boxes lie outside of their image",
     findings.NoDetections: "no detections at all",
@@ -54,10 +55,10 @@ FAMILIES: list[tuple[type[Finding], ...]] = [  # at most MOST, of which each fin
     (findings.WrongPrecision, findings.ScoresDisagree, findings.SumsSaturate, findings.BoxesDisagree,
      findings.DifferentEngines),
     (findings.NotVerified, findings.JobFailed, findings.NoBoxes),
-    (findings.Int8Slower, findings.NotCompared, findings.MixedPrecision, findings.TargetMissed),
+    (findings.Int8Slower, findings.NotCompared, findings.OfTurns, findings.MixedPrecision,
+     findings.TargetMissed),
     (Finding,),
 ]  # fmt: skip
-FIGURES = float | int
 ENDS = {"low": min, "high": max}  # of intervals, which become one
 NAMES = {"pid", "number", "level", "turns", "invalid"}  # numbers that name something
 
@@ -99,8 +100,10 @@ def _names(finding: Finding) -> str:
 
 
 def _name(field: str, value: object) -> object:
-    if isinstance(value, FIGURES) and field not in NAMES:
+    if isinstance(value, int | float) and field not in NAMES:
         return None
+    if isinstance(value, Finding):
+        return type(value), _names(value)
     return sorted(value) if isinstance(value, dict) else value
 
 
@@ -114,9 +117,11 @@ def _sentence(alike: Sequence[Finding]) -> str:
 def _joined(field: str, values: list) -> object:
     if field in ENDS:
         return ENDS[field](values)
+    if isinstance(values[0], Finding):
+        return _sentence(values)
     if isinstance(values[0], dict):
         return {key: Span(value[key] for value in values) for key in values[0]}
-    return Span(values) if isinstance(values[0], FIGURES) and field not in NAMES else values[0]
+    return Span(values) if isinstance(values[0], int | float) and field not in NAMES else values[0]
 
 
 def _itself(value: object) -> object:
@@ -152,7 +157,7 @@ def _turns(turns: bool) -> str:
 
 
 PHRASES = {  # of figures
-    "shares": _shares, "name": _process, "level": _level, "invalid": _invalid, "than": str.upper, "finding": words,
+    "shares": _shares, "name": _process, "level": _level, "invalid": _invalid, "than": str.upper,
     "more": _more, "turns": _turns, "runs": " and ".join,
 }  # fmt: skip
 
@@ -180,8 +185,7 @@ class Notes:
 
     def lines(self) -> list[str]:
         texts = ("; ".join(map(together, part)) for part in self._parts)
-        text = "\n".join(f"{number}. {text}" for number, text in enumerate(texts, 1))
-        return [text] if text else []
+        return ["\n".join(f"{number}. {text}" for number, text in enumerate(texts, 1))] if self._parts else []
 
 
 def _family(finding: Finding) -> int:

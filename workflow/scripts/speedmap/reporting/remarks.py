@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import CellResult
-from speedmap.results.findings import Finding, Int8Slower, NotCompared, OfBuild
+from speedmap.results.findings import Disturbance, Finding, Int8Slower, NotCompared, OfBuild, OfTurns
 from speedmap.results.measured import Speed, Speedup
 from speedmap.verification import validity
 
@@ -23,7 +23,14 @@ def noted(rows: list[CellResult]) -> list[CellResult]:
 def _remarks(row: CellResult, rows: dict[Cell, CellResult]) -> tuple[Finding, ...]:
     audit = row.speed.audit if row.speed else None
     of_engine = [*validity.mixed(audit.shares), *audit.remarks] if audit else []
-    return (*of_engine, *against_float(row, rows.get(replace(row.cell, precision="fp16"))), *rebuilt(row))
+    compared = against_float(row, rows.get(replace(row.cell, precision="fp16")))
+    return (*of_engine, *compared, *in_turns(row), *rebuilt(row))
+
+
+def in_turns(row: CellResult) -> list[OfTurns]:
+    """Return what disturbed the run that the speed-up is from."""
+    warnings = row.speedup.warnings if row.speedup else ()
+    return [OfTurns(warning) for warning in warnings if isinstance(warning, Disturbance)]
 
 
 def rebuilt(row: CellResult) -> list[OfBuild]:

@@ -200,6 +200,12 @@ class NotCompared(Finding, frozen=True):
     runs: tuple[str, ...]
 
 
+class OfTurns(Finding, frozen=True):
+    """What disturbed the engines of INT8 and FP16 while they took turns."""
+
+    finding: Finding
+
+
 class OfBuild(Finding, frozen=True):
     """What is to be said of a further build. invalid: it makes that build worthless."""
 

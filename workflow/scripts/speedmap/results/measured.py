@@ -236,11 +236,20 @@ class Speed(Timed, kw_only=True, tag_field="schema", tag=SCHEMA):
     aside: Take | UnsetType = UNSET
 
 
+class Ratio(Strict, kw_only=True):
+    """A run of two engines in turns that another one of the same two was preferred to."""
+
+    ratio: Positive
+    low: Positive
+    high: Positive
+    warnings: list[Watched]
+
+
 class Speedup(Strict, kw_only=True, tag_field="schema", tag=SCHEMA):
     """How many times as fast an INT8 engine is as its FP16 twin when they take turns, with a 95% interval.
 
     first_ms: of FP16, second_ms: of INT8. layers: of either, `first` and `second`, the milliseconds that layers of each
-    kind take; {} where the backend does not tell. watch: None where that was not noted yet.
+    kind take; {} where the backend does not tell. watch: None where that was not noted yet. aside: as a Speed's.
     """
 
     speedmap: str = __version__
@@ -256,11 +265,16 @@ class Speedup(Strict, kw_only=True, tag_field="schema", tag=SCHEMA):
     runs: list[Run]
     layers: dict[str, dict[str, float]] = field(default_factory=dict)
     watch: Watch | None = None
+    aside: Ratio | UnsetType = UNSET
+
+    @property
+    def warnings(self) -> list[Watched]:
+        return self.watch.warnings if self.watch else []
 
     @property
     def disturbed(self) -> bool:
         """Return whether the runs were disturbed."""
-        return bool(self.watch) and any(isinstance(warning, Disturbance) for warning in self.watch.warnings)
+        return any(isinstance(warning, Disturbance) for warning in self.warnings)
 
 
 class Metrics(Strict, kw_only=True):

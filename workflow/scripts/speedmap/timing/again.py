@@ -1,4 +1,4 @@
-"""Speeds whose runs were disturbed, measured again behind all others, when the machine is quieter.
+"""Speeds and speed-ups whose runs were disturbed, measured again behind all others, when the machine is quieter.
 
 A second run right after the first meets the same neighbour. Of two runs the less disturbed one counts, whichever was
 the faster; the record of the one keeps the other.
@@ -8,6 +8,7 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,10 +19,11 @@ from speedmap.errors import UserError
 from speedmap.machine.monitor import watch
 from speedmap.results import records
 from speedmap.results.findings import Disturbance, Finding, Imprecise, OthersUsedCpu, Unwatched
-from speedmap.results.measured import Speed, Take
+from speedmap.results.measured import Ratio, Speed, Speedup, Take
 
 PROBE_S = 1.0  # that the machine is looked at before a run
-Measure = Callable[[dict], bool]  # measures a cell, by what the step takes; whether it could
+Measure = Callable[[str, dict], bool]  # runs a step by its name with what it takes; whether it ended well
+Timed = Speed | Speedup
 Noise = Callable[[bool], list[Finding]]  # disturbs the GPU, or the processors, now
 
 
@@ -35,26 +37,32 @@ def again(
 ) -> dict[str, str]:
     """Measure disturbed cells again, each once, while there is time and the machine is quiet.
 
-    paths: of all speed records. seconds: in all, waiting included. Returns what became of each cell that was worth it,
-    by the path of its record.
+    paths: of all records of speeds and speed-ups. seconds: in all, waiting included. Returns what became of each that
+    was worth it, by its path.
     """
-    waiting = {path: record for path in paths if worth(record := records.read(path, Speed))}
+    waiting = {path: record for path in paths if worth(record := read(path))}
     end, results = clock() + seconds, {}
     if waiting:
-        _say(f"{len(waiting)} of {len(paths)} speeds are disturbed or unstable: measured again within {seconds:.0f} s")
+        _say(f"{len(waiting)} of {len(paths)} timings are disturbed or unstable: taken again within {seconds:.0f} s")
     for number, (path, record) in enumerate(waiting.items(), 1):
         quiet = _quiet_before(end - took(record), any(run.gpu for run in record.runs), noise, clock)
         results[str(path)] = _once_more(path, record, dataset, measure) if quiet else "no quiet time was left for it"
-        _say(f"[{number}/{len(waiting)}] {record.cell.backend}/{record.cell.name}: {results[str(path)]}")
+        _say(f"[{number}/{len(waiting)}] {record.cell.backend}/{record.cell.name}, {path.stem}: {results[str(path)]}")
     return results
 
 
-def worth(record: Speed) -> bool:
-    """Return whether a speed is worth a second run: it was disturbed, and has had none yet."""
-    return record.disturbed and not record.aside and not record.audit.invalid
+def read(path: Path) -> Timed:
+    """Read the record of a speed or of a speed-up."""
+    return records.read(path, Speedup if path.stem == "speedup" else Speed)
 
 
-def took(record: Speed) -> float:
+def worth(record: Timed) -> bool:
+    """Return whether a record is worth a second run: its own was disturbed, and it has had none yet."""
+    valid = isinstance(record, Speedup) or not record.audit.invalid
+    return record.disturbed and not record.aside and valid
+
+
+def took(record: Timed) -> float:
     """Return the seconds that a run took."""
     run = record.runs[0]
     return (datetime.fromisoformat(run.end) - datetime.fromisoformat(run.start)).total_seconds()
@@ -79,9 +87,9 @@ def disturbances(gpu: bool) -> list[Finding]:
     return [finding for finding in watched.result.warnings if isinstance(finding, Disturbance)]
 
 
-def in_own_process(step: Callable, arguments: dict) -> bool:
-    """Run a step in a fresh process, as jobs are; returns whether it ended well."""
-    process = multiprocessing.get_context("spawn").Process(target=_explained, args=(step, arguments))
+def in_own_process(steps: dict[str, Callable], step: str, arguments: dict) -> bool:
+    """Run one of some steps in a fresh process, as jobs are; returns whether it ended well."""
+    process = multiprocessing.get_context("spawn").Process(target=_explained, args=(steps[step], arguments))
     process.start()
     process.join()
     return process.exitcode == 0
@@ -94,34 +102,55 @@ def _explained(step: Callable, arguments: dict) -> None:
         sys.exit(f"{error}")
 
 
-def _once_more(path: Path, first: Speed, dataset: str, measure: Measure) -> str:
+def _once_more(path: Path, first: Timed, dataset: str, measure: Measure) -> str:
     """Measure a cell anew, and write the less disturbed of both runs; the first stays where the second fails."""
     with TemporaryDirectory() as folder:
         spare = Path(folder, path.name)
-        if not measure(arguments(path, first, dataset, spare)):
+        step, taken = arguments(path, first, dataset, spare)
+        if not measure(step, taken):
             return "could not be measured again"
-        second = records.read(spare, Speed)
+        second = read(spare)
     better, other = (second, first) if rank(second) < rank(first) else (first, second)
-    better.aside = Take(measured=other.measured, summary=other.summary, warnings=other.warnings)
+    better.aside = _summed_up(other)
     records.write(path, better)
-    medians = f"{first.summary.median_ms:.2f} ms, then {second.summary.median_ms:.2f} ms"
-    return f"{medians}, {'disturbed again' if second.disturbed else 'undisturbed'}"
+    return f"{_figure(first)}, then {_figure(second)}, {'disturbed again' if second.disturbed else 'undisturbed'}"
 
 
-def arguments(path: Path, record: Speed, dataset: str, out: Path) -> dict:
-    """Return what the step takes to measure a cell as its record says that it was measured."""
-    build, cell = path.name.removeprefix("speed").removesuffix(".json"), record.cell
-    files = {name: str(path.with_name(f"{name}{build}")) for name in ("engine", "verify")}
-    inputs = {"engine": files["engine"], "record": f"{files['engine']}.json", "verification": f"{files['verify']}.json"}
-    if cell.backend == "torch":
-        weights = path.parents[2] / "weights" / cell.model
-        inputs = {"engine": f"{weights}.safetensors", "record": f"{weights}.json"}
+def _summed_up(record: Timed) -> Take | Ratio:
+    if isinstance(record, Speedup):
+        return Ratio(ratio=record.ratio, low=record.low, high=record.high, warnings=record.warnings)
+    return Take(measured=record.measured, summary=record.summary, warnings=record.warnings)
+
+
+def _figure(record: Timed) -> str:
+    return f"x {record.ratio:.3f}" if isinstance(record, Speedup) else f"{record.summary.median_ms:.2f} ms"
+
+
+def arguments(path: Path, record: Timed, dataset: str, out: Path) -> tuple[str, dict]:
+    """Return the step that measures a cell, and what it takes to do so as the record says that it was done."""
+    if isinstance(record, Speedup):
+        timed = records.read(path.with_name("speed.json"), Speed)  # for the same time on the same size
+        sides = {"engine": path.parent, "twin": path.parent.with_name(replace(record.cell, precision="fp16").name)}
+        files = {name: str(folder / "engine") for name, folder in sides.items()}
+        inputs = files | {f"{name}_record": f"{file}.json" for name, file in files.items()}
+        facts = {"cell": record.cell, "imgsz": timed.imgsz, "seconds": timed.protocol.min_s}
+        return "measure_speedup", {**facts, "inputs": {**inputs, "dataset": dataset}, "out": str(out)}
     protocol = structs.asdict(record.protocol)
-    facts = {"cell": cell, "imgsz": record.imgsz, "protocol": protocol, "code": record.environment.code}
-    return {**facts, "inputs": {**inputs, "dataset": dataset}, "out": str(out)}
+    facts = {"cell": record.cell, "imgsz": record.imgsz, "protocol": protocol, "code": record.environment.code}
+    return "measure_speed", {**facts, "inputs": {**_inputs(path, record), "dataset": dataset}, "out": str(out)}
 
 
-def rank(record: Speed) -> tuple[int, float]:
+def _inputs(path: Path, record: Speed) -> dict[str, str]:
+    """Name the engine behind a speed record, and what is known of it."""
+    if record.cell.backend == "torch":
+        weights = path.parents[2] / "weights" / record.cell.model
+        return {"engine": f"{weights}.safetensors", "record": f"{weights}.json"}
+    build = path.stem.removeprefix("speed")
+    engine, verification = (path.with_name(f"{name}{build}") for name in ("engine", "verify"))
+    return {"engine": str(engine), "record": f"{engine}.json", "verification": f"{verification}.json"}
+
+
+def rank(record: Timed) -> tuple[int, float]:
     """Return how disturbed a run was, to compare two by: how much is wrong with it, then what other processes took."""
     wrong = [each for each in record.warnings if isinstance(each, Disturbance | Imprecise | Unwatched)]
     return len(wrong), max((each.share for each in wrong if isinstance(each, OthersUsedCpu)), default=0.0)

@@ -14,11 +14,13 @@ import numpy as np
 from speedmap.engines.interface import Backend, Session
 from speedmap.machine.monitor import watch
 from speedmap.results.cell import Cell
+from speedmap.results.findings import ForeignProcess, OthersUsedCpu, Throttled
 
 ROUNDS, RUNS = 40, 50  # turns of each engine and runs a turn, at most
 LEAST_ROUNDS = 10  # fewer give no interval
 SHAPES = 3  # of the inputs of a dynamic engine, the data set's most frequent
 PROFILED = 20  # runs that layers are timed in
+NEIGHBOURS = (ForeignProcess, OthersUsedCpu, Throttled)  # that make times of layers worthless
 DRAWS, SEED = 2000, 0  # of the bootstrap over rounds
 LEVELS = (2.5, 97.5)  # percent
 
@@ -27,7 +29,7 @@ def measure(backend: Backend, cell: Cell, engine: Path, twin: Path, sizes: list[
     """Let an engine and its FP16 twin take turns on inputs of some sizes, each for some seconds; see `speedup`.
 
     Returns that, `watch` (how the machine was meanwhile), and `layers`: of the `first` and the `second` engine the
-    milliseconds of each kind of layer, for the first size, {} where the backend does not tell.
+    milliseconds of each kind of layer, for the first size, {} where the backend does not tell or others were at work.
     """
     other = Cell(cell.backend, cell.model, "fp16", cell.shape)
     batches = {size: np.full((1, 3, *map(int, size.split("x"))), 0.5, np.float32) for size in sizes}
@@ -37,8 +39,10 @@ def measure(backend: Backend, cell: Cell, engine: Path, twin: Path, sizes: list[
         with watch(backend.on_gpu) as watched:
             result = speedup(alternate(*runners, sizes, *counts))
     opened = {"first": (twin, other), "second": (engine, cell)}
-    layers = {name: backend.layers(*engine, batches[sizes[0]], PROFILED) for name, engine in opened.items()}
-    return {**result, "watch": watched.result, "layers": layers if all(layers.values()) else {}}
+    with watch(backend.on_gpu) as beside:
+        layers = {name: backend.layers(*engine, batches[sizes[0]], PROFILED) for name, engine in opened.items()}
+    told = all(layers.values()) and not any(isinstance(warning, NEIGHBOURS) for warning in beside.result.warnings)
+    return {**result, "watch": watched.result, "layers": layers if told else {}}
 
 
 def alternate(
