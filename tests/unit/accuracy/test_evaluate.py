@@ -6,7 +6,7 @@ from helpers.record_factory import accuracy, dataset
 from speedmap.accuracy import evaluate
 from speedmap.results.cell import Cell
 from speedmap.results.findings import NoDetections
-from speedmap.results.measured import Evaluation
+from speedmap.results.measured import Evaluation, OfClass
 
 EVALUATION = Evaluation(metrics=accuracy(Cell("null", "yolov5n", "fp16", "static")).metrics, bootstrap={})
 
@@ -49,3 +49,18 @@ def test_metrics_are_those_of_their_thresholds_and_areas(tmp_path):
 def test_an_object_of_the_number_zero_is_found_like_any_other(tmp_path):
     boxes = [[0, 0, 40, 40], [50, 50, 40, 40]]
     assert judged(tmp_path, boxes, boxes).map == pytest.approx(1)
+
+
+def test_each_class_has_its_ap_and_its_objects_whose_mean_is_the_map(tmp_path):
+    square = {"image_id": 1, "bbox": [0, 0, 40, 40], "area": 1600}
+    kinds = ((7, 0), (9, 0), (9, 1))
+    found, missed, crowd = ({**square, "category_id": category, "iscrowd": many} for category, many in kinds)
+    elsewhere = {**found, "image_id": 2}
+    truth = {"images": [{"id": 1}, {"id": 2}], "categories": [{"id": n, "name": f"c{n}"} for n in (7, 8, 9)],
+             "annotations": [{**one, "id": n} for n, one in enumerate((found, missed, crowd, elsewhere))]}  # fmt: skip
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    results = [{"image_id": 1, "category_id": 7, "bbox": [0, 0, 40, 40], "score": 0.9}]
+    done = evaluate.judge(tmp_path / "truth.json", results, [1])
+    assert done.classes == [OfClass(name="c7", ap=pytest.approx(1), objects=1), OfClass(name="c8", ap=-1, objects=0),
+                            OfClass(name="c9", ap=0, objects=1)]  # fmt: skip
+    assert done.metrics.map == pytest.approx(0.5)

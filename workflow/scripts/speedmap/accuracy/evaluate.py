@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from speedmap import storage
 from speedmap.accuracy import bootstrap, paired_difference
 from speedmap.dataset import coco_json
 from speedmap.model import postprocess
-from speedmap.results.measured import Evaluated, Evaluation, Metrics
+from speedmap.results.measured import Evaluated, Evaluation, Metrics, OfClass
 from speedmap.results.prepared import Dataset
 
 METRICS = ("map", "map50", "map75", "map_small", "map_medium", "map_large")  # COCOeval's first six, fractions of 1
@@ -34,7 +35,7 @@ def judge(annotations: Path, results: list[dict], image_ids: list[int]) -> Evalu
     done = evaluation(annotations, results, image_ids)
     draws = bootstrap.draws(done)
     error = paired_difference.standard_error(draws.get("map", ()))
-    return Evaluation(metrics=Metrics(**metrics(done), map_se=error), bootstrap=draws)
+    return Evaluation(metrics=Metrics(**metrics(done), map_se=error), bootstrap=draws, classes=by_class(done))
 
 
 def write_detections(path: Path, results: list[dict]) -> None:
@@ -67,3 +68,17 @@ def evaluation(annotations: Path, results: list[dict], image_ids: Iterable[int])
 def metrics(done: COCOeval) -> dict:
     """Name the METRICS of an evaluation, fractions of 1."""
     return dict(zip(METRICS, map(float, done.stats[:6]), strict=True))
+
+
+def by_class(done: COCOeval) -> list[OfClass]:
+    """Take each class's AP50-95 from an evaluation, at its largest number of detections in an image, for any area."""
+    truth, images, ids = done.cocoGt, done.params.imgIds, done.params.catIds
+    objects = Counter(one["category_id"] for one in truth.loadAnns(truth.getAnnIds(imgIds=images, iscrowd=False)))
+    precision = done.eval["precision"][
+        :, :, :, 0, -1
+    ]  # thresholds x recalls x classes, -1 where nothing is to be found
+    means = precision.mean(axis=(0, 1))
+    return [
+        OfClass(name=truth.cats[number]["name"], ap=float(mean), objects=objects[number])
+        for number, mean in zip(ids, means, strict=True)
+    ]

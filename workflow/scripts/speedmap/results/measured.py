@@ -289,11 +289,23 @@ class Metrics(Strict, kw_only=True):
     map_se: Annotated[float, Meta(ge=0)] | None
 
 
+class OfClass(Strict, kw_only=True):
+    """The AP50-95 of one class as a fraction of 1, -1 where it has no objects. objects: of it, without crowds."""
+
+    name: str
+    ap: Share
+    objects: int
+
+
 class Evaluation(Strict, kw_only=True):
-    """A mAP with its errors. bootstrap: a metric in every draw of images; {} when nothing was found or in one image."""
+    """A mAP with its errors. bootstrap: a metric in every draw of images; {} when nothing was found or in one image.
+
+    classes: in the order of their ids; [] where nothing was detected, or that was not noted yet.
+    """
 
     metrics: Metrics
     bootstrap: dict[str, Annotated[list[float], Meta(max_length=400)]]
+    classes: list[OfClass] = field(default_factory=list)
 
 
 class Evaluated(Evaluation, kw_only=True):
