@@ -170,9 +170,9 @@ def provenance():
                       datasets={}, figures={})  # fmt: skip
 
 
-def result(backend="tensorrt", model="yolov5s", precision="fp16", shape="static", **facts):
+def result(backend="tensorrt", model="yolov5s", precision="fp16", shape="static", batch=1, **facts):
     """A cell with all its records; facts: what `speed` and `accuracy` take."""
-    cell = Cell(backend, model, precision, shape)
+    cell = Cell(backend, model, precision, shape, batch)
     scored = {key: facts.pop(key) for key in ("score", "error", "draws") if key in facts}
     return CellResult(cell, speed(cell, **facts), accuracy(cell, **scored), engine())
 

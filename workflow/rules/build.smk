@@ -132,6 +132,8 @@ rule type_fp16:
         "results/{backend}/{model}-fp16-{shape}/model.onnx",
     log:
         "logs/{backend}/{model}-fp16-{shape}/type_fp16.log",
+    wildcard_constraints:
+        shape="static|dynamic",
     conda:
         ENVIRONMENT
     params:
@@ -148,6 +150,8 @@ rule type_int8:
         "results/{backend}/{model}-int8-{shape}/model.onnx",
     log:
         "logs/{backend}/{model}-int8-{shape}/type_int8.log",
+    wildcard_constraints:
+        shape="static|dynamic",
     conda:
         ENVIRONMENT
     params:
@@ -156,6 +160,23 @@ rule type_int8:
         code=fingerprint("type_int8"),
     script:
         "../scripts/type_int8.py"
+
+
+rule change_batch:
+    input:
+        "results/{backend}/{model}-{precision}-static/model.onnx",
+    output:
+        "results/{backend}/{model}-{precision}-static-b{batch}/model.onnx",
+    log:
+        "logs/{backend}/{model}-{precision}-static-b{batch}/change_batch.log",
+    wildcard_constraints:
+        batch="[2-9]|[1-9][0-9]+",
+    conda:
+        ENVIRONMENT
+    params:
+        code=fingerprint("change_batch"),
+    script:
+        "../scripts/change_batch.py"
 
 
 rule build_engine:
@@ -183,7 +204,7 @@ rule verify_engine:
         engine="results/{backend}/{model}-{precision}-{shape}/engine{build}",
         record="results/{backend}/{model}-{precision}-{shape}/engine{build}.json",
         onnx="results/{backend}/{model}-{precision}-{shape}/model.onnx",
-        reference="results/onnx/{model}-{shape}.onnx",
+        reference=reference_of,
         weights="results/weights/{model}.json",
         dataset="results/dataset.json",
     output:

@@ -15,7 +15,7 @@ from speedmap.machine import environment
 from speedmap.run import config as settings
 from speedmap.run import start
 
-config |= settings.replacing(given)
+config |= settings.replacing(given) | settings.numbers(config)
 validate(config, "../schemas/config.schema.yaml")
 
 try:
@@ -38,7 +38,7 @@ wildcard_constraints:
     backend="tensorrt|openvino|torch|null",
     model=settings.pattern(config["models"]),
     precision="fp32|fp16|int8",
-    shape="static|dynamic",
+    shape=r"dynamic|static(-b([2-9]|[1-9][0-9]+))?",  # images of a batch, where there are more than one
     build=r"(\.[1-9][0-9]*)?",  # none: the engine that counts; .2, .3: further builds of it
 
 

@@ -81,6 +81,11 @@ def target_of_int8(wildcards):
     return {key: value for key, value in PLATFORM.items() if key not in ("gpu", "driver", "cuda_driver")}
 
 
+def reference_of(wildcards):
+    """Return the float32 graph that an engine is held against, of one image at a time."""
+    return f"results/onnx/{wildcards.model}-{wildcards.shape.partition('-')[0]}.onnx"
+
+
 def options_of_build(wildcards):
     """Return the backend's options, and for an engine that is to be calibrated while it is built, on what.
 

@@ -82,6 +82,8 @@ rule measure_accuracy:
         detections="results/{backend}/{model}-{precision}-{shape}/detections.json",
     log:
         "logs/{backend}/{model}-{precision}-{shape}/measure_accuracy.log",
+    wildcard_constraints:
+        shape="static|dynamic",
     conda:
         ENVIRONMENT
     threads: min(5, workflow.cores) if BACKEND == "tensorrt" else workflow.cores  # beside a GPU: decode, launch, NMS

@@ -4,8 +4,12 @@ CELLS = settings.cells(config)
 BUILDS = settings.builds(config)
 SPEED = collect("results/{backend}/{cell}/speed{build}.json", backend=BACKEND, cell=CELLS, build=BUILDS)
 ACCURACY = collect("results/{backend}/{cell}/accuracy.json", backend=BACKEND, cell=settings.with_accuracy(config))
-TORCH = collect("results/torch/{model}-fp16-dynamic/speed.json", model=config["models"]) + collect(
-    "results/torch/{model}-fp32-dynamic/accuracy.json", model=settings.trained(config)
+TORCH = (
+    collect("results/torch/{model}-fp16-dynamic/speed.json", model=config["models"])
+    + collect("results/torch/{model}-fp32-dynamic/accuracy.json", model=settings.trained(config))
+    + collect(
+        "results/torch/{model}-fp16-{input}/speed.json", model=config["models"], input=settings.torch_inputs(config)
+    )
 )
 RECORDS = SPEED + ACCURACY + (TORCH if config["torch"] else [])
 AGAIN = ["results/again.json"] if config["remeasure_s"] else []  # after which no speed record changes

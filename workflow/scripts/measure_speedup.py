@@ -28,7 +28,7 @@ def measure_speedup(cell: Cell, inputs: dict, imgsz: int, seconds: float, out: s
 if __name__ == "__main__":
     with job(snakemake.log[0]):
         measure_speedup(
-            cell=Cell(snakemake.wildcards.backend, snakemake.wildcards.model, "int8", snakemake.wildcards.shape),
+            cell=Cell.at(snakemake.wildcards.backend, snakemake.wildcards.model, "int8", snakemake.wildcards.shape),
             inputs=dict(snakemake.input.items()),
             imgsz=snakemake.params.imgsz,
             seconds=snakemake.params.seconds,

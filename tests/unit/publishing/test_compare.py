@@ -225,3 +225,16 @@ def test_differences_need_the_same_images():
 def test_a_difference_within_two_errors_is_marked():
     assert str(paired_difference.Difference(0.001, 0.001)) == "≈ +0.10 ± 0.10"
     assert str(paired_difference.Difference(-0.003, 0.001)) == "-0.30 ± 0.10"
+
+
+def batch_of_eight(median):
+    made = result(precision="int8", batch=8, median=median, low=0.99 * median, high=1.01 * median)
+    return replace(made, accuracy=None)
+
+
+@pytest.mark.parametrize(("slower", "expected"), [(1.2, REGRESSED), (1.001, NOISE), (0.8, IMPROVED)])
+def test_a_cell_of_a_batch_is_compared_with_the_same_batch(slower, expected):
+    before, after = [row("int8"), batch_of_eight(20.0)], [row("int8"), batch_of_eight(20.0 * slower)]
+    changes = {(change.cell, change.figure): change.verdict for change in compare.compare(before, after, LIMITS)}
+    assert changes["tensorrt/yolov5s-int8-static-b8", "speed"] == expected
+    assert changes["tensorrt/yolov5s-int8-static", "speed"] == NOISE

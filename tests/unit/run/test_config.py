@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from speedmap.results import records
 from speedmap.results.prepared import Asked, Dataset
@@ -27,7 +28,7 @@ def config(tmp_path, **more):
     data = {"name": "d", **paths, **more.pop("data", {})}
     return {"models": {"a": {"weights": str(weights)}, "b": {"weights": "random"}}, "precisions": ["fp16", "int8"],
             "shapes": ["static"], "skip": [], "imgsz": 640, "torch": True, "dataset": data,
-            "int8": {"images": None, "target": 0}, **more}  # fmt: skip
+            "batches": [1], "int8": {"images": None, "target": 0, "method": "explicit"}, **more}  # fmt: skip
 
 
 def test_cells_are_the_product_without_those_to_skip(tmp_path):
@@ -160,3 +161,61 @@ def test_an_overlay_of_another_data_set_has_none_of_the_samples_settings(section
 
 def test_an_overlay_without_a_data_set_leaves_the_int8_settings():
     assert settings.replacing({"imgsz": 320, "models": {"m": {}}}) == {"models": {"m": {}}}
+
+
+def test_batches_have_cells_of_static_input_without_a_map(tmp_path):
+    chosen = config(tmp_path, batches=[1, 8], shapes=["dynamic", "static"], precisions=["int8"])
+    settings.check(chosen, [])
+    assert settings.cells(chosen)[:3] == ["a-int8-dynamic", "a-int8-static", "a-int8-static-b8"]
+    assert settings.with_accuracy(chosen) == ["a-int8-dynamic", "a-int8-static"]
+    of_torch = [cell.name for cell in settings.planned(chosen, "openvino") if cell.backend == "torch"]
+    assert of_torch[:4] == ["a-fp16-dynamic", "a-fp32-dynamic", "a-fp16-static", "a-fp16-static-b8"]
+
+
+def test_a_config_without_batches_times_nothing_more_and_says_nothing_of_them(tmp_path):
+    chosen = config(tmp_path, accuracy={}, speed={})
+    assert settings.torch_inputs(chosen) == []
+    assert "batches" not in settings.experiment(chosen)
+
+
+def test_batches_without_the_single_image_have_no_cells_of_it(tmp_path):
+    chosen = config(tmp_path, batches=[4])
+    settings.check(chosen, [])
+    assert settings.cells(chosen)[:2] == ["a-fp16-static-b4", "a-int8-static-b4"]
+    assert settings.with_accuracy(chosen) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"shapes": ["dynamic"]}, "batches: 8 images at a time need static input"),
+        ({"int8": {"method": "implicit", "target": 0}}, "batches: implicit INT8 is calibrated one image at a time"),
+    ],
+)
+def test_a_batch_that_no_cell_could_have(tmp_path, changes, message):
+    with pytest.raises(settings.ConfigError, match=message):
+        settings.check(config(tmp_path, batches=[1, 8], **changes), [])
+
+
+def test_a_batch_can_be_skipped(tmp_path):
+    chosen = config(tmp_path, batches=[1, 8], skip=["a-int8-static-b8"])
+    settings.check(chosen, [])
+    assert "a-int8-static-b8" not in settings.cells(chosen)
+    assert "a-int8-static" in settings.cells(chosen)
+
+
+BATCHES = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text("utf-8"))["properties"]["batches"]
+
+
+@pytest.mark.parametrize(
+    ("batches", "sound"), [([1], True), ([32, 8], True), ([0], False), ([-1], False), ([8, 8], False), ([], False),
+                           ([1.5], False), (["8"], False), (8, False)]
+)  # fmt: skip
+def test_batches_are_natural_numbers_each_once(batches, sound):
+    assert Draft202012Validator(BATCHES).is_valid(batches) == sound
+
+
+@pytest.mark.parametrize(("given", "meant"), [(["1", "8"], [1, 8]), (["-1"], ["-1"]), ([1, 8], [1, 8])])
+def test_batches_of_the_command_line_are_numbers(given, meant):
+    assert settings.numbers({"batches": given}) == {"batches": meant}
+    assert settings.numbers({}) == {}

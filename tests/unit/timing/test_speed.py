@@ -4,8 +4,10 @@ from types import SimpleNamespace
 
 import cv2
 import numpy as np
+import pytest
 
 from helpers.record_factory import image
+from speedmap.results.measured import SpeedProtocol
 from speedmap.timing import speed
 from speedmap.timing.protocol import Protocol
 
@@ -100,3 +102,34 @@ def test_phases_are_told_apart_in_milliseconds_and_reach_from_letterbox_to_nms(m
     taken = {name: getattr(phases, name) for name in ("letterbox", "load", "run", "fetch", "nms", "end_to_end")}
     assert taken == {"letterbox": 1e3, "load": 2e3, "run": 4e3, "fetch": 8e3, "nms": 16e3, "end_to_end": 31e3}
     assert phases.device == {"compute": 3.5}
+
+
+def test_a_batch_is_timed_as_one_and_holds_the_first_images(tmp_path):
+    for number in range(2):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((64, 64, 3), 100 * number, np.uint8))
+
+    class Noting(Session):
+        def load(self, batch):
+            self.batch = batch
+
+    session, order = Noting(), [("64x64", str(tmp_path / f"{number}.png")) for number in range(2)]
+    timed = speed.time_engine(session, order, 64, False, Protocol(0, 0, 5), nullcontext(), batch=3)
+    assert session.batch.shape == (3, 3, 64, 64)
+    assert session.batch.max((1, 2, 3)) == pytest.approx([0, 100 / 255, 0])
+    assert timed.shapes == ["64x64"] * 5
+
+
+@pytest.mark.parametrize(("asked", "batch", "runs"), [(200, 1, 200), (200, 4, 50), (200, 32, 30), (5, 32, 5)])
+def test_a_batch_is_timed_for_as_many_images_but_not_fewer_than_thirty_times(asked, batch, runs):
+    protocol = SpeedProtocol(conf=0.25, iou=0.45, warmup_s=0, min_s=3, min_samples=asked)
+    assert speed.protocol_of(protocol, batch).min_samples == runs
+
+
+def test_phases_of_a_batch_are_of_all_its_images(monkeypatch):
+    session, detected = Slow(monkeypatch), []
+    monkeypatch.setattr(speed.postprocess, "detect", lambda rows, *_: detected.append(rows))
+    session.fetch = session.taking(8, np.zeros((4, 2, 6)))
+    monkeypatch.setattr(speed.images, "letterbox", session.taking(1, np.zeros((1, 3, 64, 64), np.float32)))
+    phases = speed.time_phases(session, ["a.jpg", "b.jpg"], 64, False, 0.25, 0.45, 4)
+    assert (phases.letterbox, phases.load, phases.run, phases.fetch) == (4e3, 2e3, 4e3, 8e3)
+    assert len(detected) == 4 * max(speed.LEAST_PHASES, speed.PHASE_IMAGES // 4)

@@ -107,3 +107,40 @@ def test_boxes_agree_as_the_middle_one_of_the_surest_twenty_does(compared, moved
         output[moved, 0] += 5  # half a box to the right: 50 of 150 in common
 
     assert compared(change).boxes == pytest.approx(overlap)
+
+
+class Batched(Detector):
+    """Runs several images; `change` is told the position of each, too."""
+
+    def load(self, batch):
+        alone = [Detector(lambda output, bright, at=at: self.change(output, bright, at)) for at in range(len(batch))]
+        for detector, image in zip(alone, batch, strict=True):
+            detector.load(image[None])
+        self.output = np.concatenate([detector.output for detector in alone])
+
+
+@pytest.fixture
+def compared_in_batches(tmp_path):
+    def compare(change, batch):
+        for grey in (1, 2, 3):
+            cv2.imwrite(str(tmp_path / f"{grey}.png"), np.full((32, 32, 3), grey, np.uint8))
+        files = sorted(map(str, tmp_path.iterdir()))
+        return agreement.agreement(Batched(change), Detector(), files, 32, dynamic=False, batch=batch)
+
+    return compare
+
+
+@pytest.mark.parametrize("batch", [2, 3, 8])
+def test_every_image_is_compared_in_every_position_of_a_batch(compared_in_batches, batch):
+    seen = set()
+    same = compared_in_batches(lambda output, bright, at: seen.add((bright, at)), batch)
+    assert seen == {(bright, at) for bright in (1, 2, 3) for at in range(batch)}
+    assert (same.scores, same.images) == (pytest.approx(1), 3)
+
+
+def test_a_batch_that_is_wrong_for_one_image_in_one_position_disagrees(compared_in_batches):
+    def change(output, bright, at):
+        if (bright, at) == (2, 7):
+            output[:, 5], output[:, 6] = 0.6 * output[:, 5], 0.8 * output[:, 5]
+
+    assert compared_in_batches(change, 8).scores == pytest.approx(0.6)

@@ -11,7 +11,7 @@ from speedmap.results.cell import Cell
 
 
 class Session(Protocol):
-    """An engine ready to run one image at a time; a context manager.
+    """An engine ready to run one batch at a time, as large as its cell says; a context manager.
 
     last: milliseconds of the last run by phase, as the engine measured them. facts: on how it runs, for the record.
     """
@@ -24,7 +24,7 @@ class Session(Protocol):
     def __exit__(self, *error: object) -> None: ...
 
     def load(self, batch: np.ndarray) -> None:
-        """Take an input, float32 [1, 3, h, w] in 0..1."""
+        """Take an input, float32 [batch, 3, h, w] in 0..1."""
 
     def occupy(self) -> None:
         """Keep the device busy while the next run is launched, lest the launch count as a part of its time."""
@@ -33,7 +33,7 @@ class Session(Protocol):
         """Infer what was loaded; returns milliseconds of the engine alone."""
 
     def fetch(self) -> np.ndarray:
-        """Return the output, float32 [1, anchors, 5 + classes]; valid until the next run."""
+        """Return the output, float32 [batch, anchors, 5 + classes]; valid until the next run."""
 
 
 class Backend(ABC):

@@ -70,7 +70,7 @@ class Session:
 
     def load(self, batch: np.ndarray) -> None:
         """Take an input, and forget all but its size."""
-        height, width = batch.shape[2:]
+        self.images, _, height, width = batch.shape
         self.anchors = sum(3 * (height // stride) * (width // stride) for stride in (8, 16, 32))
 
     def occupy(self) -> None:
@@ -88,4 +88,4 @@ class Session:
 
     def fetch(self) -> np.ndarray:
         """Return an output in which nothing is found."""
-        return np.zeros((1, self.anchors, 5 + self.script["classes"]), np.float32)
+        return np.zeros((self.images, self.anchors, 5 + self.script["classes"]), np.float32)

@@ -71,8 +71,8 @@ def figures(rows: list[CellResult], backend: str, model: str) -> dict[str, float
 
     Beside each median whether it may be quoted, and what its run warned of.
     """
-    rows = [row for row in rows if row.cell.model == model and not row.invalid]
-    groups = {"Torch": [row for row in rows if row.cell.backend == "torch"]}
+    rows = [row for row in rows if row.cell.model == model and row.cell.batch == 1 and not row.invalid]
+    groups = {"Torch": [row for row in rows if (row.cell.backend, row.cell.shape) == ("torch", "dynamic")]}
     for precision in PRECISIONS:
         typed = [row for row in rows if (row.cell.backend, row.cell.precision) == (backend, precision)]
         groups[precision.upper()] = [row for row in typed if row.cell.shape == "static"] or typed

@@ -6,7 +6,7 @@ from operator import attrgetter
 import pandas as pd
 
 from speedmap.accuracy import paired_difference
-from speedmap.reporting import detail_table, footnotes
+from speedmap.reporting import detail_table, footnotes, throughput
 from speedmap.reporting.detail_table import Columns
 from speedmap.results.cell_result import CellResult
 
@@ -40,9 +40,10 @@ IDENTITY: Columns = {
     "precision": attrgetter("cell.precision"),
     "ran": attrgetter("precision"),
     "input": attrgetter("cell.shape"),
-    "batch": lambda row: getattr(row.cell, "batch", 1),
+    "batch": attrgetter("cell.batch"),
 }
 NUMBERS: Columns = {
+    "images/s": throughput.images_per_second,
     "p50 low ms": _interval("low"),
     "p50 high ms": _interval("high"),
     "builds least ms": _of_builds(min),

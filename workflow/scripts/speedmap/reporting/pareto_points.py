@@ -30,7 +30,7 @@ class Point:
 
 def points(rows: list[CellResult]) -> list[Point]:
     """Take the valid cells that have both figures; torch's, which come from two cells, are joined."""
-    torch = [row for row in rows if row.cell.backend == "torch"]
+    torch = [row for row in rows if row.cell.backend == "torch" and row.cell.shape == "dynamic"]
     others = [(row.speed, row.accuracy, row) for row in rows if row.cell.backend != "torch"]
     joined = [(row.speed, _accuracy(torch, row.cell.model), row) for row in torch if row.speed]
     return [_point(*sides) for sides in joined + others if sides[0] and sides[1] and not sides[2].invalid]

@@ -84,7 +84,7 @@ def _timed(rows: list[CellResult], work: dict[str, int]) -> list[CellResult]:
 
 
 def _roof(row: CellResult, work: dict[str, int], operations: dict[str, float], moved: float | None, imgsz: int) -> Roof:
-    done = work[row.cell.model] * mean(map(pixels, row.speed.shapes)) / imgsz**2
+    done = work[row.cell.model] * row.cell.batch * mean(map(pixels, row.speed.shapes)) / imgsz**2
     peak = operations.get(row.precision)
     return Roof(
         row.title,

@@ -1,8 +1,11 @@
-"""The two tables that people read, and under them what ran, on what, how surely."""
+"""The tables that people read, and under them what ran, on what, how surely."""
 
 from collections.abc import Callable
+from functools import partial
 
-from speedmap.reporting import detail_table, footnotes, markdown, remarks
+from msgspec import UNSET
+
+from speedmap.reporting import detail_table, footnotes, markdown, remarks, throughput
 from speedmap.reporting.footnotes import Notes
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import NAMES, CellResult
@@ -24,7 +27,10 @@ def render(rows: list[CellResult], config: Experiment, dataset: Dataset, backend
     rows = remarks.noted(rows)
     rows_by_cell = {row.cell: row for row in rows}
     notes = Notes(finding for row in rows for finding in footnotes.said(row))
-    tables = [_table(rows_by_cell, config, backend, shape, notes) for shape in config.shapes]
+    single = config.batches is UNSET or 1 in config.batches
+    tables = [_table(rows_by_cell, config, backend, shape, notes) for shape in config.shapes if single]
+    ran, shown = partial(_ran, rows_by_cell), partial(_shown, rows_by_cell, config, notes)
+    tables += throughput.render(rows_by_cell, config, backend, ran, shown)
     others = _others(rows_by_cell, config.shapes, notes)
     parts = [*quotable(rows), *tables, _foot(rows, config, dataset), *others, *notes.lines(), detail_table.render(rows)]
     return "\n\n".join(parts) + "\n"
@@ -62,6 +68,16 @@ def _ran(rows_by_cell: dict[Cell, CellResult], cells: list[Cell]) -> str:
     """Name the precision that ran in a column, `FP16/FP32` if the rows differ; what was asked for if nobody knows."""
     timed = {rows_by_cell[cell].precision for cell in cells if cell in rows_by_cell and rows_by_cell[cell].speed}
     return "/".join(sorted(timed or {cells[0].precision})).upper()
+
+
+def _shown(
+    rows_by_cell: dict[Cell, CellResult],
+    config: Experiment,
+    notes: Notes,
+    cell: Cell,
+    figure: Callable[[CellResult, Notes], str],
+) -> str:
+    return _figure(rows_by_cell.get(cell), cell, config, figure, notes)
 
 
 def _figure(

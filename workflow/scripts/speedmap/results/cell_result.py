@@ -118,7 +118,7 @@ def _references(cell: Cell, rows: dict[Cell, CellResult]) -> dict[str, Accuracy]
     """Return the accuracy records that a cell's mAP is held against, by the name of the column."""
     against = {}
     for name, (backend, precision) in REFERENCES.items():
-        other = rows.get(Cell(backend or cell.backend, cell.model, precision, cell.shape))
+        other = rows.get(Cell(backend or cell.backend, cell.model, precision, cell.shape, cell.batch))
         if other and other.accuracy and other.cell != cell:
             against[name] = other.accuracy
     return against

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 from speedmap.results.findings import Doubt, Watched
 from speedmap.results.measured import AccuracyProtocol, Images, Number, Platform, Sha256, SpeedProtocol
@@ -18,7 +18,10 @@ class Source(Strict, kw_only=True, omit_defaults=True):
 
 
 class Experiment(Strict, kw_only=True):
-    """The part of a config that the table is made from: rows, columns, and what its foot says."""
+    """The part of a config that the table is made from: rows, columns, and what its foot says.
+
+    batches: where others than 1 are measured.
+    """
 
     models: dict[str, Source]
     precisions: list[str]
@@ -28,6 +31,7 @@ class Experiment(Strict, kw_only=True):
     imgsz: int
     accuracy: AccuracyProtocol
     speed: SpeedProtocol
+    batches: list[int] | UnsetType = UNSET
 
 
 class Machine(Strict, kw_only=True):

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from speedmap.errors import UserError
-from speedmap.results.cell import Cell
+from speedmap.results.cell import BATCH, Cell
 from speedmap.run import downloads, yolo_data
 
 NO_CALIBRATOR = 11  # the first TensorRT without
@@ -36,6 +36,14 @@ def complete(config: dict) -> None:
     config["dataset"] = yolo_data.completed(data, _recorded())
 
 
+def numbers(config: dict) -> dict:
+    """Return the batches as numbers: Snakemake takes those of `--config batches=[1,8]` for texts."""
+    batches = config.get("batches")
+    if not isinstance(batches, list):
+        return {}
+    return {"batches": [int(each) if isinstance(each, str) and each.isdecimal() else each for each in batches]}
+
+
 def check(config: dict, files: list[str]) -> None:
     """Look for mistakes before anything runs: doubled keys in the files, unknown cells, files that are not there."""
     for file in files:
@@ -45,6 +53,7 @@ def check(config: dict, files: list[str]) -> None:
     known = {f"{model}-{precision}-{shape}" for model, precision, shape in _matrix(config)}
     if unknown := [name for name in config["skip"] if name not in known]:
         raise ConfigError(f"skip: {unknown[0]!r} is no cell of the matrix; a name is like {min(known)}")
+    _check_batches(config)
     if known <= set(config["skip"]) and not config["torch"]:
         raise ConfigError("skip: leaves no cell to measure; take some names out")
     for name, model in config["models"].items():
@@ -54,6 +63,40 @@ def check(config: dict, files: list[str]) -> None:
             f"int8.target: {config['int8']['target']} is no error that an output can have; give a number, or 0 for none"
         )
     _check_dataset(config)
+
+
+def _check_batches(config: dict) -> None:
+    """Refuse batches that no cell would have: several images at a time need static input, and a scale for INT8."""
+    if not (several := _several(config)):
+        return
+    if "static" not in config["shapes"]:
+        raise ConfigError(
+            f"batches: {several[0]} images at a time need static input, which shapes leaves out; add static to it, or "
+            "take batches out"
+        )
+    if config["int8"]["method"] == "implicit" and "int8" in config["precisions"]:
+        raise ConfigError(
+            "batches: implicit INT8 is calibrated one image at a time; set int8.method: explicit, or take batches out"
+        )
+
+
+def _several(config: dict) -> list[int]:
+    """List the batches of more than one image."""
+    return [batch for batch in config["batches"] if batch > 1]
+
+
+def inputs(config: dict) -> list[str]:
+    """Name the inputs of cells: the shapes where batches of 1 are asked for, then the larger ones, which are static."""
+    return (config["shapes"] if 1 in config["batches"] else []) + _batches(_several(config))
+
+
+def _batches(batches: list[int]) -> list[str]:
+    return ["static" if batch == 1 else f"static{BATCH}{batch}" for batch in batches]
+
+
+def torch_inputs(config: dict) -> list[str]:
+    """Name the inputs that torch is timed with beside batches; [] where there are none."""
+    return _batches(config["batches"]) if _several(config) else []
 
 
 def _check_doubles(file: str, node: yaml.Node | None) -> None:
@@ -137,7 +180,7 @@ def check_method(method: str, backend: str, platform: dict) -> None:
 
 
 def _matrix(config: dict) -> list[tuple[str, str, str]]:
-    return list(product(config["models"], config["precisions"], config["shapes"]))
+    return list(product(config["models"], config["precisions"], inputs(config)))
 
 
 def _wanted(config: dict) -> list[tuple[str, str, str]]:
@@ -146,7 +189,7 @@ def _wanted(config: dict) -> list[tuple[str, str, str]]:
 
 
 def cells(config: dict) -> list[str]:
-    """Name the cells of the backend, `model-precision-shape`."""
+    """Name the cells of the backend, `model-precision-shape`, and those of batches `model-precision-static-b8`."""
     return list(map("-".join, _wanted(config)))
 
 
@@ -168,15 +211,17 @@ def trained(config: dict) -> list[str]:
 
 def planned(config: dict, backend: str) -> list[Cell]:
     """List the cells of the backend and those of torch, as the table's rows and columns need them."""
-    found = [Cell(backend, *cell) for cell in _wanted(config)]
-    torch = [("torch", model, precision, "dynamic") for model in config["models"] for precision in ("fp16", "fp32")]
-    return found + [Cell(*cell) for cell in torch if config["torch"]]
+    cells = [Cell.at(backend, *cell) for cell in _wanted(config)]
+    for model in config["models"] if config["torch"] else ():
+        cells += [Cell("torch", model, precision, "dynamic") for precision in ("fp16", "fp32")]
+        cells += [Cell.at("torch", model, "fp16", input) for input in torch_inputs(config)]
+    return cells
 
 
 def with_accuracy(config: dict) -> list[str]:
-    """Name the cells that have a mAP."""
+    """Name the cells that have a mAP, which are those of batch 1."""
     meaningful = set(trained(config))
-    return ["-".join(cell) for cell in _wanted(config) if cell[0] in meaningful]
+    return ["-".join(cell) for cell in _wanted(config) if cell[0] in meaningful and cell[2] in config["shapes"]]
 
 
 def pattern(names: list[str]) -> str:
@@ -186,6 +231,5 @@ def pattern(names: list[str]) -> str:
 
 def experiment(config: dict) -> dict:
     """Take from a config what the table is made from: rows, columns, and what its foot says."""
-    return {
-        key: config[key] for key in ("models", "precisions", "shapes", "torch", "skip", "imgsz", "accuracy", "speed")
-    }
+    keys = ("models", "precisions", "shapes", "torch", "skip", "imgsz", "accuracy", "speed")
+    return {key: config[key] for key in (*keys, *(["batches"] if _several(config) else []))}

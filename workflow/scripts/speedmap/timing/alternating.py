@@ -5,6 +5,7 @@ share both, so that their ratio is known far better than either time.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from statistics import median
@@ -31,8 +32,8 @@ def measure(backend: Backend, cell: Cell, engine: Path, twin: Path, sizes: list[
     Returns that, `watch` (how the machine was meanwhile), and `layers`: of the `first` and the `second` engine the
     milliseconds of each kind of layer, for the first size, {} where the backend does not tell or others were at work.
     """
-    other = Cell(cell.backend, cell.model, "fp16", cell.shape)
-    batches = {size: np.full((1, 3, *map(int, size.split("x"))), 0.5, np.float32) for size in sizes}
+    other = replace(cell, precision="fp16")
+    batches = {size: np.full((cell.batch, 3, *map(int, size.split("x"))), 0.5, np.float32) for size in sizes}
     with backend.session(twin, other) as first, backend.session(engine, cell) as second:
         runners = [runner(session, batches) for session in (first, second)]
         counts = turns(runners, sizes, seconds)

@@ -1,9 +1,10 @@
-"""The speed job: time one image at a time through an engine, over the data set's own mix of input shapes."""
+"""The speed job: time one image or one batch at a time through an engine, over the data set's mix of input shapes."""
 
 import random
 import time
 from collections import defaultdict
 from contextlib import AbstractContextManager, nullcontext
+from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
 
@@ -21,6 +22,7 @@ from speedmap.timing import stats
 from speedmap.timing.protocol import Protocol, collect, warm_up
 
 PHASE_IMAGES = 50  # images that go through the whole way from pixels to boxes
+LEAST_PHASES, LEAST_BATCHES = 3, 30  # batches that do so, and that are timed, however large they are
 SEED = 0  # of the order in which shapes follow one another
 
 
@@ -39,12 +41,12 @@ def measure(
     """
     dynamic = cell.shape == "dynamic"
     order = sequence(data.images, imgsz, dynamic)
-    timing = Protocol(protocol.warmup_s, protocol.min_s, protocol.min_samples)
+    timing = protocol_of(protocol, cell.batch)
     with backend.session(engine, cell) as session:
         watched = watch(backend.on_gpu)
-        measured = time_engine(session, order, imgsz, dynamic, timing, watched)
+        measured = time_engine(session, order, imgsz, dynamic, timing, watched, cell.batch)
         files = [file for _, file in order]
-        phases = time_phases(session, files, imgsz, dynamic, protocol.conf, protocol.iou)
+        phases = time_phases(session, files, imgsz, dynamic, protocol.conf, protocol.iou, cell.batch)
         facts = session.facts
     return Timed(
         **structs.asdict(measured),
@@ -56,6 +58,12 @@ def measure(
         audit=audit or _audit(facts["precision"]),
         watch=watched.result,
     )
+
+
+def protocol_of(asked: SpeedProtocol, batch: int) -> Protocol:
+    """Return how long a batch is timed: `min_samples` images at least, but not fewer than LEAST_BATCHES batches."""
+    images_least = -(-asked.min_samples // batch)
+    return Protocol(asked.warmup_s, asked.min_s, max(images_least, min(LEAST_BATCHES, asked.min_samples)))
 
 
 def _audit(precision: str) -> Audit:
@@ -70,7 +78,7 @@ def _alternatives(
     summaries = {}
     for name, opened in backend.alternatives().items():
         with opened(engine, cell) as session:
-            timed = time_engine(session, order, imgsz, cell.shape == "dynamic", timing, nullcontext())
+            timed = time_engine(session, order, imgsz, cell.shape == "dynamic", timing, nullcontext(), cell.batch)
         summaries[name] = timed.summary
     return summaries
 
@@ -89,12 +97,16 @@ def time_engine(
     dynamic: bool,
     protocol: Protocol,
     watched: AbstractContextManager,
+    batch: int = 1,
 ) -> Timing:
     """Time the engine alone, one image of each shape as input, the shapes as often as in the data set.
 
-    watched: entered for the timed part.
+    watched: entered for the timed part. batch: images of a static input, taken from the first on.
     """
-    batches = {shape: images.load(Path(file), imgsz, dynamic)[0] for shape, file in dict(order).items()}
+    if batch == 1:
+        batches = {shape: images.load(Path(file), imgsz, dynamic)[0] for shape, file in dict(order).items()}
+    else:
+        batches = {order[0][0]: stacked([file for _, file in order], imgsz, batch)}
     loaded = ""
 
     def run(shape: str) -> float:
@@ -111,6 +123,11 @@ def time_engine(
     with watched:
         samples = collect(run, [shape for shape, _ in order] if dynamic else list(batches), protocol)
     return sum_up(samples)
+
+
+def stacked(files: list[str], imgsz: int, batch: int) -> np.ndarray:
+    """Load so many images, over again where there are fewer, as one static input [batch, 3, imgsz, imgsz]."""
+    return np.concatenate([images.load(Path(file), imgsz, False)[0] for file in islice(cycle(files), batch)])
 
 
 def sum_up(samples: list[tuple[str, float]]) -> Timing:
@@ -137,22 +154,29 @@ def ratios(samples: list[tuple[str, float]]) -> list[float]:
     return [value / middle[shape] for shape, value in samples]
 
 
-def time_phases(session: Session, files: list[str], imgsz: int, dynamic: bool, conf: float, iou: float) -> Phases:
-    """Time the way from decoded image to boxes, phase by phase on the host's clock, and end to end."""
+def time_phases(
+    session: Session, files: list[str], imgsz: int, dynamic: bool, conf: float, iou: float, batch: int = 1
+) -> Phases:
+    """Time the way from decoded images to boxes, phase by phase on the host's clock, and end to end.
+
+    batch: images that go this way together; times are of all of them.
+    """
     phases, device = defaultdict(list), defaultdict(list)
-    for file in files[:PHASE_IMAGES]:
-        image = images.read(Path(file))
-        placement = letterbox.place(*image.shape[:2], imgsz, dynamic)
+    for group in _groups(files, batch):
+        pixels = [images.read(Path(file)) for file in group]
+        placements = [letterbox.place(*image.shape[:2], imgsz, dynamic) for image in pixels]
         marks = [time.perf_counter()]
-        batch = images.letterbox(image, placement)
+        inputs = [images.letterbox(*each) for each in zip(pixels, placements, strict=True)]
+        joined = inputs[0] if batch == 1 else np.concatenate(inputs)
         marks.append(time.perf_counter())
-        session.load(batch)
+        session.load(joined)
         marks.append(time.perf_counter())
         session.run()
         marks.append(time.perf_counter())
         output = session.fetch()
         marks.append(time.perf_counter())
-        postprocess.detect(output[0], conf, iou, postprocess.MAX_DET)
+        for rows in output:
+            postprocess.detect(rows, conf, iou, postprocess.MAX_DET)
         marks.append(time.perf_counter())
         for phase, seconds in zip(("letterbox", "load", "run", "fetch", "nms"), np.diff(marks), strict=True):
             phases[phase].append(seconds * 1e3)
@@ -163,3 +187,11 @@ def time_phases(session: Session, files: list[str], imgsz: int, dynamic: bool, c
         **{phase: median(values) for phase, values in phases.items()},
         device={phase: median(values) for phase, values in device.items()},
     )
+
+
+def _groups(files: list[str], batch: int) -> list[list[str]]:
+    """Take images in batches: PHASE_IMAGES in all, over again where that is less than LEAST_PHASES whole batches."""
+    if batch == 1:
+        return [[file] for file in files[:PHASE_IMAGES]]
+    rounds = cycle(files)
+    return [list(islice(rounds, batch)) for _ in range(max(LEAST_PHASES, PHASE_IMAGES // batch))]

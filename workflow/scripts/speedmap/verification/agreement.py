@@ -15,25 +15,39 @@ IMAGES, MOST = 8, 64  # calibration images that are compared, and looked at for 
 
 
 def agreement(
-    session: Session, reference: onnxruntime.InferenceSession, files: list[str], imgsz: int, dynamic: bool
+    session: Session,
+    reference: onnxruntime.InferenceSession,
+    files: list[str],
+    imgsz: int,
+    dynamic: bool,
+    batch: int = 1,
 ) -> Agreement:
     """Compare an engine's outputs with those of the float32 graph on the first few images in which that sees something.
 
     On any where it sees nothing. Returns `scores`, the least cosine between the two's class scores over an image (that
     of scores of nothing would be that of noise), and `boxes`, the median overlap of the boxes of each image's 20 best
-    anchors.
+    anchors. Of a batch every image in every position.
+
+    reference: of one image, whatever the batch of the engine.
     """
     cosines, boxes, looked_at = [], [], [Path(file) for file in files[:MOST]]
     inputs = images_with_detections(reference, looked_at, imgsz, dynamic, IMAGES, SEEN)
     inputs = inputs or images_with_detections(reference, looked_at, imgsz, dynamic, IMAGES, -1)
-    for batch, (expected,) in inputs:
-        session.load(batch)
+    pixels, expected = [image for image, _ in inputs], [rows for _, (rows,) in inputs]
+    for places in arrangements(len(inputs), batch):
+        session.load(pixels[places[0]] if batch == 1 else np.concatenate([pixels[place] for place in places]))
         session.run()
-        output = check(session.fetch()[0], expected.shape[1] - 5)
-        cosines.append(_cosine(scores(output.astype(float)), scores(expected.astype(float))))
-        best = np.argsort(-scores(expected).max(1))[:20]
-        boxes += np.diag(overlaps(_corners(output[best]), _corners(expected[best]))).tolist()
-    return Agreement(scores=float(np.min(cosines)), boxes=float(np.median(boxes)), images=len(cosines))
+        for place, rows in zip(places, session.fetch(), strict=True):
+            output = check(rows, expected[place].shape[1] - 5)
+            cosines.append(_cosine(scores(output.astype(float)), scores(expected[place].astype(float))))
+            best = np.argsort(-scores(expected[place]).max(1))[:20]
+            boxes += np.diag(overlaps(_corners(output[best]), _corners(expected[place][best]))).tolist()
+    return Agreement(scores=float(np.min(cosines)), boxes=float(np.median(boxes)), images=len(inputs))
+
+
+def arrangements(images: int, batch: int) -> list[list[int]]:
+    """Fill as many batches as there are images, each image once in every position."""
+    return [[(first + position) % images for position in range(batch)] for first in range(images)]
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> float:

@@ -17,10 +17,11 @@ def verify(
 ) -> Audit:
     """Find out which precision an engine runs, how it agrees with the float32 graph, and why it is invalid if it is.
 
-    reference: float32 ONNX. files: calibration images. random: whether the weights are; their agreement is not judged.
+    reference: float32 ONNX of one image. files: calibration images. random: whether the weights
+    are; their agreement is not judged.
     """
     audit = backend.audit(engine, onnx, imgsz)
     with backend.session(engine, cell) as session:
         float32 = onnx_runtime.session(reference)
-        agreed = agreement.agreement(session, float32, files, imgsz, cell.shape == "dynamic")
+        agreed = agreement.agreement(session, float32, files, imgsz, cell.shape == "dynamic", cell.batch)
     return validity.verdict(cell, audit, agreed, random, noted(load(onnx)), backend.platform())

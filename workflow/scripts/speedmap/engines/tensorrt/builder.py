@@ -14,6 +14,7 @@ from speedmap.engines.tensorrt import entropy_calibration, float_silu, timing_ca
 from speedmap.engines.tensorrt.builder_config import Shapes, configure, flags_for
 from speedmap.engines.tensorrt.entropy_calibration import Feed
 from speedmap.engines.tensorrt.library import EngineError, explain, load, logger, platform
+from speedmap.graph.batch import batch_of
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: b
     opt: (height, width) to optimise a dynamic engine for. options: builder_level 0 to 5, workspace_gib (None: all),
     timing_cache (True, the default: kernel timings are kept). Raises EngineError.
     """
-    here, shapes = platform(), profile(opt, imgsz, dynamic)
+    here, shapes = platform(), profile(opt, imgsz, dynamic, batch_of(_read(onnx)))
     options = options | {"compute_capability": here.get("compute_capability")}
     cache = timing_cache.kept(options, here)
     started = time.perf_counter()
@@ -48,13 +49,13 @@ def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: b
     }
 
 
-def profile(opt: tuple[int, int], imgsz: int, dynamic: bool) -> Shapes:
-    """Return the least, the likeliest and the largest input [1, 3, h, w]; static ones are equal.
+def profile(opt: tuple[int, int], imgsz: int, dynamic: bool, batch: int = 1) -> Shapes:
+    """Return the least, the likeliest and the largest input [batch, 3, h, w]; static ones are equal.
 
     Both orientations of a rectangle lie between the least and the largest, since its long side is `imgsz`.
     """
-    largest = (1, 3, imgsz, imgsz)
-    return ((1, 3, SMALLEST, SMALLEST), (1, 3, *opt), largest) if dynamic else (largest, largest, largest)
+    largest = (batch, 3, imgsz, imgsz)
+    return ((batch, 3, SMALLEST, SMALLEST), (batch, 3, *opt), largest) if dynamic else (largest, largest, largest)
 
 
 def serialize(
