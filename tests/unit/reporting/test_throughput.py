@@ -35,8 +35,8 @@ def test_a_row_a_model_and_batch_with_images_a_second(rows):
     head, _, *body = lines(rows.values())
     assert head == ["Model", "Batch", "Torch<br><sup>FP16 images/s", "TensorRT<br><sup>FP16 images/s",
                     "TensorRT<br><sup>INT8 images/s", "INT8 / FP16"]  # fmt: skip
-    assert body == [["yolov5s", "1", "not measured", "1000", "1250", "1.25"],
-                    ["yolov5s", "8", "not measured", "2000", "3200", "1.60"]]  # fmt: skip
+    assert body == [["yolov5s", "1", "not measured", "1000", "1250", "1.25 (1.16 to 1.35)"],
+                    ["yolov5s", "8", "not measured", "2000", "3200", "1.60 (1.48 to 1.73)"]]  # fmt: skip
 
 
 def test_a_config_of_single_images_has_no_third_table(rows):
@@ -61,7 +61,7 @@ def test_torch_counts_as_a_cuda_graph_where_it_was_one(rows):
 def test_engines_that_took_turns_say_how_much_faster_int8_is(rows):
     eight = rows["int8", 8]
     rows["int8", 8] = replace(eight, speedup=speedup(eight.cell, ratio=1.7))
-    assert [line[-1] for line in lines(rows.values())[2:]] == ["1.25", "1.70"]
+    assert [line[-1] for line in lines(rows.values())[2:]] == ["1.25 (1.16 to 1.35)", "1.70 (1.70 to 1.70)"]
 
 
 def test_an_invalid_or_disturbed_batch_is_marked_and_the_invalid_has_no_ratio(rows):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from msgspec import UNSET
 
-from speedmap.reporting import markdown
+from speedmap.reporting import markdown, remarks
 from speedmap.reporting.footnotes import Notes
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import NAMES, CellResult
@@ -14,7 +14,8 @@ from speedmap.results.reported import Experiment
 TITLE = "## Throughput, static input [N, 3, {0}, {0}]"
 NOTE = (
     "Images/s: N over the median time of a batch of N images through the engine alone; times in the details are of a "
-    "whole batch. INT8 / FP16: how many times as fast INT8 is, by engines that took turns where they did."
+    "whole batch. INT8 / FP16: how many times as fast INT8 is: by engines that took turns, with its 95% interval; "
+    "where they took none, between the ends of both medians' intervals, wider by what an engine timed twice differs by."
 )
 GRAPHED = " Torch: as a CUDA graph."
 NONE = "not measured"
@@ -62,16 +63,17 @@ def figure(row: CellResult, notes: Notes) -> str:
 
 
 def _ratio(rows: Rows, cell: Cell) -> str:
-    value = ratio(rows, cell)
-    return "" if value is None else f"{value:.2f}"
+    figures = ratio(rows, cell)
+    return "{:.2f} ({:.2f} to {:.2f})".format(*figures) if figures else ""
 
 
-def ratio(rows: Rows, cell: Cell) -> float | None:
-    """Return how many times as fast an INT8 cell is as its FP16 twin; None where either is not there or invalid."""
+def ratio(rows: Rows, cell: Cell) -> tuple[float, float, float] | None:
+    """Return how many times as fast an INT8 cell is as its FP16 twin, and from where to where it may be.
+
+    None where either is not there or invalid.
+    """
     twin = Cell(cell.backend, cell.model, "fp16", cell.shape, cell.batch)
     pair = [rows[each] for each in (twin, cell) if each in rows and rows[each].speed and not rows[each].invalid]
     if len(pair) < 2:
         return None
-    if pair[1].speedup:
-        return pair[1].speedup.ratio
-    return pair[0].speed.summary.median_ms / pair[1].speed.summary.median_ms
+    return remarks.turns(pair[1].speedup) if pair[1].speedup else remarks.alone(pair[0].speed, pair[1].speed)
