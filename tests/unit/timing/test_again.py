@@ -1,5 +1,7 @@
 import json
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from msgspec import structs
@@ -11,9 +13,11 @@ from speedmap.machine import gpu_lease
 from speedmap.results import records
 from speedmap.results.cell import Cell
 from speedmap.results.findings import (
+    ClockChanged,
     ForeignProcess,
     HalvesDiffer,
     NotWatched,
+    OtherGpusBusy,
     OthersUsedCpu,
     WideInterval,
     WrongPrecision,
@@ -144,6 +148,16 @@ def test_no_run_begins_that_could_not_end_in_time(taken):
     assert machine.now <= 14
 
 
+def test_the_shortest_runs_come_first_since_more_of_them_fit(taken):
+    paths = taken(CROWDED, CROWDED, CROWDED)
+    for path, end in zip(paths, ("09", "04", "20"), strict=True):
+        record = read(path)
+        record.runs[0].end = f"2026-01-02T03:04:{end}.000000+00:00"
+        write(path, record)
+    run(paths, machine := Machine())
+    assert machine.measured == ["b", "a", "c"]
+
+
 def test_a_run_that_fails_leaves_the_first(taken):
     (path,) = taken(CROWDED)
     before = path.read_bytes()
@@ -234,6 +248,13 @@ def test_the_step_measures_as_the_first_time(tmp_path, monkeypatch):
     assert record.summary.median_ms == pytest.approx(3.0, rel=0.1)
     assert record.aside.summary.median_ms == 9.0
     assert record.protocol == first.protocol
+
+
+def test_the_machine_is_quiet_when_nothing_would_disturb_a_run(monkeypatch):
+    seen = [CROWDED, ClockChanged("sm", 345, 1980, 0.05), OtherGpusBusy(0.9), ForeignProcess(7)]
+    monkeypatch.setattr(again, "PROBE_S", 0)
+    monkeypatch.setattr(again, "watch", lambda gpu: nullcontext(SimpleNamespace(result=watch(*seen))))
+    assert again.disturbances(True) == [CROWDED, ForeignProcess(7)]
 
 
 def fail():

@@ -18,7 +18,7 @@ from msgspec import structs
 from speedmap.errors import UserError
 from speedmap.machine.monitor import watch
 from speedmap.results import records
-from speedmap.results.findings import Disturbance, Finding, Imprecise, OthersUsedCpu, Unwatched
+from speedmap.results.findings import ClockChanged, Disturbance, Finding, Imprecise, OthersUsedCpu, Unwatched
 from speedmap.results.measured import Ratio, Speed, Speedup, Take
 
 PROBE_S = 1.0  # that the machine is looked at before a run
@@ -40,7 +40,8 @@ def again(
     paths: of all records of speeds and speed-ups. seconds: in all, waiting included. Returns what became of each that
     was worth it, by its path.
     """
-    waiting = {path: record for path in paths if worth(record := read(path))}
+    disturbed = {path: record for path in paths if worth(record := read(path))}
+    waiting = dict(sorted(disturbed.items(), key=lambda item: took(item[1])))  # most have time
     end, results = clock() + seconds, {}
     if waiting:
         _say(f"{len(waiting)} of {len(paths)} timings are disturbed or unstable: taken again within {seconds:.0f} s")
@@ -63,7 +64,9 @@ def worth(record: Timed) -> bool:
 
 
 def took(record: Timed) -> float:
-    """Return the seconds that a run took."""
+    """Return the seconds that a run took; 0 where that was not noted."""
+    if not record.runs:
+        return 0.0
     run = record.runs[0]
     return (datetime.fromisoformat(run.end) - datetime.fromisoformat(run.start)).total_seconds()
 
@@ -81,10 +84,11 @@ def _quiet_before(latest: float, gpu: bool, noise: Noise, clock: Callable[[], fl
 
 
 def disturbances(gpu: bool) -> list[Finding]:
-    """Watch the machine for PROBE_S, and return what would disturb a run now."""
+    """Watch the machine for PROBE_S, and return what would disturb a run now; the clocks of an idle GPU say nothing."""
     with watch(gpu) as watched:
         time.sleep(PROBE_S)
-    return [finding for finding in watched.result.warnings if isinstance(finding, Disturbance)]
+    seen = watched.result.warnings
+    return [each for each in seen if isinstance(each, Disturbance) and not isinstance(each, ClockChanged)]
 
 
 def in_own_process(steps: dict[str, Callable], step: str, arguments: dict) -> bool:
