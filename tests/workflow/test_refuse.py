@@ -122,7 +122,7 @@ def test_bad_weights_are_refused_each_by_name(snakemake, tmp_path):
     [
         ("models: {a: {weights: random}, a: {weights: random}}\n", ("'a' is named twice", "rename or delete one")),
         ("imgsz: 320\nimgsz: 640\n", ("'imgsz' is named twice",)),
-        ("imgsz: 100\n", ("100 is not a multiple of 32",)),
+        ("imgsz: 100\n", ("overlay.yaml", "100 is no multiple of 32")),
     ],
 )
 def test_a_doubled_key_or_an_odd_size_is_refused_at_once(snakemake, tmp_path, text, words):

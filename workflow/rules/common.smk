@@ -3,30 +3,27 @@
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
 SCRIPTS = Path(workflow.basedir, "workflow/scripts")
 sys.path.insert(0, str(SCRIPTS))
 
 from speedmap.engines import registry
-from speedmap.errors import UserError
 from speedmap.machine import environment
 from speedmap.run import config as settings
-from speedmap.run import start
+from speedmap.run import mistakes, start
 
 config |= settings.replacing(given) | settings.numbers(config)
-validate(config, "../schemas/config.schema.yaml")
 
-try:
+with start.refusing():
+    mistakes.check(config, Path(workflow.source_path("../schemas/config.schema.yaml")), workflow.configfiles)
+    validate(config, "../schemas/config.schema.yaml")  # which fills in the defaults
     settings.check_executable(sys.executable)
     settings.complete(config)
     settings.check(config, workflow.configfiles)
     BACKEND, PLATFORM = registry.planned(config["backend"], config["platform"])
     settings.check_method(config["int8"]["method"], BACKEND, PLATFORM)
     environment.commit()  # a wrong variable is told now, not after the first measurement
-except UserError as error:
-    raise WorkflowError(str(error))
 
 ENVIRONMENT = str(Path(workflow.basedir, "envs", "gpu.yaml" if BACKEND == "tensorrt" else "cpu.yaml"))
 IMPLICIT = config["int8"]["method"] == "implicit"
@@ -44,10 +41,8 @@ wildcard_constraints:
 
 onstart:
     deployed = config["platform"] or workflow.deployment_settings.deployment_method
-    try:
+    with start.refusing():
         start.begin(config, None if deployed else BACKEND, workflow.dag)
-    except UserError as error:
-        raise WorkflowError(str(error))
 
 
 onsuccess:

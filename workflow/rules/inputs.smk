@@ -130,10 +130,8 @@ def timed_pairs(wildcards):
 
 
 def baseline_folder(wildcards):
-    try:
+    with start.refusing():
         return str(folders.baseline(config["baseline"], BACKEND, PLATFORM))
-    except UserError as error:
-        raise WorkflowError(str(error))
 
 
 def baseline_records(wildcards):

@@ -56,9 +56,17 @@ def test_weights_that_are_not_there(tmp_path):
         settings.check(chosen, [])
 
 
+def test_a_mistake_names_the_file_that_has_it(tmp_path):
+    (tmp_path / "other.yaml").write_text("imgsz: 320\n")
+    (tmp_path / "mine.yaml").write_text("models: {yolov5s-v6.0: {weights: nowhere.pt}}\n")
+    chosen = config(tmp_path, models={"yolov5s-v6.0": {"weights": "nowhere.pt"}})
+    with pytest.raises(ConfigError, match=r"^mine\.yaml: models\.yolov5s-v6\.0\.weights: nowhere\.pt is not there"):
+        settings.check(chosen, [str(tmp_path / "other.yaml"), str(tmp_path / "mine.yaml")])
+
+
 @pytest.mark.parametrize("key", ["images", "annotations", "calibration"])
 def test_a_data_set_that_is_not_there(tmp_path, key):
-    with pytest.raises(ConfigError, match=rf"dataset\.{key}: .*nowhere is not there; correct the path"):
+    with pytest.raises(ConfigError, match=rf"dataset\.{key}: nowhere is not there, seen from /.*; correct the path"):
         settings.check(config(tmp_path, data={key: "nowhere"}), [])
 
 

@@ -151,7 +151,8 @@ def test_an_overlay_is_read_over_the_default(tmp_path):
 
 def test_a_typo_is_told_without_the_whole_schema(tmp_path):
     (tmp_path / "overlay.yaml").write_text("precision: [fp16]")
-    assert len(doctor.config([str(tmp_path / "overlay.yaml")]).found) < 300
+    line = doctor.config([str(tmp_path / "overlay.yaml")])
+    assert str(line).endswith("overlay.yaml: 'precision' is no key; did you mean 'precisions'?")
 
 
 def test_a_config_that_is_not_there(tmp_path):

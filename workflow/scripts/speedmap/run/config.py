@@ -8,15 +8,11 @@ from pathlib import Path
 
 import yaml
 
-from speedmap.errors import UserError
 from speedmap.results.cell import BATCH, Cell
-from speedmap.run import downloads, yolo_data
+from speedmap.run import downloads, mistakes, yolo_data
+from speedmap.run.mistakes import ConfigError
 
 NO_CALIBRATOR = 11  # the first TensorRT without
-
-
-class ConfigError(UserError):
-    """A mistake in the config; the message names the key, the cause and the remedy."""
 
 
 def replacing(given: dict) -> dict:
@@ -48,6 +44,14 @@ def check(config: dict, files: list[str]) -> None:
     """Look for mistakes before anything runs: doubled keys in the files, unknown cells, files that are not there."""
     for file in files:
         _check_doubles(file, yaml.compose(Path(file).read_text("utf-8")))
+    try:
+        _check_values(config)
+    except ConfigError as error:
+        file = mistakes.locate(str(error).partition(": ")[0], files)
+        raise ConfigError(f"{file}: {error}" if file else str(error)) from None
+
+
+def _check_values(config: dict) -> None:
     if odd := [name for name in config["models"] if not isinstance(name, str)]:
         raise ConfigError(f"models: {odd[0]!r} is no text; put the name in quotes")
     known = {f"{model}-{precision}-{shape}" for model, precision, shape in _matrix(config)}
@@ -118,8 +122,14 @@ def _check_weights(name: str, model: dict) -> None:
         raise ConfigError(f"models.{name}.weights: {weights} has a url, so must lie under resources/; move it there")
     if weights != "random" and "url" not in model and not Path(weights).is_file():
         raise ConfigError(
-            f"models.{name}.weights: {weights} is not there; correct the path, or give a url and its sha256"
+            f"models.{name}.weights: {weights} is not there{_looked(weights)}; correct the path, or give a url and its "
+            "sha256"
         )
+
+
+def _looked(path: str | Path) -> str:
+    """Write where a relative path was looked for."""
+    return "" if Path(path).is_absolute() else f", seen from {Path.cwd()}"
 
 
 def check_executable(path: str) -> None:
@@ -146,7 +156,7 @@ def _check_dataset(config: dict) -> None:
     for key, path in given.items():
         if not path.exists():
             other = f"; results/dataset.json is of another data set, {recorded['name']!r}" if recorded else ""
-            raise ConfigError(f"dataset.{key}: {path} is not there; correct the path{other}")
+            raise ConfigError(f"dataset.{key}: {path} is not there{_looked(path)}; correct the path{other}")
 
 
 def _asked(config: dict) -> dict:

@@ -16,6 +16,7 @@ from speedmap.run.install import pins
 
 OK, MISSING, WARNING = "ok", "missing", "warning"
 ROOT = Path(__file__).parents[4]
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 OLDEST = (3, 11)
 GIB = 2**30
 DISK, LEAST_DISK = 20 * GIB, 2 * GIB  # COCO val2017, weights and engines; the sample's files
@@ -151,6 +152,7 @@ def config(files: list[str]) -> Line:
         from snakemake.utils import update_config, validate
 
         from speedmap.run import config as settings
+        from speedmap.run import mistakes
     except ImportError as error:
         return Line(MISSING, "config", f"cannot be read without the package {error.name}", "make table installs it")
     try:
@@ -160,12 +162,14 @@ def config(files: list[str]) -> Line:
         merged = yaml.safe_load((ROOT / "config.yaml").read_text("utf-8"))  # as the Snakefile does
         update_config(merged, given)
         merged |= settings.replacing(given)
-        validate(merged, str(ROOT / "workflow/schemas/config.schema.yaml"))
+        mistakes.check(merged, SCHEMA, files)
+        validate(merged, str(SCHEMA))  # which fills in the defaults
         settings.complete(merged)
         settings.check(merged, files)
-    except (OSError, UserError, WorkflowError, yaml.YAMLError, AttributeError, TypeError) as error:
-        cause = str(error).partition("Failed validating")[0]  # after which the schema follows
-        return Line(MISSING, "config", f"{', '.join(files)}: {cause}", "correct it")
+    except UserError as error:
+        return Line(MISSING, "config", str(error))
+    except (OSError, WorkflowError, yaml.YAMLError, AttributeError, TypeError) as error:
+        return Line(MISSING, "config", f"{', '.join(files)}: {error}", "correct it")
     return Line(OK, "config", f"{', '.join(files)}: {len(settings.cells(merged))} cells")
 
 

@@ -1,15 +1,29 @@
 """What a run does when it starts and when it ends."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from speedmap.engines import registry
-from speedmap.errors import explain
+from speedmap.errors import UserError, explain
 from speedmap.machine import gpu_lease
 from speedmap.run import config as settings
 from speedmap.run import workdir_lock
 
 PARTIAL = Path("results/table.partial.md")
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """End the run with one line where a user has something to mend.
+
+    Of an exception Snakemake would print where in the workflow it came up, around what it says.
+    """
+    try:
+        yield
+    except UserError as error:
+        sys.exit(explain.explain(error))
 
 
 def begin(config: dict, backend: str | None, dag) -> None:
