@@ -5,7 +5,6 @@ from pathlib import Path
 
 from speedmap.dataset import coco
 from speedmap.results import records
-from speedmap.results.prepared import Dataset
 from speedmap.run.job import job
 
 
@@ -15,8 +14,8 @@ def check_dataset(
     """Write the inventory of a data set."""
     folders = Path(images), Path(annotations), Path(calibration)
     inventory = coco.inventory(*folders, imgsz=imgsz, wanted=wanted, **dataset)
-    records.write(Path(out), records.convert(inventory, Dataset))
-    for line in inventory["derived"]:
+    records.write(Path(out), inventory)
+    for line in inventory.derived:
         print(f"{annotations}: {line}", file=sys.stderr)
 
 

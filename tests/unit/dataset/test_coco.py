@@ -45,26 +45,26 @@ def inventory(dataset, limit=None, wanted=None):
 
 def test_an_inventory_says_what_is_there(dataset):
     record = inventory(dataset)
-    assert record["shapes"] == {"480x640": 2}
-    assert record["boxes"] == 2
-    assert [category["name"] for category in record["categories"]] == ["bar", "disc"]
-    assert len({image["sha256"] for image in record["images"] + record["calibration"]}) == 4
+    assert record.shapes == {"480x640": 2}
+    assert record.boxes == 2
+    assert [category.name for category in record.categories] == ["bar", "disc"]
+    assert len({image.sha256 for image in record.images + record.calibration}) == 4
 
 
 def test_limit_takes_the_first_images_by_id(dataset):
     dataset[1]["images"].reverse()
-    assert [image["id"] for image in inventory(dataset, limit=1)["images"]] == [0]
+    assert [image.id for image in inventory(dataset, limit=1).images] == [0]
 
 
 def test_crowds_are_no_boxes_to_find(dataset):
     dataset[1]["annotations"][0]["iscrowd"] = 1
-    assert inventory(dataset)["boxes"] == 1
+    assert inventory(dataset).boxes == 1
 
 
 def test_a_hash_follows_the_content(dataset):
-    first = inventory(dataset)["sha256"]
+    first = inventory(dataset).sha256
     dataset[1]["annotations"][0]["bbox"][0] = 5
-    assert inventory(dataset)["sha256"] != first
+    assert inventory(dataset).sha256 != first
 
 
 def spoil_json(folder, truth):
@@ -205,7 +205,7 @@ def test_images_may_be_links_to_elsewhere(dataset):
     image = dataset[0] / "images/0.png"
     shutil.move(image, dataset[0] / "elsewhere.png")
     image.symlink_to(dataset[0] / "elsewhere.png")
-    assert len(inventory(dataset)["images"]) == 2
+    assert len(inventory(dataset).images) == 2
 
 
 def test_a_jpeg_that_ends_too_early_is_refused(dataset):
@@ -299,7 +299,7 @@ def test_fewer_calibration_images_than_asked_for(dataset):
         DatasetError, match=r"int8\.images asks for 3 calibration images, but there are 2 in .*calibration"
     ):
         inventory(dataset, wanted=3)
-    assert len(inventory(dataset, wanted=2)["calibration"]) == 2
+    assert len(inventory(dataset, wanted=2).calibration) == 2
 
 
 def test_calibration_images_that_are_all_alike(dataset):

@@ -151,8 +151,8 @@ def test_text_ids_that_are_numbers_are_in_the_order_of_numbers(folder):
         "annotations": [{**boxes(1)[0], "image_id": "9", "category_id": "2"}],
     }
     listed = inventory(folder, content)
-    assert [category["name"] for category in listed["categories"]] == [f"k{number}" for number in range(12)]
-    assert [image["id"] for image in listed["images"]] == ["9", "10"]
+    assert [category.name for category in listed.categories] == [f"k{number}" for number in range(12)]
+    assert [image.id for image in listed.images] == ["9", "10"]
 
 
 def test_keys_that_follow_from_others_are_derived_and_said(folder):
@@ -163,9 +163,9 @@ def test_keys_that_follow_from_others_are_derived_and_said(folder):
     content = truth(annotations=nameless)
     (folder / "truth.json").write_text(json.dumps(content))
     parsed = coco_json.parse(folder / "truth.json")
-    assert [one["bbox"] for one in parsed["annotations"]] == [[10, 10, 20, 15], [10, 10, 20, 15]]
-    assert [(one["area"], one["iscrowd"], one["id"]) for one in parsed["annotations"]] == [(300, 0, 1), (300, 0, 2)]
-    assert inventory(folder, content)["derived"] == [
+    assert [one.bbox for one in parsed.annotations] == [[10, 10, 20, 15], [10, 10, 20, 15]]
+    assert [(one.area, one.iscrowd, one.id) for one in parsed.annotations] == [(300, 0, 1), (300, 0, 2)]
+    assert inventory(folder, content).derived == [
         "bbox from the segmentation (of 2 annotations)",
         "area from width and height (of 2 annotations)",
         "iscrowd 0 (of 2 annotations)",
@@ -179,8 +179,8 @@ def grouped(**first):
 
 def test_the_group_of_all_others_is_left_out_and_said(folder):
     listed = inventory(folder, grouped())
-    assert [category["name"] for category in listed["categories"]] == ["k1", "k2"]
-    assert listed["derived"] == ["category 0 'things' left out: it groups the others, and has no boxes"]
+    assert [category.name for category in listed.categories] == ["k1", "k2"]
+    assert listed.derived == ["category 0 'things' left out: it groups the others, and has no boxes"]
 
 
 def test_a_group_with_boxes_or_of_some_only_is_a_class(folder):
@@ -189,25 +189,25 @@ def test_a_group_with_boxes_or_of_some_only_is_a_class(folder):
     of_some = grouped()
     of_some["categories"][1]["supercategory"] = "others"
     for content in (with_box, of_some):
-        assert len(inventory(folder, content)["categories"]) == 3
+        assert len(inventory(folder, content).categories) == 3
 
 
 def test_sound_boxes_of_every_kind_are_taken(folder):
     full = truth(annotations=[{**one, "bbox": [0, 0, 64, 48], "area": 64 * 48} for one in boxes()])
     edge = truth(annotations=[{**one, "bbox": [43.5, 33.5, 22, 16]} for one in boxes()])  # a pixel and a half beyond
     for content in (full, edge, truth(annotations=boxes(1))):
-        assert inventory(folder, content)["boxes"] == len(content["annotations"])
+        assert inventory(folder, content).boxes == len(content["annotations"])
 
 
 def test_hidden_files_are_no_calibration_images(folder):
     (folder / "calibration/._c.png").write_bytes(b"\0\5\x16\7")
-    assert len(inventory(folder, truth())["calibration"]) == 2
+    assert len(inventory(folder, truth()).calibration) == 2
 
 
 def test_json_may_have_a_byte_order_mark_or_be_of_two_bytes_a_letter(folder):
     for coding in ("utf-8-sig", "utf-16"):
         (folder / "truth.json").write_bytes(json.dumps(truth(), ensure_ascii=False).encode(coding))
-        assert len(coco_json.parse(folder / "truth.json")["images"]) == 2
+        assert len(coco_json.parse(folder / "truth.json").images) == 2
 
 
 @pytest.mark.skipif(not shutil.which("localedef"), reason="makes a locale of its own")
@@ -224,7 +224,7 @@ def test_names_are_utf_8_whatever_the_locale(folder):
 from pathlib import Path; from speedmap.dataset import coco, images
 w = Path({str(folder)!r})
 record = coco.inventory(w / "images", w / "truth.json", w / "calibration", "x", None, 64, None)
-print(ascii(record["categories"][0]["name"]), images.read(Path(record["images"][0]["file"])).shape)"""
+print(ascii(record.categories[0].name), images.read(Path(record.images[0].file)).shape)"""
     env = {**os.environ, "LC_ALL": "en_US.ISO-8859-1", "LOCPATH": str(folder), "PYTHONPATH": str(SCRIPTS)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
     assert done.stdout == "'Fu\\xdfg\\xe4nger' (48, 64, 3)\n", done.stderr

@@ -160,12 +160,12 @@ def test_a_generated_file_is_refused_or_scored_as_pycocotools_scores_it(folder, 
         assert crowds or twice or set(changes) - SOUND  # what is sound is never refused
         COUNTED["refused"] += 1
         return
-    ids = [image["id"] for image in record["images"]]
+    ids = [image.id for image in record.images]
     results = []
     for entry in content["annotations"]:
         x, y, width, height = entry.get("bbox") or [5, 5, 20, 20]
         near = [x + draw(st.integers(-3, 3)), y, width * draw(st.sampled_from([0.8, 1, 1.3])), height]
-        category = draw(st.sampled_from(record["categories"]))["id"]
+        category = draw(st.sampled_from(record.categories)).id
         for kind in (entry["category_id"], category):
             result = {"image_id": entry["image_id"], "category_id": kind, "bbox": near}
             results.append({**result, "score": draw(st.integers(1, 99)) / 100})

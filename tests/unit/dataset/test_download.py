@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 
@@ -403,17 +404,24 @@ def fetch_images(annotations, url, count=3):
 
 
 def test_images_are_spaced_evenly_over_those_with_boxes():
-    chosen = calibration_images.choose(instances(20), 5)
-    assert [image["id"] for image in chosen] == [0, 4, 8, 12, 16]
-    assert [image["id"] for image in calibration_images.choose(instances(20), 10)] == list(range(0, 20, 2))
+    listed = msgspec.convert(instances(20), calibration_images.Instances)
+    chosen = calibration_images.choose(listed, 5)
+    assert [image.id for image in chosen] == [0, 4, 8, 12, 16]
+    assert [image.id for image in calibration_images.choose(listed, 10)] == list(range(0, 20, 2))
     with pytest.raises(download.FetchError, match="11 calibration images wanted, 10 have boxes"):
-        calibration_images.choose(instances(20), 11)
+        calibration_images.choose(listed, 11)
 
 
 def test_reading_instances_drops_what_is_large(annotations):
     read = calibration_images.read_instances(annotations, MEMBER)
-    assert read["annotations"][1] == {"id": 2, "image_id": 2}
-    assert read["images"] == instances(20)["images"]
+    assert read == msgspec.convert(instances(20), calibration_images.Instances)
+    assert msgspec.to_builtins(read.annotations[1]) == {"image_id": 2}
+
+
+def test_a_list_that_is_none_is_named_with_its_archive(tmp_path):
+    archive = make_zip(tmp_path / "a.zip", **{"train.json": json.dumps({"images": [{"id": 1}]})})
+    with pytest.raises(download.FetchError, match=r"a\.zip: train\.json is no COCO instances JSON .*file_name"):
+        calibration_images.read_instances(archive, "train.json")
 
 
 def test_images_come_complete_or_not_at_all_and_only_the_missing_ones_are_fetched_again(serve, annotations):

@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from msgspec import to_builtins
 
 from helpers import yolo
 from speedmap.accuracy import evaluate
@@ -49,9 +50,9 @@ def test_what_comes_out_is_a_data_set(folder):
     listed = data_yaml.calibration(data_yaml.read(folder / "data.yaml"), None)
     (folder / "spare.txt").write_text("".join(f"{file}\n" for file in listed))
     found = coco.inventory(folder / "images/val", folder / "truth.json", folder / "spare.txt", "n", None, 64, None, "d")
-    assert [Path(image["file"]).name for image in found["images"]] == ["0.png", "1.png"]
-    assert [Path(image["file"]).name for image in found["calibration"]] == ["2.png", "3.png"]
-    assert (found["boxes"], found["derived"], found["asked"]["data"]) == (2, [], "d")
+    assert [Path(image.file).name for image in found.images] == ["0.png", "1.png"]
+    assert [Path(image.file).name for image in found.calibration] == ["2.png", "3.png"]
+    assert (found.boxes, found.derived, found.asked.data) == (2, [], "d")
 
 
 def test_an_image_without_a_label_is_background(folder):
@@ -67,8 +68,8 @@ def test_a_segment_has_the_box_around_it(folder):
     label(folder, "0 0.25 0.5 0.5 0.25 0.75 1\n")
     (folder / "truth.json").write_text(json.dumps(instances(folder)))
     content = coco_json.parse(folder / "truth.json")
-    assert content["annotations"][0]["bbox"] == [16, 12, 32, 36]
-    assert "bbox from the segmentation (of 1 annotations)" in content["derived"]
+    assert content.annotations[0].bbox == [16, 12, 32, 36]
+    assert "bbox from the segmentation (of 1 annotations)" in content.derived
 
 
 def test_a_label_that_repeats_another_is_left_out_and_said(folder):
@@ -177,7 +178,7 @@ def test_labels_score_as_the_coco_json_that_they_are_made_from_to_the_last_digit
         yolo.write(tmp_path / "yolo", source, SAMPLE / "images", sorted((SAMPLE / "calibration").iterdir()))
     )
     (tmp_path / "made.json").write_text(json.dumps(labels.instances(data)))
-    truth, made = coco_json.parse(source), coco_json.parse(tmp_path / "made.json")
+    truth, made = (to_builtins(coco_json.parse(path)) for path in (source, tmp_path / "made.json"))
     assert [image["file_name"] for image in made["images"]] == [image["file_name"] for image in truth["images"]]
     assert [one["name"] for one in made["categories"]] == [one["name"] for one in truth["categories"]]
     boxes = [np.array([one["bbox"] for one in content["annotations"]]) for content in (truth, made)]

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from msgspec import structs
+from msgspec import structs, to_builtins
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -53,9 +53,10 @@ def evaluation(annotations: Path, results: list[dict], image_ids: Iterable[int])
     """Let pycocotools match at least one COCO result with the objects of the given images, and sum up."""
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its progress by printing
         truth = COCO()
-        truth.dataset = coco_json.parse(annotations)  # pycocotools itself would read it by the locale
-        for number, annotation in enumerate(truth.dataset["annotations"], 1):
-            annotation["id"] = number  # COCOeval takes the id 0 of a matched object for no match
+        instances = coco_json.parse(annotations)  # pycocotools itself would read it by the locale
+        for number, annotation in enumerate(instances.annotations, 1):
+            annotation.id = number  # COCOeval takes the id 0 of a matched object for no match
+        truth.dataset = to_builtins(instances)
         truth.createIndex()
         done = COCOeval(truth, truth.loadRes(results), "bbox")
         done.params.imgIds = sorted(image_ids, key=coco_json.order)

@@ -1,12 +1,12 @@
 """Calibration images for INT8 from a training set that is too large to fetch whole (COCO's train2017: 19 GB)."""
 
-import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from msgspec import MsgspecError, Struct, json
 from tqdm import tqdm
 
 from speedmap.dataset import images
@@ -15,7 +15,28 @@ from speedmap.dataset.unzip import open_archive, wanted
 
 CONNECTIONS = 8  # waiting for the server is nearly all there is to it; more would be impolite
 REMEDY = "point dataset.calibration at others of your own that are not evaluated"
-KEPT = ("images", "annotations", "id", "image_id", "file_name", "height", "width")
+
+
+class Image(Struct):
+    """An image as the annotations list it."""
+
+    id: int | str
+    file_name: str
+    height: int
+    width: int
+
+
+class Boxed(Struct):
+    """That an image has a box."""
+
+    image_id: int | str
+
+
+class Instances(Struct):
+    """What is read of COCO instances JSON: not its segmentations, which are 450 MB of text in train2017."""
+
+    images: list[Image]
+    annotations: list[Boxed]
 
 
 def fetch_images(archive: Path, member: str, url: str, count: int, target: Path) -> None:
@@ -38,27 +59,27 @@ def fetch_images(archive: Path, member: str, url: str, count: int, target: Path)
     part.replace(target)
 
 
-def read_instances(archive: Path, member: str) -> dict:
-    """Read COCO instances JSON out of a zip file, without the segmentations (450 MB of text in train2017)."""
+def read_instances(archive: Path, member: str) -> Instances:
+    """Read COCO instances JSON out of a zip file."""
     with open_archive(archive) as file, file.open(wanted(file.infolist(), member, archive)[0]) as stream:
-        return json.load(stream, object_hook=_keep)
+        text = stream.read()
+    try:
+        return json.decode(text, type=Instances)
+    except (MsgspecError, UnicodeDecodeError) as error:
+        raise FetchError(f"{archive}: {member} is no COCO instances JSON ({error}); name another as member") from error
 
 
-def choose(instances: dict, count: int) -> list[dict]:
+def choose(instances: Instances, count: int) -> list[Image]:
     """Choose `count` images, evenly spaced over the sorted ids of those that have boxes."""
-    boxed = {annotation["image_id"] for annotation in instances["annotations"]}
-    listed = sorted((image for image in instances["images"] if image["id"] in boxed), key=lambda image: image["id"])
+    boxed = {annotation.image_id for annotation in instances.annotations}
+    listed = sorted((image for image in instances.images if image.id in boxed), key=lambda image: image.id)
     if count > len(listed):
         raise FetchError(f"{count} calibration images wanted, {len(listed)} have boxes; lower `count` in the config")
     return [listed[index * len(listed) // count] for index in range(count)]
 
 
-def _keep(entry: dict) -> dict:
-    return {key: entry[key] for key in KEPT if key in entry}
-
-
-def _name(image: dict) -> str:
-    return Path(image["file_name"]).name  # the name alone, so that no annotation file can write elsewhere
+def _name(image: Image) -> str:
+    return Path(image.file_name).name  # the name alone, so that no annotation file can write elsewhere
 
 
 def _remove_others(folder: Path, names: set[str]) -> None:
@@ -67,7 +88,7 @@ def _remove_others(folder: Path, names: set[str]) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _fetch_image(image: dict, url: str, folder: Path) -> None:
+def _fetch_image(image: Image, url: str, folder: Path) -> None:
     target = folder / _name(image)
     if not target.exists():
         fetch(f"{url.rstrip('/')}/{target.name}", target, progress=False)
@@ -76,7 +97,7 @@ def _fetch_image(image: dict, url: str, folder: Path) -> None:
     except images.ImageError:
         size = ()
     # In any order, because EXIF turns some of COCO's images and its annotations do not know.
-    if sorted(size) != sorted((image["height"], image["width"])):
+    if sorted(size) != sorted((image.height, image.width)):
         target.unlink()
-        raise FetchError(f"{url.rstrip('/')}/{target.name}: not the {image['width']}x{image['height']} image of the "
+        raise FetchError(f"{url.rstrip('/')}/{target.name}: not the {image.width}x{image.height} image of the "
                          "annotations; run again")  # fmt: skip

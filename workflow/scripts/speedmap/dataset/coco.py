@@ -5,14 +5,16 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from msgspec import UNSET, structs
 from tqdm import tqdm
 
 from speedmap import storage
 from speedmap.dataset import box_format, image_files, images, jpeg
 from speedmap.dataset.coco_json import DatasetError, order, parse
+from speedmap.dataset.instances import Annotation, Instances
+from speedmap.dataset.instances import Image as Listed
 from speedmap.dataset.letterbox import place
-
-PIXELS = "pixels_sha256"  # tells a copy, whatever its name, format and metadata
+from speedmap.results.prepared import Asked, Category, Dataset, Image
 
 
 def inventory(
@@ -24,56 +26,59 @@ def inventory(
     imgsz: int,
     wanted: int | None,
     data: str | None = None,
-) -> dict:
+) -> Dataset:
     """List a data set's images, categories, input shapes and calibration images, having read every file of it.
 
     wanted: number of images that INT8 is calibrated on, None: all, 0: none. data: data.yaml behind the others.
-    `derived` says what the JSON lacked, `asked` what the inventory follows from. Raises DatasetError or ImageError for
-    whatever would spoil a measurement later: see the checks below.
+    Raises DatasetError or ImageError for whatever would spoil a measurement later: see the checks below.
     """
     spare = _describe(calibration_files(calibration), "reading calibration images")
     _check_calibration(spare, wanted, calibration)
     instances = parse(annotations)
-    chosen = sorted(instances["images"], key=lambda image: order(image["id"]))[:limit]
+    chosen = sorted(instances.images, key=lambda image: order(image.id))[:limit]
     if not chosen:
         raise DatasetError(f"{annotations}: lists no images; dataset.annotations needs those to evaluate on")
     boxes = _chosen_boxes(instances, chosen, annotations)
     described = _describe([_inside(folder, image, annotations) for image in chosen], "reading images")
     _check_sizes(chosen, described, annotations)
-    _check_boxes(instances["annotations"], chosen, described, annotations)
-    listed = [{"id": image["id"], **facts} for image, facts in zip(chosen, described, strict=True)]
+    _check_boxes(instances.annotations, chosen, described, annotations)
+    listed = [structs.replace(facts, id=_id(image.id)) for image, facts in zip(chosen, described, strict=True)]
     _check_disjoint(listed, spare)
-    shapes = Counter("{}x{}".format(*place(image["height"], image["width"], imgsz, True).shape) for image in listed)
-    content = [image["sha256"] for image in listed] + [storage.sha256(annotations)]
-    return {
-        "name": name,
-        "annotations": str(annotations),
-        "sha256": hashlib.sha256("".join(content).encode()).hexdigest(),
-        "categories": [{"id": item["id"], "name": item["name"]} for item in instances["categories"]],
-        "boxes": boxes,
-        "shapes": dict(shapes.most_common()),
-        "images": listed,
-        "calibration": spare,
-        "derived": instances["derived"],
-        "asked": {
-            "name": name,
-            "images": str(folder),
-            "annotations": str(annotations),
-            "calibration": str(calibration),
-            "limit": limit,
-            "imgsz": imgsz,
-            "data": data,
-        },
-    }
+    shapes = Counter("{}x{}".format(*place(image.height, image.width, imgsz, True).shape) for image in listed)
+    content = [image.sha256 for image in listed] + [storage.sha256(annotations)]
+    return Dataset(
+        name=name,
+        annotations=str(annotations),
+        sha256=hashlib.sha256("".join(content).encode()).hexdigest(),
+        categories=[Category(id=_id(item.id), name=item.name) for item in instances.categories],
+        boxes=boxes,
+        shapes=dict(shapes.most_common()),
+        images=listed,
+        calibration=spare,
+        derived=instances.derived,
+        asked=Asked(
+            name=name,
+            images=str(folder),
+            annotations=str(annotations),
+            calibration=str(calibration),
+            limit=limit,
+            imgsz=imgsz,
+            data=data,
+        ),
+    )
 
 
-def _chosen_boxes(instances: dict, chosen: list[dict], annotations: Path) -> int:
+def _id(number: float | str) -> int | str:
+    return number if isinstance(number, str) else int(number)
+
+
+def _chosen_boxes(instances: Instances, chosen: list[Listed], annotations: Path) -> int:
     """Count the boxes to find, crowds apart; DatasetError for none."""
-    ids = {image["id"] for image in chosen}
-    here = [box for box in instances["annotations"] if box["image_id"] in ids]
-    if boxes := sum(not box["iscrowd"] for box in here):
+    ids = {image.id for image in chosen}
+    here = [box for box in instances.annotations if box.image_id in ids]
+    if boxes := sum(not box.iscrowd for box in here):
         return boxes
-    if not instances["annotations"]:
+    if not instances.annotations:
         raise DatasetError(f"{annotations}: no boxes in it; its `annotations` are empty, so that there is no mAP")
     if here:
         raise DatasetError(f"{annotations}: no boxes but crowds for the {len(chosen)} images; correct iscrowd")
@@ -98,11 +103,11 @@ def calibration_files(folder: Path) -> list[Path]:
     return files
 
 
-def _inside(folder: Path, image: dict, annotations: Path) -> Path:
-    name = image.get("file_name")
+def _inside(folder: Path, image: Listed, annotations: Path) -> Path:
+    name = image.file_name
     if not isinstance(name, str) or not name.strip():
         raise DatasetError(
-            f"{annotations}: image {image['id']!r} has the file_name {name!r}; give it the name of its file"
+            f"{annotations}: image {image.id!r} has the file_name {name!r}; give it the name of its file"
         )
     path = folder / name
     if Path(name).is_absolute() or ".." in Path(name).parts:
@@ -117,47 +122,48 @@ def _inside(folder: Path, image: dict, annotations: Path) -> Path:
     return path
 
 
-def _describe(paths: list[Path], doing: str) -> list[dict]:
+def _describe(paths: list[Path], doing: str) -> list[Image]:
     with ThreadPoolExecutor() as pool:
         return list(tqdm(pool.map(_facts, paths), doing, len(paths), unit="image", disable=None, leave=False))
 
 
-def _facts(path: Path) -> dict:
+def _facts(path: Path) -> Image:
     data = storage.named(path).read_bytes()
     image = images.decode(data, path)
     if jpeg.truncated(data):
         raise DatasetError(f"{path}: a JPEG that ends too early; copy or fetch it again, or leave it out")
     height, width = image.shape[:2]
-    facts = {"file": str(path), "height": height, "width": width, "sha256": hashlib.sha256(data).hexdigest()}
-    return {**facts, PIXELS: hashlib.sha256(image.data).hexdigest()}
+    content, pixels = (hashlib.sha256(part).hexdigest() for part in (data, image.data))
+    return Image(file=str(path), height=height, width=width, sha256=content, pixels_sha256=pixels)
 
 
-def _check_sizes(listed: list[dict], described: list[dict], annotations: Path) -> None:
+def _check_sizes(listed: list[Listed], described: list[Image], annotations: Path) -> None:
     for image, facts in zip(listed, described, strict=True):
-        true = facts["width"], facts["height"]
-        said = image.get("width", true[0]), image.get("height", true[1])
+        true = facts.width, facts.height
+        sides = zip((image.width, image.height), true, strict=True)
+        said = tuple(read if given is UNSET else given for given, read in sides)
         if said != true:
             raise DatasetError(
-                f"{facts['file']}: is {true[0]}x{true[1]} but {annotations} says {said[0]}x{said[1]} (width x height), "
+                f"{facts.file}: is {true[0]}x{true[1]} but {annotations} says {said[0]}x{said[1]} (width x height), "
                 "which would misplace its boxes; fix the annotations, or the file's EXIF orientation"
             )
 
 
-def _check_boxes(boxes: list[dict], chosen: list[dict], described: list[dict], annotations: Path) -> None:
-    sizes = {image["id"]: (facts["width"], facts["height"]) for image, facts in zip(chosen, described, strict=True)}
-    if wrong := box_format.complaint([(box, *sizes[box["image_id"]]) for box in boxes if box["image_id"] in sizes]):
+def _check_boxes(boxes: list[Annotation], chosen: list[Listed], described: list[Image], annotations: Path) -> None:
+    sizes = {image.id: (facts.width, facts.height) for image, facts in zip(chosen, described, strict=True)}
+    if wrong := box_format.complaint([(box, *sizes[box.image_id]) for box in boxes if box.image_id in sizes]):
         raise DatasetError(f"{annotations}: {wrong}")
 
 
-def _check_calibration(found: list[dict], wanted: int | None, folder: Path) -> None:
+def _check_calibration(found: list[Image], wanted: int | None, folder: Path) -> None:
     if len(found) < (wanted or 0):
         raise DatasetError(f"int8.images asks for {wanted} calibration images, but there are {len(found)} in {folder}; "
                            "add some, or lower int8.images")  # fmt: skip
     seen = found[:wanted]
-    if len(seen) > 1 and len({image[PIXELS] for image in seen}) == 1:
+    if len(seen) > 1 and len({image.pixels_sha256 for image in seen}) == 1:
         raise DatasetError(f"{folder}: the {len(seen)} calibration images are all alike, but INT8 needs varied ones to "
                            "learn ranges from; give dataset.calibration others")  # fmt: skip
-    if seen and all(_plain(Path(image["file"])) for image in seen):
+    if seen and all(_plain(Path(image.file)) for image in seen):
         raise DatasetError(f"{folder}: the calibration images are of one colour, but INT8 needs real ones to learn "
                            "ranges from; give dataset.calibration others")  # fmt: skip
 
@@ -167,10 +173,10 @@ def _plain(path: Path) -> bool:
     return bool((image == image[0, 0]).all())
 
 
-def _check_disjoint(evaluated: list[dict], calibrated: list[dict]) -> None:
-    seen = {image[PIXELS]: image["file"] for image in evaluated}
-    if shared := [image for image in calibrated if image[PIXELS] in seen]:
+def _check_disjoint(evaluated: list[Image], calibrated: list[Image]) -> None:
+    seen = {image.pixels_sha256: image.file for image in evaluated}
+    if shared := [image for image in calibrated if image.pixels_sha256 in seen]:
         raise DatasetError(
-            f"{shared[0]['file']}: calibration image equals an evaluation image ({seen[shared[0][PIXELS]]}; "
+            f"{shared[0].file}: calibration image equals an evaluation image ({seen[shared[0].pixels_sha256]}; "
             f"{len(shared)} such), but INT8 must not see what it is judged on; give dataset.calibration other images"
         )

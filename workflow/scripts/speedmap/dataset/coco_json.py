@@ -5,9 +5,13 @@ import math
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
+
+from msgspec import UNSET, convert
 
 from speedmap import storage
 from speedmap.dataset import derived_keys
+from speedmap.dataset.instances import Annotation, Image, Instances
 from speedmap.errors import UserError
 
 LARGEST_JSON = 10**9  # bytes; COCO's train2017 has half of it
@@ -20,24 +24,26 @@ class DatasetError(UserError):
     """A data set that cannot be used; the message names the file or config key, the cause and the remedy."""
 
 
-def parse(annotations: Path) -> dict:
+def parse(annotations: Path) -> Instances:
     """Read COCO instances JSON and check what it says; categories come in the order of their ids.
 
-    Keys that follow from others are added; `derived` lists, in words, which, and what was left out.
+    Keys that follow from others are added.
     """
     content = _load(annotations)
-    wrong = _structure(content) or _identity(content)
-    if wrong:
+    if wrong := _structure(content):
+        raise DatasetError(f"{annotations}: no COCO instances JSON: {wrong}")
+    instances = convert(content, Instances)
+    if wrong := _identity(instances):
         raise DatasetError(f"{annotations}: no COCO instances JSON: {wrong}")
     try:
-        content["derived"] = derived_keys.add(content)
-        wrong = complaint(content)
+        instances.derived = derived_keys.add(instances)
+        wrong = complaint(instances)
     except ValueError as error:
         wrong = str(error)
     if wrong:
         raise DatasetError(f"{annotations}: {wrong}")
-    content["categories"].sort(key=lambda category: order(category["id"]))
-    return content
+    instances.categories.sort(key=lambda category: order(category.id))
+    return instances
 
 
 def order(number: int | str) -> tuple[float, str]:
@@ -91,10 +97,10 @@ def _structure(content: object) -> str | None:
     return None
 
 
-def _identity(content: dict) -> str | None:
+def _identity(content: Instances) -> str | None:
     """Name the first list whose entries cannot be told apart, or put in order, by their ids."""
     for key, what in LISTS.items():
-        ids = [entry.get("id") for entry in content[key]]
+        ids = [entry.id for entry in getattr(content, key)]
         if key == "annotations":  # which are numbered where they are not
             ids = [one for one in ids if one is not None]
         if odd := [one for one in ids if not _is_id(one)]:
@@ -114,53 +120,53 @@ def _is_id(value: object) -> bool:
     return isinstance(value, int | str) and not isinstance(value, bool)
 
 
-def complaint(truth: dict) -> str | None:
+def complaint(truth: Instances) -> str | None:
     """Name the first thing that is wrong, and what to do about it that loses nothing; None when nothing is."""
     for key, what in LISTS.items():
-        number, times = next(iter(Counter(entry["id"] for entry in truth[key]).most_common(1)), (None, 1))
+        number, times = next(iter(Counter(entry.id for entry in getattr(truth, key)).most_common(1)), (None, 1))
         if times > 1:
             return f"{what} id {number!r} occurs twice; give each {what} its own"
-    images = {image["id"] for image in truth["images"]}
-    categories = {category["id"] for category in truth["categories"]}
+    images, categories = ({entry.id for entry in entries} for entries in (truth.images, truth.categories))
     checks = (
-        *map(_of_image, truth["images"]),
-        *(_of_annotation(annotation, images, categories) for annotation in truth["annotations"]),
+        *map(_of_image, truth.images),
+        *(_of_annotation(annotation, images, categories) for annotation in truth.annotations),
     )
     return next(filter(None, checks), None)
 
 
-def _of_image(image: dict) -> str | None:
-    sizes = [image[side] for side in ("width", "height") if side in image]
+def _of_image(image: Image) -> str | None:
+    sides = image.width, image.height
+    sizes = [size for size in sides if size is not UNSET]
     if all(_is_number(size) and size > 0 and size == int(size) for size in sizes):
         return None
-    said = "x".join(str(image.get(side, "?")) for side in ("width", "height"))
+    said = "x".join("?" if size is UNSET else str(size) for size in sides)
     text = " in texts" if any(isinstance(size, str) for size in sizes) else ""
-    return f"image {image['id']!r} has the size {said}{text} (width x height); correct it, or leave both out"
+    return f"image {image.id!r} has the size {said}{text} (width x height); correct it, or leave both out"
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _of_annotation(annotation: dict, images: set, categories: set) -> str | None:
-    name, box = f"annotation {annotation['id']!r}", annotation["bbox"]
-    for key, known, what in (("image_id", images, "image"), ("category_id", categories, "category")):
-        if wrong := _of_reference(annotation, key, known, what):
-            return f"{name} {wrong}"
+def _of_annotation(annotation: Annotation, images: set, categories: set) -> str | None:
+    name, box = f"annotation {annotation.id!r}", annotation.bbox
+    references = (annotation.image_id, images, "image"), (annotation.category_id, categories, "category")
+    if wrong := next(filter(None, (_of_reference(*reference) for reference in references)), None):
+        return f"{name} {wrong}"
     if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)) or min(box[2:]) < 0:
         return f"{name} has the box {box!r}; give x, y, width and height in pixels, four numbers"[:300]
-    if not _is_number(annotation["area"]) or annotation["area"] < 0 or annotation["iscrowd"] not in (0, 1):
-        return f"{name} has the area {annotation['area']} and iscrowd {annotation['iscrowd']!r}; correct them"
+    if not _is_number(annotation.area) or annotation.area < 0 or annotation.iscrowd not in (0, 1):
+        return f"{name} has the area {annotation.area} and iscrowd {annotation.iscrowd!r}; correct them"
     if 0 in box[2:]:
         side = "width" if box[2] == 0 else "height"
         return f"{name} has the box {box}, of no {side}, which nothing can match; correct it, or take it out"
     return None
 
 
-def _of_reference(annotation: dict, key: str, known: set, what: str) -> str | None:
-    if key not in annotation:
+def _of_reference(value: Any, known: set, what: str) -> str | None:
+    key = f"{what}_id"
+    if value is UNSET:
         return f"has no {key}; add it"
-    value = annotation[key]
     if isinstance(value, list | dict) or value is None:
         return f"has the {key} {value!r}; give it the id of its {what}"
     if value in known:

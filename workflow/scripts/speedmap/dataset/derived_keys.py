@@ -2,60 +2,69 @@
 
 from collections import Counter
 from itertools import count
+from typing import Any
 
+from msgspec import UNSET
 from pycocotools import mask
+
+from speedmap.dataset.instances import Annotation, Category, Instances
 
 NO_GROUP = (None, "", "none", "None")
 
 
-def add(content: dict) -> list[str]:
+def add(content: Instances) -> list[str]:
     """Complete annotations and categories in place; returns what was derived or left out, in words.
 
     Raises ValueError, naming the entry, for a key that follows from nothing.
     """
-    done = Counter(line for annotation in content["annotations"] for line in _complete(annotation))
+    done = Counter(line for annotation in content.annotations for line in _complete(annotation))
     said = [f"{what} (of {times} annotations)" for what, times in done.items()]
-    _number([one for one in content["annotations"] if one.get("id") is None], content["annotations"])
-    for category in content["categories"]:
-        category["name"] = _name(category)
+    _number(content.annotations)
+    for category in content.categories:
+        category.name = _name(category)
     if (group := placeholder(content)) is not None:
-        content["categories"].remove(group)
-        said.append(f"category {group['id']!r} {group['name']!r} left out: it groups the others, and has no boxes")
+        content.categories.remove(group)
+        said.append(f"category {group.id!r} {group.name!r} left out: it groups the others, and has no boxes")
     return said
 
 
-def placeholder(content: dict) -> dict | None:
+def placeholder(content: Instances) -> Category | None:
     """Return the category that is the supercategory of all others and has no annotations, as Roboflow exports one."""
-    used = {str(annotation.get("category_id")) for annotation in content["annotations"]}
-    for category in content["categories"]:
-        others = {other.get("supercategory") for other in content["categories"] if other is not category}
-        own = category.get("supercategory")
-        if others == {category["name"]} and str(category["id"]) not in used and own in (*NO_GROUP, category["name"]):
+    used = {str(annotation.category_id) for annotation in content.annotations}
+    for category in content.categories:
+        others = {other.supercategory for other in content.categories if other is not category}
+        own = category.supercategory
+        if others == {category.name} and str(category.id) not in used and own in (*NO_GROUP, category.name):
             return category
     return None
 
 
-def _complete(annotation: dict) -> list[str]:
+def _complete(annotation: Annotation) -> list[str]:
     said = []
-    if not annotation.get("bbox"):
-        annotation["bbox"] = _enclosing(annotation)
+    if not annotation.bbox:
+        annotation.bbox = _enclosing(annotation)
         said.append("bbox from the segmentation")
-    if annotation.get("area") is None and isinstance(annotation["bbox"], list) and len(annotation["bbox"]) == 4:
-        try:
-            annotation["area"] = annotation["bbox"][2] * annotation["bbox"][3]
-        except TypeError:  # texts, which the checks name
-            annotation["area"] = 0
+    if annotation.area is None:
+        annotation.area = _area(annotation.bbox)
         said.append("area from width and height")
-    if annotation.get("iscrowd") is None:
-        annotation["iscrowd"] = 0
+    if annotation.iscrowd is None:
+        annotation.iscrowd = 0
         said.append("iscrowd 0")
-    annotation.setdefault("area", 0)  # of a box that the checks name
     return said
 
 
-def _enclosing(annotation: dict) -> list[float]:
+def _area(box: Any) -> float:
+    """Multiply width by height; 0 of what is no box, which the checks name."""
+    try:
+        _left, _top, width, height = box
+        return width * height
+    except (TypeError, ValueError):
+        return 0
+
+
+def _enclosing(annotation: Annotation) -> list[float]:
     """Return the box around a segmentation, polygons or run lengths."""
-    shape = annotation.get("segmentation")
+    shape = annotation.segmentation
     try:
         if isinstance(shape, dict):
             packed = isinstance(shape["counts"], str)
@@ -64,21 +73,24 @@ def _enclosing(annotation: dict) -> list[float]:
         left, top = min(points[0::2]), min(points[1::2])
         return [left, top, max(points[0::2]) - left, max(points[1::2]) - top]
     except (TypeError, ValueError, KeyError, IndexError) as error:
-        name = f"annotation {annotation.get('id')!r} (of image {annotation.get('image_id')!r})"
+        image = None if annotation.image_id is UNSET else annotation.image_id
+        name = f"annotation {annotation.id!r} (of image {image!r})"
         raise ValueError(f"{name} has no bbox, and no segmentation that it could be derived from; "
                          "add x, y, width and height in pixels") from error  # fmt: skip
 
 
-def _number(nameless: list[dict], every: list[dict]) -> None:
-    taken = {one.get("id") for one in every}
+def _number(annotations: list[Annotation]) -> None:
+    """Give ids to those that have none."""
+    taken = {one.id for one in annotations}
     free = (number for number in count(1) if number not in taken and str(number) not in taken)
     texts = any(isinstance(one, str) for one in taken)
-    for annotation, number in zip(nameless, free, strict=False):
-        annotation["id"] = str(number) if texts else number
+    for annotation in annotations:
+        if annotation.id is None:
+            annotation.id = str(next(free)) if texts else next(free)
 
 
-def _name(category: dict) -> str:
-    name = category.get("name")
+def _name(category: Category) -> str:
+    name = category.name
     if name is None or not str(name).strip() or isinstance(name, list | dict):
-        raise ValueError(f"category {category['id']!r} has the name {name!r}; give it the name that the model has")
+        raise ValueError(f"category {category.id!r} has the name {name!r}; give it the name that the model has")
     return str(name)
