@@ -195,6 +195,13 @@ def test_the_history_leaves_out_what_is_invalid_and_intervals_that_are_unknown(d
     assert sum(map(len, rules)) == 0
 
 
+def test_a_speed_of_the_history_that_cannot_be_quoted_is_faint(draw):
+    lines = [{**line(CELLS[0], "speed", day), "quotable": quotable} for day, quotable in ((1, True), (2, False))]
+    drawn = draw(history_chart.history([*lines, line(CELLS[0], "speed", 3)])).iter(f"{SVG}path")
+    points = [path.get("opacity") for path in drawn if path.get("aria-roledescription") == "point"]
+    assert sorted(points) == [str(history_chart.FAINT), "1", "1"]
+
+
 def test_the_history_shows_mean_average_precision_in_points():
     (entry,) = [history_chart._entry(line("torch/my-own-fp32-dynamic", "mAP", 1))]
     assert (entry["value"], entry["low"], entry["model"], entry["series"]) == (50, 40, "my-own", "Torch FP32")

@@ -6,11 +6,15 @@ from speedmap.reporting import charts
 from speedmap.results.cell_result import NAMES
 
 WIDTH = charts.FILE_WIDTH // 2  # pixels of each part
+FAINT = 0.3  # opacity of what cannot be quoted
 FIGURES = {"speed": ("median, ms (log)", "log"), "mAP": ("mAP50-95, points", "linear")}
 
 
 def history(lines: list[dict]) -> alt.VConcatChart:
-    """Draw speed and mAP over time with their intervals, a row a model and input; invalid figures are left out."""
+    """Draw speed and mAP over time with their intervals, a row a model and input.
+
+    Invalid figures are left out; a speed that cannot be quoted is a faint point.
+    """
     entries = [_entry(line) for line in lines if line["valid"]]
     series = charts.colour({entry["series"] for entry in entries})
     rows = [
@@ -31,15 +35,17 @@ def _entry(line: dict) -> dict:
     figures = {key: line[key] and factor * line[key] for key in ("value", "low", "high")}
     series = f"{NAMES.get(backend, backend)} {precision.upper()}"
     return {"measured": line["measured"], "model": model, "series": series, "input": shape,
-            "figure": line["figure"], **figures}  # fmt: skip
+            "figure": line["figure"], "quotable": line.get("quotable", True), **figures}  # fmt: skip
 
 
 def _over_time(entries: list[dict], series: alt.Color, model: str, shape: str, figure: str) -> alt.LayerChart:
     unit, scale = FIGURES[figure]
     x = alt.X("measured:T", title="measured (UTC)").scale(type="utc")
     y = alt.Y("value:Q", title=unit).scale(type=scale, zero=False, nice=False, padding=10)
-    lines = charts.of(entries).mark_line(point=True).encode(x, y, series)
+    lines = charts.of(entries).mark_line().encode(x, y, series)
+    faint = alt.when(alt.datum.quotable).then(alt.value(1)).otherwise(alt.value(FAINT))
+    points = charts.of(entries).mark_point(filled=True).encode(x, y, series, opacity=faint)
     known = [entry for entry in entries if entry["low"] is not None]
     bars = charts.of(known).mark_rule(strokeWidth=0.7).encode(x, alt.Y("low:Q"), series, y2="high:Q")
     title = f"{model}, {shape} input: {figure}"
-    return alt.layer(bars, lines).properties(width=WIDTH, height=180, title=title)
+    return alt.layer(bars, lines, points).properties(width=WIDTH, height=180, title=title)
