@@ -1,9 +1,14 @@
-# make table:  set everything up, measure what config.yaml names, end with results/table.md
+# make table:  set everything up, measure what the config names, print results/table.md
+# make report: the same, and results/report.html: one file with all pictures
+# make doctor: set everything up, say what make table will do here, what is missing and what to do about it
 # make test:   set everything up, run the linters and the tests
 # make test-slurm: the same on a SLURM of three nodes that it starts on this machine (apt install slurmctld slurmd munge);
 #                  SLURM_TABLE=config.yaml makes the default table there, not a small one
 # make runs/a100: a folder to run in for one kind of machine beside others, with one index of all that is published
-# make doctor: set everything up, say in ten lines what of this machine can run, what is missing and what to do
+# make help:   print these lines
+#
+# CONFIG=mine.yaml after any of the first three: a config of your own, or several, over config.yaml
+# LOGGER=      show Snakemake's own lines, not one of progress
 PYTHON ?= python3
 export PYTHONUTF8 := 1
 # Snakemake starts Python by its path without quotes, so that only these characters work.
@@ -15,6 +20,7 @@ ifeq ($(origin SPEEDMAP_ENV),undefined)
 SPEEDMAP_ENV := $(or $(shell $(PYTHON) workflow/scripts/choose_environment.py),cpu)
 endif
 CORES ?= all
+LOGGER ?= --logger speedmap
 VENV := .venv
 RUN := $(VENV)/$(SPEEDMAP_ENV).ready
 DEV := $(VENV)/dev.ready
@@ -22,12 +28,22 @@ DEV := $(VENV)/dev.ready
 SURFACES := $(addprefix $(VENV)/surface/,tensorrt-cu13-bindings==11.4.0.106 tensorrt-cu12-bindings==10.16.1.11 \
 	cuda-bindings==13.5.0 cuda-bindings==12.9.4)
 
-.PHONY: table test test-slurm lint doctor
+# Snakemake finds the logger by its package's name on Python's path. -- ends the list of config files.
+SNAKEMAKE = PYTHONPATH=workflow/scripts $(VENV)/bin/snakemake --cores $(CORES) $(LOGGER) $(if $(CONFIG),--configfile $(CONFIG)) --
+
+.PHONY: table report test test-slurm lint doctor help
 .DELETE_ON_ERROR:
 
 table: $(RUN)
-	$(VENV)/bin/snakemake --cores $(CORES) results/table.md
-	@cat results/table.md
+	@$(SNAKEMAKE) results/table.md
+	@$(VENV)/bin/python workflow/scripts/show_table.py results/table.md
+
+report: $(RUN)
+	@$(SNAKEMAKE) results/table.md results/report.html
+	@echo "$(CURDIR)/results/report.html"
+
+help:
+	@sed '/^PYTHON/,$$d; s/^# \{0,1\}//' Makefile
 
 test: lint $(SURFACES)
 	# Two workers, a file's tests in one of them, since they share what is slow to make; the slowest folders first.

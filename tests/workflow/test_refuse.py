@@ -33,7 +33,8 @@ def snakemake(tmp_path):
         data = {"name": "few", "images": "images", "annotations": "truth.json", "calibration": "calibration"}
         config = {"backend": "openvino", "models": {"m": MINI}, "dataset": data, **changes}
         given = {key: value for key, value in config.items() if value is not None}
-        return run(tmp_path, *overlay(tmp_path, given, text), *arguments)
+        scripts = {"PYTHONPATH": str(ROOT / "workflow/scripts")}  # where the logger is
+        return run(tmp_path, *overlay(tmp_path, given, text), *arguments, environment=scripts)
 
     return run_here
 
@@ -105,7 +106,7 @@ def test_bad_weights_are_refused_each_by_name(snakemake, tmp_path):
     files = {"cut": "cut.safetensors", "text": "text.pt", "other": "o.safetensors", "classes": MINI["weights"]}
     targets = [f"results/weights/{name}.safetensors" for name in files]
     models = {name: {"weights": file} for name, file in files.items()}
-    code, output = snakemake("--keep-going", "--", *targets, models=models)
+    code, output = snakemake("--keep-going", "--logger", "speedmap", "--", *targets, models=models)
     assert code != 0
     for words in (
         ("cut.safetensors",),
@@ -115,6 +116,11 @@ def test_bad_weights_are_refused_each_by_name(snakemake, tmp_path):
     ):
         assert said(output, *words), output
     assert written(tmp_path) == ["results/dataset.json"]
+    lines = output.splitlines()
+    assert [line.partition(":")[0] for line in lines if "read weights" in line] == ["failed"] * 4
+    assert any(line.startswith("[1/5] check dataset, ") for line in lines)
+    assert lines[-1].startswith("error: 4 steps failed; the same command goes on. Snakemake's own words are in ")
+    assert len(lines) < 12, output
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from speedmap.results.cell_result import CellResult, gather
 from speedmap.results.findings import Finding, JobFailed, NotVerified
 from speedmap.results.prepared import Dataset, Verification
 from speedmap.results.reported import Experiment
+from speedmap.run import job
 
 PARTIAL = "Not complete, since the run failed: the same command goes on, and makes this table again."
 DATASET = "results/dataset.json"
-MARK = "error: "  # begins the line that a failed job leaves
 
 
 def write(cells: list[Cell], missing: dict[str, list[str]], config: dict, backend: str, table: Path) -> None:
@@ -57,7 +57,7 @@ def explained(row: CellResult, missing: dict[str, list[str]]) -> CellResult:
     if row.accuracy and (doubts := _doubts(row.cell, missing)):
         row = replace(row, accuracy=None, failed=(*row.failed, *doubts))
     paths = [f"{row.cell.folder}/{kind}.json" for kind in ("speed", "accuracy")]
-    reasons = [JobFailed(said) for path in paths for log in missing.get(path, ()) if (said := _error(Path(log)))]
+    reasons = [JobFailed(said) for path in paths for log in missing.get(path, ()) if (said := job.said(Path(log)))]
     return replace(row, failed=(*row.failed, *dict.fromkeys(reasons)))
 
 
@@ -67,9 +67,3 @@ def _doubts(cell: Cell, missing: dict[str, list[str]]) -> list[Finding]:
     if cell.backend != "torch" and str(verified) in missing:
         return [NotVerified()]
     return records.read(verified, Verification).audit.invalid if verified.exists() else []
-
-
-def _error(log: Path) -> str:
-    """Read the message of a job that failed, empty if it did not."""
-    last = log.read_text("utf-8", errors="replace").rstrip().rpartition("\n")[2] if log.is_file() else ""
-    return last.removeprefix(MARK) if last.startswith(MARK) else ""

@@ -10,6 +10,14 @@ from speedmap.errors import UserError
 from speedmap.errors.explain import explain
 from speedmap.run import workdir_lock
 
+MARK = "error: "  # begins the line that a failed job leaves, as explain writes it
+
+
+def said(log: Path) -> str:
+    """Return the message that a failed job left in its log, '' for none."""
+    last = log.read_text("utf-8", errors="replace").rstrip().rpartition("\n")[2] if log.is_file() else ""
+    return last.removeprefix(MARK) if last.startswith(MARK) else ""
+
 
 @contextmanager
 def job(log: str) -> Iterator[None]:

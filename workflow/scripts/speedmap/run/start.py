@@ -10,6 +10,7 @@ from speedmap.errors import UserError, explain
 from speedmap.machine import gpu_lease
 from speedmap.run import config as settings
 from speedmap.run import workdir_lock
+from speedmap.run.terminal import OURS
 
 PARTIAL = Path("results/table.partial.md")
 
@@ -43,7 +44,8 @@ def begin(config: dict, backend: str | None, dag) -> None:
             registry.check_torch(backend)
         if backend == "tensorrt":
             remarks.append(gpu_lease.left_out())
-        print(*filter(None, remarks), sep="\n", end="", file=sys.stderr)
+        for remark in filter(None, remarks):
+            OURS.warning(remark)
 
 
 def finish(speeds: list[str]) -> None:
@@ -52,7 +54,7 @@ def finish(speeds: list[str]) -> None:
 
     forget_partial_table()
     for line in advice.advise(speeds, sys.argv):
-        print(line, file=sys.stderr)
+        OURS.warning(line)
 
 
 def forget_partial_table() -> None:
@@ -69,4 +71,5 @@ def fail(config: dict, backend: str, dag, logs: list[str]) -> None:
         cells, experiment = settings.planned(config, backend), settings.experiment(config)
         failed_run.write(cells, missing, experiment, backend, PARTIAL)
     for log in logs:
-        print(*explain.killed(Path(log).read_text("utf-8", errors="replace")), sep="\n", file=sys.stderr)
+        for line in explain.killed(Path(log).read_text("utf-8", errors="replace")):
+            OURS.warning(line)

@@ -1,0 +1,38 @@
+"""About how long jobs take: what is known beforehand, corrected by a run's own jobs."""
+
+from collections.abc import Mapping
+
+# Seconds of a job of the default run on two cores without a GPU: a start, since a run soon goes by its own jobs.
+TYPICAL = {
+    "check_dataset": 1, "convert_labels": 1, "read_weights": 4, "export_onnx": 11, "calibrate": 19, "choose_float": 35,
+    "type_fp16": 1, "type_int8": 6, "build_engine": 3, "verify_engine": 5, "measure_speed": 14, "measure_speedup": 12,
+    "measure_accuracy": 9, "measure_again": 40, "measure_peaks": 8, "render_table": 2, "render_report": 6,
+    "draw_pareto": 3,
+}  # fmt: skip
+OTHER = 5.0  # of steps that are not listed
+DEAR = 4.0  # jobs that are known count as much as so many guesses, when these are scaled
+
+
+def planned(jobs: Mapping[str, int]) -> float:
+    """Return about how many seconds jobs take one after another, by what is known beforehand; jobs: of each rule."""
+    return sum(count * TYPICAL.get(rule, OTHER) for rule, count in jobs.items())
+
+
+def left(waiting: Mapping[str, int], taken: Mapping[str, list[float]]) -> float:
+    """Return about how many seconds the waiting jobs of each rule take one after another.
+
+    taken: seconds of the jobs that have ended, by rule. A rule that has ended jobs takes their mean; others are scaled
+    by how much longer than typical all of these took.
+    """
+    seconds = sum(map(sum, taken.values()))
+    scale = (seconds + DEAR) / (planned({rule: len(jobs) for rule, jobs in taken.items()}) + DEAR)
+    known = {rule: sum(jobs) / len(jobs) for rule, jobs in taken.items() if jobs}
+    return sum(count * known.get(rule, scale * TYPICAL.get(rule, OTHER)) for rule, count in waiting.items())
+
+
+def words(seconds: float) -> str:
+    """Write a time for people, who plan in minutes: 40 s, 3 min, 1 h 20 min."""
+    if seconds < 60:
+        return f"{max(round(seconds), 1)} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
