@@ -28,6 +28,7 @@ from speedmap.accuracy import (
     paired_difference,
 )
 from speedmap.dataset import coco, images, letterbox
+from speedmap.dataset.instances import Instances
 from speedmap.engines import openvino
 from speedmap.graph import export, onnx_runtime
 from speedmap.graph.detector_graph import (
@@ -36,6 +37,7 @@ from speedmap.graph.detector_graph import (
 )
 from speedmap.model import checkpoint, postprocess, yolov5
 from speedmap.quantization import calibration, insert_qdq, qdq_plan, sensitivity
+from speedmap.quantization.options import Options
 from speedmap.results import records
 from speedmap.results.prepared import Choice
 from speedmap.run import fingerprint
@@ -44,7 +46,7 @@ SHARED = ROOT.parent / "shared"
 
 
 def main(settings: argparse.Namespace) -> None:
-    options = insert_qdq.DEFAULTS | json.loads(settings.options)
+    options = Options(**json.loads(settings.options))
     settings.work.mkdir(parents=True, exist_ok=True)
     settings.dialect = qdq_plan.dialect(settings.backend, openvino.OpenVINO().platform())
     static, graph = (exported(settings.weights, settings.work, shape) for shape in ("static", settings.shape))
@@ -70,19 +72,23 @@ def exported(weights: Path, work: Path, shape: str) -> Path:
 
 
 def calibrated(
-    graph: Path, pictures: list[Path], settings: argparse.Namespace, options: dict
+    graph: Path, pictures: list[Path], settings: argparse.Namespace, options: Options
 ) -> calibration.Statistics:
     """Collect a graph's statistics, once."""
-    path = settings.work / f"{graph.stem}-{options['images']}.npz"
+    path = settings.work / f"{graph.stem}-{options.images}.npz"
     if not path.exists():
         start = time.perf_counter()
-        calibration.collect(graph, pictures[: options["images"]], 640).save(path)
+        calibration.collect(graph, pictures[: options.images], 640).save(path)
         print(f"calibrated in {time.perf_counter() - start:.0f} s")
     return calibration.Statistics.load(path)
 
 
 def selected(
-    graph: Path, statistics: calibration.Statistics, pictures: list[Path], settings: argparse.Namespace, options: dict
+    graph: Path,
+    statistics: calibration.Statistics,
+    pictures: list[Path],
+    settings: argparse.Namespace,
+    options: Options,
 ) -> Choice:
     """Choose the convolutions that stay in float, once for the same code and options, unless only the head should."""
     if settings.head_only:
@@ -93,11 +99,11 @@ def selected(
         start = time.perf_counter()
         choice = sensitivity.choose(graph, statistics, pictures, 640, settings.dialect, options)
         print(f"chose in {time.perf_counter() - start:.0f} s")
-        records.write(path, records.convert(choice, Choice))
+        records.write(path, choice)
     return records.read(path, Choice)
 
 
-def reference(graph: Path, truth: dict, settings: argparse.Namespace) -> list[dict]:
+def reference(graph: Path, truth: Instances, settings: argparse.Namespace) -> list[dict]:
     """Detect with the float32 graph, once."""
     path = settings.work / f"{graph.stem}-{settings.data.name}-fp32.json"
     if not path.exists():
@@ -115,10 +121,10 @@ def in_openvino(model: onnx.ModelProto) -> Callable[[np.ndarray], np.ndarray]:
 ENGINES = {"tensorrt": onnx_runtime.opened, "openvino": in_openvino}
 
 
-def found(run: Callable[[np.ndarray], np.ndarray], truth: dict, settings: argparse.Namespace) -> list[dict]:
+def found(run: Callable[[np.ndarray], np.ndarray], truth: Instances, settings: argparse.Namespace) -> list[dict]:
     """Detect in every image of a data set."""
-    files = {image["id"]: settings.data / "images" / image["file_name"] for image in truth["images"]}
-    return detected(run, files, settings.shape == "dynamic", [category["id"] for category in truth["categories"]])
+    files = {image.id: settings.data / "images" / image.file_name for image in truth.images}
+    return detected(run, files, settings.shape == "dynamic", [category.id for category in truth.categories])
 
 
 def detected(
@@ -134,9 +140,9 @@ def detected(
     return results
 
 
-def report(results: dict[str, list[dict]], truth: dict, settings: argparse.Namespace, chosen: Choice) -> None:
+def report(results: dict[str, list[dict]], truth: Instances, settings: argparse.Namespace, chosen: Choice) -> None:
     """Print both mAPs, the drop, and its standard error by a paired bootstrap over images."""
-    annotations, ids = settings.data / "instances.json", [image["id"] for image in truth["images"]]
+    annotations, ids = settings.data / "instances.json", [image.id for image in truth.images]
     evaluated = {name: evaluate.evaluation(annotations, found, ids) for name, found in results.items()}
     score = {name: 100 * evaluate.metrics(done)["map"] for name, done in evaluated.items()}
     draws = {name: np.array(bootstrap.draws(done)["map"]) for name, done in evaluated.items()}
@@ -144,7 +150,7 @@ def report(results: dict[str, list[dict]], truth: dict, settings: argparse.Names
     error = 100 * paired_difference.standard_error(draws["FP32"] - draws["INT8"])
     print(
         f"{settings.weights.stem} {settings.shape} {settings.dialect}: FP32 {score['FP32']:.2f} "
-        f"INT8 {score['INT8']:.2f} drop {drop:.2f} +- {error:.2f} on {len(truth['images'])} images; "
+        f"INT8 {score['INT8']:.2f} drop {drop:.2f} +- {error:.2f} on {len(truth.images)} images; "
         f"output error {chosen.reached}, INT8 share {chosen.int8_share}, float {len(chosen.in_float)}"
     )
 

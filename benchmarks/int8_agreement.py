@@ -24,19 +24,20 @@ from speedmap.accuracy import evaluate
 from speedmap.dataset import coco
 from speedmap.graph import onnx_runtime
 from speedmap.quantization import insert_qdq, sensitivity
+from speedmap.quantization.options import Options
 
 LEAST = (0.1, 0.3)  # scores above which what float32 finds counts as the truth
 ANY = [1] * 1000  # the category of every class
 
 
 def main(settings: argparse.Namespace) -> None:
-    options = insert_qdq.DEFAULTS | json.loads(settings.options)
+    options = Options(**json.loads(settings.options))
     settings.work.mkdir(parents=True, exist_ok=True)
     pictures = coco.calibration_files(settings.calibration)
     static = exported(settings.weights, settings.work, "static")
     statistics = calibrated(static, pictures, settings, options)
     chosen = selected(static, statistics, pictures, settings, options)
-    seen = sensitivity.spread(pictures, options["scan"])
+    seen = sensitivity.spread(pictures, options.scan)
     unseen = dict(enumerate(path for path in pictures if path not in seen))
     scores = {}
     for shape in ("dynamic", "static"):

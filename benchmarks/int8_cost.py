@@ -39,12 +39,12 @@ def choose_float(_: Path, folder: Path, files: list[Path], settings: argparse.Na
     """Scan the convolutions."""
     from speedmap.quantization import sensitivity
     from speedmap.quantization.calibration import Statistics
+    from speedmap.quantization.options import Options
     from speedmap.results import records
-    from speedmap.results.prepared import Choice
 
-    options, seen = {"scan": settings.scan}, Statistics.load(folder / "statistics.npz")
+    options, seen = Options(scan=settings.scan), Statistics.load(folder / "statistics.npz")
     choice = sensitivity.choose(folder / "static.onnx", seen, files, SIZE, settings.dialect, options)
-    records.write(folder / "choice.json", records.convert(choice, Choice))
+    records.write(folder / "choice.json", choice)
 
 
 def type_int8(_: Path, folder: Path, __: list[Path], settings: argparse.Namespace) -> None:
@@ -53,12 +53,13 @@ def type_int8(_: Path, folder: Path, __: list[Path], settings: argparse.Namespac
 
     from speedmap.quantization import insert_qdq
     from speedmap.quantization.calibration import Statistics
+    from speedmap.quantization.options import Options
     from speedmap.results import records
     from speedmap.results.prepared import Choice
 
     choice, seen = records.read(folder / "choice.json", Choice), Statistics.load(folder / "statistics.npz")
     for shape in ("static", "dynamic"):
-        model = insert_qdq.type_int8(onnx.load(folder / f"{shape}.onnx"), seen, choice, settings.dialect, {})
+        model = insert_qdq.type_int8(onnx.load(folder / f"{shape}.onnx"), seen, choice, settings.dialect, Options())
         onnx.save(model, folder / f"int8-{shape}.onnx")
 
 

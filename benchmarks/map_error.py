@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("annotations", type=Path)
     parser.add_argument("detections", type=Path, nargs="+", help="the others are compared with the first, too")
     options = parser.parse_args()
-    images, found = [image["id"] for image in coco.parse(options.annotations)["images"]], {}
+    images, found = [image.id for image in coco.parse(options.annotations).images], {}
     for file in options.detections:
         results = json.loads(file.read_text())
         start = time.perf_counter()

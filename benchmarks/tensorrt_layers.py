@@ -32,7 +32,7 @@ def main(settings: argparse.Namespace) -> None:
     times = by_layer(settings.engine, cell, None, settings.count)
     with Stream(), released():
         layers = inspector.parse(inspected(settings.engine, platform()))
-    kinds = {plain(layer["Name"]): layer["LayerType"] for layer in layers}
+    kinds = {plain(layer.name): layer.kind for layer in layers}
     print(tabulate(by_kind(times, kinds), ("kind", "layers", "ms"), "github", floatfmt=".3f"), end="\n\n")
     print(", ".join(f"{name} {count}" for name, count in lint.lint(layers).items()), end="\n\n")
     slowest = sorted(times.items(), key=itemgetter(1), reverse=True)[: settings.slowest]

@@ -140,8 +140,8 @@ def test_a_shape_outside_the_profile_is_refused_and_the_session_goes_on(built):
 def test_the_audit_finds_the_convolutions_in_float16(built):
     folder, _ = built
     found = TensorRT().audit(folder / "engine", folder / "model.onnx", SIDE)
-    assert set(found["layers"]) == {"conv0", "conv1", "head"}
-    assert found["shares"].get("fp16", 0) > 0.9
+    assert set(found.layers) == {"conv0", "conv1", "head"}
+    assert found.shares.get("fp16", 0) > 0.9
 
 
 def test_a_truncated_engine_is_refused(built, tmp_path):

@@ -172,7 +172,7 @@ def main():
     batch = np.zeros((1, 3, 64, 96), np.float32)
     assert backend.layers(plan, Cell("tensorrt", "m", "fp16", "dynamic"), batch, 2) == {"conv": 0.25}
     audit = backend.audit(plan, model, 96)
-    said = {"types": facts["types"], "shares": audit["shares"], "graphs": session.facts["graphs"]}
+    said = {"types": facts["types"], "shares": audit.shares, "graphs": session.facts["graphs"]}
     print(json.dumps(said | {"usable": library.usable(), "version": trt.__version__}))
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from speedmap.quantization import qdq_plan, sensitivity
 from speedmap.quantization.calibration import Statistics
+from speedmap.quantization.options import Options
 from speedmap.results import records
 from speedmap.results.prepared import Choice, Dataset, Weights
 from speedmap.run.job import job
@@ -13,13 +14,14 @@ def choose_float(
     dialect: str, onnx: str, statistics: str, weights: str, dataset: str, imgsz: int, options: dict, out: str
 ) -> None:
     """Write the scan of all convolutions and the choice that follows from it; random weights are not worth one."""
+    chosen = Options(**options)
     if records.read(Path(weights), Weights).random:
-        kept = sensitivity.affordable_ends(Path(onnx), imgsz, options)
+        kept = sensitivity.affordable_ends(Path(onnx), imgsz, chosen.least_share)
         records.write(Path(out), Choice(in_float=kept, table=[]))
         return
     files = list(map(Path, records.read(Path(dataset), Dataset).calibration_files))
-    choice = sensitivity.choose(Path(onnx), Statistics.load(Path(statistics)), files, imgsz, dialect, options)
-    records.write(Path(out), records.convert(choice, Choice))
+    seen = Statistics.load(Path(statistics))
+    records.write(Path(out), sensitivity.choose(Path(onnx), seen, files, imgsz, dialect, chosen))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import onnx
 from speedmap import storage
 from speedmap.quantization import insert_qdq, qdq_plan
 from speedmap.quantization.calibration import Statistics
+from speedmap.quantization.options import Options
 from speedmap.results import records
 from speedmap.results.prepared import Choice
 from speedmap.run.job import job
@@ -20,7 +21,7 @@ def type_int8(dialect: str, source: str, statistics: str | None, choice: str | N
     model = onnx.load(source)
     if statistics and choice:
         chosen, seen = records.read(Path(choice), Choice), Statistics.load(Path(statistics))
-        model = insert_qdq.type_int8(model, seen, chosen, dialect, options)
+        model = insert_qdq.type_int8(model, seen, chosen, dialect, Options(**options))
     with storage.atomic(Path(out)) as temporary:
         onnx.save(model, temporary)
 

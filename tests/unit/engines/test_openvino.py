@@ -27,7 +27,7 @@ def built(request, tmp_path_factory):
 
 def test_a_float_engine_runs_the_fastest_type(built):
     _, typed, engine = built
-    assert openvino_backend.OpenVINO().audit(engine, typed, SIDE)["shares"] == {FAST: 1.0}
+    assert openvino_backend.OpenVINO().audit(engine, typed, SIDE).shares == {FAST: 1.0}
 
 
 def test_a_built_engine_computes_what_the_graph_computes(built):

@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from speedmap.graph import export, onnx_runtime
 from speedmap.graph.detector_graph import Graph, GraphError, noted
 from speedmap.model import rewrites
 from speedmap.quantization import calibration, insert_qdq, ranges
+from speedmap.quantization.options import Options
 from speedmap.quantization.qdq_plan import CONVENTIONS, PlanError
 from speedmap.results import records
 from speedmap.results.prepared import Choice
@@ -27,7 +28,7 @@ def model(graph):
 
 @pytest.fixture(scope="module", params=CONVENTIONS)
 def quantized(request, model, statistics):
-    return insert_qdq.quantize(model, statistics, Graph(model).head, request.param, {})
+    return insert_qdq.quantize(model, statistics, Graph(model).head, request.param, Options())
 
 
 def inputs_of(model, kind):
@@ -77,7 +78,7 @@ def test_output_is_close_to_the_float_one(quantized, model, pictures):
 
 def test_the_model_given_is_not_changed(model, statistics):
     before = model.SerializeToString()
-    insert_qdq.quantize(model, statistics, [], "tensorrt", {})
+    insert_qdq.quantize(model, statistics, [], "tensorrt", Options())
     assert model.SerializeToString() == before
 
 
@@ -86,35 +87,37 @@ def test_biases_that_convolutions_share_are_corrected_apart(model, statistics):
     plain.CopyFrom(model)
     convs = [node for node in plain.graph.node if node.op_type == "Conv" and "cv1" in node.name]
     same = [node for node in convs if Graph(plain).weight(node.name).shape[0] == 8][:2]
-    alone = insert_qdq.quantize(plain, statistics, [], "tensorrt", {})
+    alone = insert_qdq.quantize(plain, statistics, [], "tensorrt", Options())
     alike = numpy_helper.to_array(next(t for t in plain.graph.initializer if t.name == same[0].input[2]))
     for tensor in plain.graph.initializer:
         if tensor.name == same[1].input[2]:
             tensor.CopyFrom(numpy_helper.from_array(alike, tensor.name))
-    apart = insert_qdq.quantize(plain, statistics, [], "tensorrt", {})
+    apart = insert_qdq.quantize(plain, statistics, [], "tensorrt", Options())
     same[1].input[2] = same[0].input[2]
-    shared = insert_qdq.quantize(plain, statistics, [], "tensorrt", {})
+    shared = insert_qdq.quantize(plain, statistics, [], "tensorrt", Options())
     for name in (f"{same[0].name}/bias", f"{same[1].name}/bias"):
         np.testing.assert_array_equal(*(Graph(each).constant(name) for each in (apart, shared)))
     assert len(alone.graph.initializer) == len(shared.graph.initializer)
 
 
 def test_quantization_is_reproducible(model, statistics):
-    first, second = (insert_qdq.quantize(model, statistics, [], "tensorrt", {}).SerializeToString() for _ in range(2))
+    first, second = (
+        insert_qdq.quantize(model, statistics, [], "tensorrt", Options()).SerializeToString() for _ in range(2)
+    )
     assert first == second
 
 
 def test_weights_are_rounded_once_for_several_graphs_of_a_model(model, statistics, monkeypatch):
     head, weights = Graph(model).head, {}
-    alone = insert_qdq.quantize(model, statistics, head, "openvino", {})
-    insert_qdq.quantize(model, statistics, [], "openvino", {}, weights)
+    alone = insert_qdq.quantize(model, statistics, head, "openvino", Options())
+    insert_qdq.quantize(model, statistics, [], "openvino", Options(), weights)
     assert weights.keys() == Graph(model).convs.keys()
     monkeypatch.delattr(insert_qdq.weight_rounding, "steps")
-    assert insert_qdq.quantize(model, statistics, head, "openvino", {}, weights) == alone
+    assert insert_qdq.quantize(model, statistics, head, "openvino", Options(), weights) == alone
 
 
 def test_tensorrt_has_signed_integers_without_zero_point_between_all_ops(model, statistics):
-    result = insert_qdq.quantize(model, statistics, [], "tensorrt", {})
+    result = insert_qdq.quantize(model, statistics, [], "tensorrt", Options())
     zeros = [numpy_helper.to_array(each) for each in result.graph.initializer if each.name.endswith("/zero")]
     assert {zero.dtype for zero in zeros} == {np.dtype(np.int8)}
     assert not any(zero.any() for zero in zeros)
@@ -123,7 +126,7 @@ def test_tensorrt_has_signed_integers_without_zero_point_between_all_ops(model, 
 
 
 def test_openvino_has_unsigned_activations(model, statistics):
-    result = insert_qdq.quantize(model, statistics, [], "openvino", {})
+    result = insert_qdq.quantize(model, statistics, [], "openvino", Options())
     constants = {each.name: each.data_type for each in result.graph.initializer}
     for node in result.graph.node:
         if node.op_type == "QuantizeLinear":
@@ -133,7 +136,7 @@ def test_openvino_has_unsigned_activations(model, statistics):
 
 @pytest.mark.parametrize("dialect", CONVENTIONS)
 def test_tensors_that_are_joined_share_their_scale(model, statistics, dialect):
-    result = insert_qdq.quantize(model, statistics, [], dialect, {})
+    result = insert_qdq.quantize(model, statistics, [], dialect, Options())
     scales = {each.name: numpy_helper.to_array(each) for each in result.graph.initializer}
     joins = {name: nodes for name, nodes in inputs_of(result, "Concat").items() if "model.24" not in name}
     assert joins
@@ -143,13 +146,13 @@ def test_tensors_that_are_joined_share_their_scale(model, statistics, dialect):
 
 
 def test_a_float_convolution_beside_an_eight_bit_one_reads_what_that_reads_in_tensorrt(model, statistics):
-    exact, rounded = beside(insert_qdq.quantize(model, statistics, ["/model.17/cv1/conv/Conv"], "tensorrt", {}))
+    exact, rounded = beside(insert_qdq.quantize(model, statistics, ["/model.17/cv1/conv/Conv"], "tensorrt", Options()))
     assert rounded.op_type == "DequantizeLinear"
     assert exact == rounded
 
 
 def test_a_float_convolution_beside_an_eight_bit_one_reads_the_exact_tensor_in_openvino(model, statistics):
-    result = insert_qdq.quantize(model, statistics, ["/model.17/cv1/conv/Conv"], "openvino", {})
+    result = insert_qdq.quantize(model, statistics, ["/model.17/cv1/conv/Conv"], "openvino", Options())
     exact, rounded = beside(result)
     assert exact.op_type == "Concat"
     assert rounded.op_type == "DequantizeLinear"
@@ -168,7 +171,7 @@ def beside(result):
 )
 def test_every_tensor_but_the_float_heads_exists_in_one_form_for_tensorrt(model, statistics, kept):
     head = Graph(model).head
-    result = insert_qdq.quantize(model, statistics, [*kept, *head], "tensorrt", {})
+    result = insert_qdq.quantize(model, statistics, [*kept, *head], "tensorrt", Options())
     several = {tensor: made for tensor, made in forms(result).items() if len(made) > 1}
     shared = {Graph(model).convs[name].input[0] for name in head[:2]}  # with the convolutions that go on from there
     assert several.keys() == shared
@@ -181,7 +184,7 @@ def test_merged_halves_are_rounded_once_before_their_split(network, pictures, tm
     merged = onnx.load(tmp_path / "merged.onnx")
     head = Graph(merged).head
     result = insert_qdq.quantize(
-        merged, calibration.collect(tmp_path / "merged.onnx", pictures, SIZE), head, "tensorrt", {}
+        merged, calibration.collect(tmp_path / "merged.onnx", pictures, SIZE), head, "tensorrt", Options()
     )
     onnx.checker.check_model(result, full_check=True)
     splits = {name: nodes for name, nodes in inputs_of(result, "Split").items() if "model.24" not in name}
@@ -193,7 +196,7 @@ def test_merged_halves_are_rounded_once_before_their_split(network, pictures, tm
 
 
 def test_both_inputs_of_a_residual_are_rounded_each_on_its_own_scale_for_tensorrt(model, statistics):
-    result = insert_qdq.quantize(model, statistics, Graph(model).head, "tensorrt", {})
+    result = insert_qdq.quantize(model, statistics, Graph(model).head, "tensorrt", Options())
     scales = {each.name: numpy_helper.to_array(each) for each in result.graph.initializer}
     residuals = {name: nodes for name, nodes in inputs_of(result, "Add").items() if "/m/m." in name}
     assert len(residuals) == len(Graph(model).residuals) == 7
@@ -202,7 +205,7 @@ def test_both_inputs_of_a_residual_are_rounded_each_on_its_own_scale_for_tensorr
         assert scales[shortcut.input[1]] != scales[fresh.input[1]]
 
 
-@pytest.mark.parametrize(("dialect", "options"), [("tensorrt", {"residuals": "shortcut"}), ("openvino", {})])
+@pytest.mark.parametrize(("dialect", "options"), [("tensorrt", Options(residuals="shortcut")), ("openvino", Options())])
 def test_the_shortcut_alone_can_be_rounded(model, statistics, dialect, options):
     result = insert_qdq.quantize(model, statistics, Graph(model).head, dialect, options)
     residuals = [nodes for name, nodes in inputs_of(result, "Add").items() if "/m/m." in name]
@@ -212,7 +215,7 @@ def test_the_shortcut_alone_can_be_rounded(model, statistics, dialect, options):
 
 def test_a_residual_around_a_float_convolution_is_rounded_on_one_side_only(model, statistics):
     conv = Graph(model).residuals[0].conv
-    result = insert_qdq.quantize(model, statistics, [conv, *Graph(model).head], "tensorrt", {})
+    result = insert_qdq.quantize(model, statistics, [conv, *Graph(model).head], "tensorrt", Options())
     first = next(nodes for name, nodes in inputs_of(result, "Add").items() if "/model.2/m/m.0" in name)
     assert {node.op_type for node in first} == {"DequantizeLinear", "Mul"}
 
@@ -231,7 +234,7 @@ def test_a_residual_of_another_form_is_left_alone(model, statistics, form):
         other.graph.initializer.append(numpy_helper.from_array(np.float32(1), "one"))
         add.input[:] = [fresh, "one" if form == "constant" else fresh]
     assert fresh not in {residual.fresh for residual in Graph(other).residuals}
-    result = insert_qdq.quantize(other, statistics, Graph(other).head, "tensorrt", {})
+    result = insert_qdq.quantize(other, statistics, Graph(other).head, "tensorrt", Options())
     onnx.checker.check_model(result, full_check=True)
     assert f"{fresh}/scale" not in {tensor.name for tensor in result.graph.initializer}
 
@@ -240,11 +243,11 @@ def test_a_scale_that_calibration_did_not_see_is_refused_by_name(model, statisti
     fresh = Graph(model).residuals[0].fresh
     kept = {name: each for name, each in statistics.histograms.items() if name != fresh}
     with pytest.raises(PlanError, match=f"did not see tensor {fresh}; .* delete them"):
-        insert_qdq.quantize(model, replace(statistics, histograms=kept, scales={}), [], "tensorrt", {})
+        insert_qdq.quantize(model, replace(statistics, histograms=kept, scales={}), [], "tensorrt", Options())
 
 
 def test_keeping_all_in_float_changes_nothing(model, statistics, pictures):
-    result = insert_qdq.quantize(model, statistics, list(Graph(model).convs), "tensorrt", {})
+    result = insert_qdq.quantize(model, statistics, list(Graph(model).convs), "tensorrt", Options())
     assert [node.op_type for node in result.graph.node] == [node.op_type for node in model.graph.node]
     batch, _ = images.load(pictures[0], SIZE, True)
     np.testing.assert_array_equal(onnx_runtime.opened(result)(batch), onnx_runtime.opened(model)(batch))
@@ -252,7 +255,7 @@ def test_keeping_all_in_float_changes_nothing(model, statistics, pictures):
 
 def test_defaults_are_those_of_the_schema():
     schema = yaml.safe_load(Path("workflow/schemas/config.schema.yaml").read_text())["properties"]["int8"]["properties"]
-    assert {name: option["default"] for name, option in schema.items() if name != "method"} == insert_qdq.DEFAULTS
+    assert {name: option["default"] for name, option in schema.items() if name != "method"} == asdict(Options())
     assert schema["range"]["enum"] == list(ranges.METHODS)
     assert schema["least_share"]["minimum"] == validity.LEAST_SHARE  # with less, every INT8 cell is invalid
 
@@ -260,7 +263,7 @@ def test_defaults_are_those_of_the_schema():
 def test_statistics_of_another_model_are_an_error(model, statistics):
     other = type(statistics)({}, {}, {}, {}, {}, {})
     with pytest.raises(PlanError, match="another model"):
-        insert_qdq.quantize(model, other, [], "openvino", {"bias_correction": False, "compensate": False})
+        insert_qdq.quantize(model, other, [], "openvino", Options(bias_correction=False, compensate=False))
 
 
 def test_the_file_of_a_cell_tells_what_its_choice_was_to_meet(model, statistics, graph, tmp_path):
@@ -292,7 +295,7 @@ def test_a_convolution_of_zero_weights_is_quantized_like_any_other(graph, pictur
             tensor.CopyFrom(numpy_helper.from_array(0 * numpy_helper.to_array(tensor), tensor.name))
     onnx.save(loaded, path)
     found = calibration.collect(path, pictures, SIZE)
-    result = insert_qdq.quantize(loaded, found, Graph(loaded).head, dialect, {})
+    result = insert_qdq.quantize(loaded, found, Graph(loaded).head, dialect, Options())
     constants = {each.name: numpy_helper.to_array(each) for each in result.graph.initializer}
     biases = [value for name, value in constants.items() if name.endswith("/bias")]
     assert max(abs(value).max() for value in biases) < 50

@@ -9,10 +9,11 @@ from speedmap.graph.detector_graph import INPUT, Graph
 from speedmap.graph.onnx_runtime import opened
 from speedmap.machine import cpu_features
 from speedmap.quantization import insert_qdq, qdq_plan
+from speedmap.quantization.options import Options
 
 SIDE = 64
 NARROW = qdq_plan.dialect("openvino", {"int8_sums": cpu_features.SATURATING})
-PLAIN = {"compensate": False, "bias_correction": False}
+PLAIN = Options(compensate=False, bias_correction=False)
 
 
 @pytest.fixture(scope="module")

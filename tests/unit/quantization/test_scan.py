@@ -7,6 +7,7 @@ from speedmap.dataset import images
 from speedmap.graph.detector_graph import Graph
 from speedmap.graph.onnx_runtime import opened
 from speedmap.quantization.insert_qdq import quantize
+from speedmap.quantization.options import Options
 from speedmap.quantization.qdq_plan import CONVENTIONS, rounded_at
 from speedmap.quantization.scan import Scan
 
@@ -33,7 +34,7 @@ def scan(model, batches, dialect):
 
 
 def alone(model, statistics, conv, dialect):
-    return quantize(model, statistics, set(Graph(model).convs) - {conv}, dialect, {})
+    return quantize(model, statistics, set(Graph(model).convs) - {conv}, dialect, Options())
 
 
 def test_what_depends_on_a_convolution_gives_what_the_whole_graph_gives(scan, model, batches, statistics, dialect):

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import onnx
 import pytest
+from msgspec import to_builtins
 
 from helpers.networks import SIZE
 from speedmap.dataset import images
@@ -12,6 +13,7 @@ from speedmap.model import yolov5
 from speedmap.model.postprocess import scores
 from speedmap.quantization import float_price, insert_qdq, sensitivity
 from speedmap.quantization.calibration import CalibrationError
+from speedmap.quantization.options import Options
 from speedmap.verification import validity
 
 
@@ -75,46 +77,46 @@ def test_spread_reaches_over_all():
 
 def judged(record):
     """Judge a choice by what the graph of its cell notes of it."""
-    return validity.missed(**{name: record[name] for name in insert_qdq.NOTED})
+    return validity.missed(**{name: getattr(record, name) for name in insert_qdq.NOTED})
 
 
 def test_an_unreachable_target_is_stated_and_the_share_kept(graph, statistics, pictures):
-    options = {"images": 8, "scan": 1, "target": 1e-9, "least_share": 0.9, "compensate": False}
+    options = Options(images=8, scan=1, target=1e-9, least_share=0.9, compensate=False)
     record = sensitivity.choose(graph, statistics, pictures, SIZE, "tensorrt", options)
-    assert not record["met"]
-    assert record["reached"] > 0
-    assert record["int8_share"] >= 0.9
-    assert {row["conv"] for row in record["table"] if row["float"]} == set(record["float"])
-    json.dumps(record, allow_nan=False)
+    assert not record.met
+    assert record.reached > 0
+    assert record.int8_share >= 0.9
+    assert {row.conv for row in record.table if row.in_float} == set(record.in_float)
+    json.dumps(to_builtins(record), allow_nan=False)
     (missed,) = judged(record)
-    assert (missed.reached, missed.target, missed.int8_share) == (record["reached"], 1e-9, record["int8_share"])
+    assert (missed.reached, missed.target, missed.int8_share) == (record.reached, 1e-9, record.int8_share)
 
 
 def test_without_a_target_float_takes_what_the_share_allows(graph, statistics, pictures):
-    options = {"images": 8, "scan": 1, "least_share": 0.9, "compensate": False}
+    options = Options(images=8, scan=1, least_share=0.9, compensate=False)
     record = sensitivity.choose(graph, statistics, pictures, SIZE, "openvino", options)
-    spare = record["int8_share"] - 0.9
+    spare = record.int8_share - 0.9
     assert spare >= 0
-    assert all(row["float"] or row["share"] > spare for row in record["table"])
+    assert all(row.in_float or row.share > spare for row in record.table)
     assert judged(record) == []
 
 
 def test_for_tensorrt_the_ends_go_to_float_and_without_a_target_only_what_costs_no_time(graph, statistics, pictures):
-    options = {"images": 8, "scan": 1, "target": 0, "least_share": 0, "compensate": False}
+    options = Options(images=8, scan=1, target=0, least_share=0, compensate=False)
     record = sensitivity.choose(graph, statistics, pictures, SIZE, "tensorrt", options)
     detector, work = Graph(onnx.load(graph)), multiply_adds.count(graph, SIZE)
-    assert set(record["float"]) >= {*detector.head, *detector.first}
-    assert {row["conv"] for row in record["table"]} == detector.convs.keys()
+    assert set(record.in_float) >= {*detector.head, *detector.first}
+    assert {row.conv for row in record.table} == detector.convs.keys()
     sizes = float_price.elements(statistics.shapes)
-    left = detector.convs.keys() - set(record["float"])
+    left = detector.convs.keys() - set(record.in_float)
     assert left
-    assert all(float_price.price(detector, [name], record["float"], sizes, work) > 0 for name in left)
+    assert all(float_price.price(detector, [name], record.in_float, sizes, work) > 0 for name in left)
 
 
 def test_a_model_that_sees_nothing_is_an_error(graph, statistics, pictures, monkeypatch):
     monkeypatch.setattr(sensitivity, "SEEN", 1.0)
     with pytest.raises(CalibrationError, match=r"sees nothing in any of 2 calibration images.*dataset\.calibration"):
-        sensitivity.choose(graph, statistics, pictures, SIZE, "tensorrt", {"images": 2})
+        sensitivity.choose(graph, statistics, pictures, SIZE, "tensorrt", Options(images=2))
 
 
 def test_the_scan_takes_images_in_which_something_is_seen(graph, pictures, monkeypatch):
@@ -128,7 +130,7 @@ def test_the_scan_takes_images_in_which_something_is_seen(graph, pictures, monke
 
 @pytest.mark.parametrize(("least", "kept"), [(0.0, 4), (1.0, 0)])
 def test_of_the_ends_stays_in_float_what_the_share_allows(graph, least, kept):
-    ends = sensitivity.affordable_ends(graph, SIZE, {"least_share": least})
+    ends = sensitivity.affordable_ends(graph, SIZE, least)
     assert len(ends) == kept
     assert kept == 0 or "/model.0/conv/Conv" in ends
 
@@ -137,6 +139,6 @@ def test_the_head_of_many_classes_leaves_most_work_in_int8(tmp_path):
     path = tmp_path / "many.onnx"
     export.export(yolov5.random("n", 1000), path, SIZE, dynamic=False)
     shares = sensitivity.shares(path, SIZE)
-    kept = sensitivity.affordable_ends(path, SIZE, {})
+    kept = sensitivity.affordable_ends(path, SIZE, Options().least_share)
     assert sum(shares[name] for name in Graph(onnx.load(path)).head) > 0.25
     assert sum(shares[name] for name in kept) <= 0.1

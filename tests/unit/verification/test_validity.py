@@ -1,5 +1,6 @@
 import pytest
 
+from speedmap.engines.interface import Inspection
 from speedmap.reporting.footnotes import words
 from speedmap.results.cell import Cell
 from speedmap.results.findings import BoxesDisagree, ScoresDisagree
@@ -47,9 +48,9 @@ def test_what_makes_a_cell_invalid(backend, asked, shares, agreement, reason):
 
 
 def test_random_weights_are_not_held_against_an_engine_and_what_the_audit_found_is_kept():
-    cell, audit = Cell("tensorrt", "a", "fp16", "static"), {"shares": {"fp16": 0.8, "fp32": 0.2}}
-    audit |= {"layers": {"one": "fp16", "two": "fp32"}, "lint": {"reformats": 3}}
-    judged = {random: validity.verdict(cell, audit, agreed(0.1, 0.1), random, {}, {}) for random in (True, False)}
+    cell = Cell("tensorrt", "a", "fp16", "static")
+    inspection = Inspection({"fp16": 0.8, "fp32": 0.2}, {"one": "fp16", "two": "fp32"}, {"reformats": 3})
+    judged = {random: validity.verdict(cell, inspection, agreed(0.1, 0.1), random, {}, {}) for random in (True, False)}
     assert judged[True].invalid == []
     assert set(map(type, judged[False].invalid)) == {ScoresDisagree, BoxesDisagree}
     assert (judged[True].precision, judged[True].others, judged[True].lint) == ("fp16", ["two"], {"reformats": 3})

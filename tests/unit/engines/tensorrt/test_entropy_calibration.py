@@ -12,6 +12,7 @@ from speedmap.dataset import images
 from speedmap.dataset.images import ImageError
 from speedmap.engines.tensorrt import builder as trt_builder
 from speedmap.engines.tensorrt import entropy_calibration
+from speedmap.engines.tensorrt.builder_config import Options
 from speedmap.engines.tensorrt.entropy_calibration import Feed
 from speedmap.engines.tensorrt.library import EngineError
 from speedmap.run import config as settings
@@ -160,7 +161,7 @@ def test_an_interrupted_write_leaves_no_cache(feed, monkeypatch):
 
 def test_the_cache_is_named_after_all_that_its_content_depends_on(photos, tmp_path, monkeypatch):
     onnx = tmp_path / "a.onnx"
-    onnx.write_bytes(b"graph")
+    onnx.write_bytes(plain().SerializeToString())
 
     def name(files=photos, imgsz=SIDE, **here):
         return entropy_calibration.cache_of(onnx, files, imgsz, HERE | here)
@@ -264,7 +265,7 @@ def test_a_build_opens_the_feed_from_the_inventory_and_closes_it(monkeypatch, tm
     memory, given = Memory(), {}
     write(tmp_path / "dataset.json", dataset(calibration=photos))
     onnx = tmp_path / "model.onnx"
-    onnx.write_bytes(b"graph")
+    onnx.write_bytes(plain().SerializeToString())
 
     def serialize(path, shapes, options, cache, feed):
         given.update(cache=cache, files=feed.files, ranges=feed.cache, calls=list(memory.calls))
@@ -317,7 +318,7 @@ def test_a_graph_to_calibrate_is_built_weakly_typed_with_flags_and_calibrator(mo
     monkeypatch.setattr(trt_builder, "logger", lambda: SimpleNamespace(errors=[], peak={}))
     monkeypatch.setattr(trt_builder, "configure", configure)
     monkeypatch.setattr(trt_builder, "flags_for", lambda model, pinned: {"fp16": False, "int8": False, "kept": 1})
-    plan, facts = trt_builder.serialize(path, ((1, 3, SIDE, SIDE),) * 3, {}, None, feed)
+    plan, facts = trt_builder.serialize(path, ((1, 3, SIDE, SIDE),) * 3, Options(), None, feed)
     assert plan == b"plan"
     assert seen["bits"] == 1
     assert (seen["fp16"], seen["int8"], seen["kept"], seen["batches"]) == (True, True, 1, 3)

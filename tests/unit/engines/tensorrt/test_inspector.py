@@ -92,7 +92,7 @@ def test_an_engine_without_details_knows_no_precision():
     ],
 )
 def test_every_spelling_of_a_type_is_read(text, name):
-    assert inspector.precision({"Inputs": [{"Format/Datatype": text}]}) == name
+    assert inspector.precision(inspector.described({"Inputs": [{"Format/Datatype": text}]})) == name
 
 
 def kernel(kind, tactic, datatype, nodes="/model.3/conv/Conv"):

@@ -1,4 +1,5 @@
 from speedmap.engines.tensorrt import lint
+from speedmap.engines.tensorrt.inspector import described
 
 FP16, INT8 = (
     "Channel major FP16 format where channel % 8 == 0",
@@ -12,7 +13,7 @@ def tensor(name, kind, *dimensions):
 
 
 def layer(kind, reads, gives, **more):
-    return {"Name": f"{kind} {gives}", "LayerType": kind, "Inputs": reads, "Outputs": gives, **more}
+    return described({"Name": f"{kind} {gives}", "LayerType": kind, "Inputs": reads, "Outputs": gives, **more})
 
 
 def conv(reads, gives, weights="Int8"):
@@ -72,4 +73,4 @@ def test_names_that_go_round_in_a_circle_end():
 
 
 def test_layers_without_details_say_nothing():
-    assert lint.lint([{"Name": "x"}])["several_forms"] == 0
+    assert lint.lint([described({"Name": "x"})])["several_forms"] == 0

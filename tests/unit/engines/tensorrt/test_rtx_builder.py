@@ -18,6 +18,7 @@ from speedmap.graph.detector_graph import Graph
 from speedmap.model import checkpoint, rewrites, yolov5
 from speedmap.model.architecture import Architecture
 from speedmap.quantization import calibration, insert_qdq
+from speedmap.quantization.options import Options
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("tensorrt_rtx_bindings") is None, reason="TensorRT-RTX is not installed (envs/dev.txt)"
@@ -41,8 +42,9 @@ def use_rtx():
 def parse_and_build(path, shapes):
     """Build typed ONNX; returns the size of the plan and what the builder decided."""
     from speedmap.engines.tensorrt.builder import serialize
+    from speedmap.engines.tensorrt.builder_config import Options as BuilderOptions
 
-    plan, facts = serialize(path, shapes, {"builder_level": 3})
+    plan, facts = serialize(path, shapes, BuilderOptions(builder_level=3))
     return plan.nbytes, facts
 
 
@@ -86,7 +88,7 @@ class Maker:
     def typed(self, kind, shape):
         model = onnx.load(self.plain(shape))
         if kind == "int8":
-            model = insert_qdq.quantize(model, self.statistics, Graph(model).head, "tensorrt", {})
+            model = insert_qdq.quantize(model, self.statistics, Graph(model).head, "tensorrt", Options())
         path = self.folder / f"{kind}-{shape}.onnx"
         onnx.save(fp16.to_fp16(model), path)
         return path

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from speedmap import storage
 from speedmap.engines.tensorrt import builder, engine_file, library, weak_typing
 from speedmap.engines.tensorrt import session as trt_session
+from speedmap.engines.tensorrt.builder_config import Options
 from speedmap.engines.tensorrt.cuda import CudaError, Stream
 from speedmap.engines.tensorrt.library import EngineError, decoded, explain, memory_peak, unfit
 from speedmap.results.cell import Cell
@@ -522,7 +523,7 @@ def test_a_tensorrt_without_strong_types_is_told_both_float_types(monkeypatch, t
     model.graph.node[4].input[0] = "half"
     layers = [Layer("conv"), Layer("output"), Layer("output", "int32"), Layer("q", "int8", "q"), Layer("dq", kind="dq")]
     network = SimpleNamespace(num_layers=len(layers), get_layer=layers.__getitem__)
-    options = {"rounding": told}
+    options = Options(rounding=told)
     rounding = "half" if told == "float16" else None
     assert builder._pin_types(network, model, None, options) == {
         "float32": 1, "float16": 1, "rounding": 2 if rounding else 0}  # fmt: skip

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from speedmap.engines.tensorrt import timing_cache
+from speedmap.engines.tensorrt.builder_config import Options
 from speedmap.engines.tensorrt.library import EngineError
 
 HERE = {"gpu": "Fake GPU", "tensorrt": "8.6.1", "compute_capability": "9.0"}
@@ -51,12 +52,12 @@ class Config:
     ],
 )
 def test_kernel_timings_are_kept_a_platform_but_none_at_level_0(options, file):
-    assert timing_cache.kept(options, HERE) == (file and Path(file))
+    assert timing_cache.kept(Options(**options), HERE) == (file and Path(file))
 
 
 def test_a_level_that_times_nothing_and_a_cache_are_refused():
     with pytest.raises(EngineError, match=r"timing_cache: true contradicts builder_level: 0.*take out one"):
-        timing_cache.kept({"builder_level": 0, "timing_cache": True}, HERE)
+        timing_cache.kept(Options(builder_level=0, timing_cache=True), HERE)
 
 
 def test_the_first_build_is_cold_and_the_next_is_warm(tmp_path):

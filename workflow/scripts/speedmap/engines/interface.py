@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -36,6 +37,18 @@ class Session(Protocol):
         """Return the output, float32 [batch, anchors, 5 + classes]; valid until the next run."""
 
 
+@dataclass(frozen=True)
+class Inspection:
+    """What an engine runs. shares: of the multiply-adds by precision. layers: precisions by ONNX node.
+
+    lint: what keeps it from being faster, where the backend tells.
+    """
+
+    shares: dict[str, float]
+    layers: dict[str, str]
+    lint: dict[str, int | None] = field(default_factory=dict)
+
+
 class Backend(ABC):
     """A runtime for detectors: builds engines, opens them and says what they run.
 
@@ -59,8 +72,8 @@ class Backend(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} runs networks as they are and builds no engines")
 
-    def audit(self, engine: Path, onnx: Path, imgsz: int) -> dict:
-        """Return `shares` of the multiply-adds by the precision they run in, and `layers` {ONNX node: precision}."""
+    def audit(self, engine: Path, onnx: Path, imgsz: int) -> Inspection:
+        """Look into an engine: in which precision each convolution of its graph runs."""
         raise NotImplementedError(f"{type(self).__name__} runs networks as they are and has no engines to look into")
 
     def sessions(self, engine: Path, cell: Cell) -> list[Session]:

@@ -7,23 +7,28 @@ of `runs`), `slow` (relative, at random for `slow_share` of the runs), `seed`, `
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
+from msgspec import Struct
 from onnx import load
 
 from speedmap import storage
-from speedmap.engines.interface import Backend
+from speedmap.engines.interface import Backend, Inspection
 from speedmap.results.cell import Cell
 
-SCRIPT = {
-    "noise": 0.01,
-    "drift": 0.0,
-    "runs": 500,
-    "slow": 0.0,
-    "slow_share": 0.3,
-    "seed": 0,
-    "classes": 1,
-    "layers": {},
-}
+
+class Script(Struct, frozen=True):
+    """How an engine pretends: its median in milliseconds, and what disturbs it, relative to that."""
+
+    median_ms: float = 1.0
+    noise: float = 0.01
+    drift: float = 0.0
+    runs: int = 500
+    slow: float = 0.0
+    slow_share: float = 0.3
+    seed: int = 0
+    classes: int = 1
+    layers: dict[str, float] = {}
 
 
 class Null(Backend):
@@ -46,19 +51,19 @@ class Null(Backend):
 
     def layers(self, engine: Path, cell: Cell, batch: np.ndarray, runs: int) -> dict[str, float]:
         """Return what the script says."""
-        return self.session(engine, cell).script["layers"]
+        return self.session(engine, cell).script.layers
 
-    def audit(self, engine: Path, onnx: Path, imgsz: int) -> dict:
+    def audit(self, engine: Path, onnx: Path, imgsz: int) -> Inspection:
         """Return float32 for everything."""
-        return {"shares": {"fp32": 1.0}, "layers": {}}
+        return Inspection({"fp32": 1.0}, {})
 
 
 class Session:
     """A script being played; a context manager with the interface of every engine."""
 
     def __init__(self, engine: Path, cell: Cell) -> None:
-        self.script = {**SCRIPT, **json.loads(engine.read_text())}
-        self.random = np.random.default_rng(self.script["seed"])
+        self.script = msgspec.json.decode(engine.read_bytes(), type=Script)
+        self.random = np.random.default_rng(self.script.seed)
         self.done, self.last = 0, {}
         self.facts = {"precision": cell.precision}
 
@@ -79,13 +84,14 @@ class Session:
     def run(self) -> float:
         """Play the next latency, in milliseconds, without waiting for it."""
         script = self.script
-        slope = 1 + script["drift"] * self.done / script["runs"]
-        level = 1 + script["slow"] * (self.random.random() < script["slow_share"])
-        noise = 1 + script["noise"] * self.random.normal()
+        slope = 1 + script.drift * self.done / script.runs
+        level = 1 + script.slow * (self.random.random() < script.slow_share)
+        noise = 1 + script.noise * self.random.normal()
         self.done += 1
-        self.last = {"compute": script["median_ms"] * slope * level * noise}
-        return self.last["compute"]
+        elapsed = script.median_ms * slope * level * noise
+        self.last = {"compute": elapsed}
+        return elapsed
 
     def fetch(self) -> np.ndarray:
         """Return an output in which nothing is found."""
-        return np.zeros((self.images, self.anchors, 5 + self.script["classes"]), np.float32)
+        return np.zeros((self.images, self.anchors, 5 + self.script.classes), np.float32)

@@ -12,7 +12,7 @@ import openvino
 from openvino import CompiledModel, Core
 
 from speedmap import storage
-from speedmap.engines.interface import Backend
+from speedmap.engines.interface import Backend, Inspection
 from speedmap.errors import UserError
 from speedmap.graph import multiply_adds
 from speedmap.graph.detector_graph import INPUT
@@ -88,7 +88,7 @@ class OpenVINO(Backend):
             kinds[kind] += median(values)
         return dict(kinds)
 
-    def audit(self, engine: Path, onnx: Path, imgsz: int) -> dict:
+    def audit(self, engine: Path, onnx: Path, imgsz: int) -> Inspection:
         """Read off the runtime graph in which precision each convolution runs."""
         layers = {}
         for operation in _open(engine, environment.physical_cores()).get_runtime_model().get_ops():
@@ -98,10 +98,8 @@ class OpenVINO(Backend):
                 names = facts["originalLayersNames"].astype(str).split(",")
                 layers |= dict.fromkeys((name.removesuffix(SPLIT) for name in names), precision)
         operations = multiply_adds.count(onnx, imgsz)
-        return {
-            "shares": multiply_adds.shares(operations, layers),
-            "layers": {name: layers.get(name, "unknown") for name in operations},
-        }
+        known = {name: layers.get(name, "unknown") for name in operations}
+        return Inspection(multiply_adds.shares(operations, known), known)
 
 
 def compile_graph(graph: bytes, **more: bool) -> CompiledModel:
@@ -141,8 +139,9 @@ class Session:
         """Infer what was loaded; returns milliseconds."""
         start = time.perf_counter_ns()
         self.request.infer(share_outputs=True)  # else it copies the output, half a millisecond for 25,200 anchors
-        self.last = {"compute": (time.perf_counter_ns() - start) / 1e6}
-        return self.last["compute"]
+        elapsed = (time.perf_counter_ns() - start) / 1e6
+        self.last = {"compute": elapsed}
+        return elapsed
 
     def fetch(self) -> np.ndarray:
         """Return the output, float32 [1, anchors, 5 + classes]; valid until the next run."""

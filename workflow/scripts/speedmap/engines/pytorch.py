@@ -128,8 +128,9 @@ class Session:
             return self._run_cuda()
         start = time.perf_counter_ns()
         self.output = self.network(self.input)
-        self.last = {"compute": (time.perf_counter_ns() - start) / 1e6}
-        return self.last["compute"]
+        elapsed = (time.perf_counter_ns() - start) / 1e6
+        self.last = {"compute": elapsed}
+        return elapsed
 
     def _run_cuda(self) -> float:
         begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
@@ -142,8 +143,9 @@ class Session:
             self.output = captured.output
         end.record()
         end.synchronize()
-        self.last = {"compute": begin.elapsed_time(end)}
-        return self.last["compute"]
+        elapsed = begin.elapsed_time(end)
+        self.last = {"compute": elapsed}
+        return elapsed
 
     def fetch(self) -> np.ndarray:
         """Return the output as float32 [1, anchors, 5 + classes]; valid until the next run."""

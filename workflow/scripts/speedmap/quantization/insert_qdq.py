@@ -11,11 +11,10 @@ from speedmap.graph.detector_graph import Graph, note
 from speedmap.graph.fp16 import to_fp16
 from speedmap.quantization import ranges, weight_rounding
 from speedmap.quantization.calibration import Statistics
+from speedmap.quantization.options import Options
 from speedmap.quantization.qdq_plan import CONVENTIONS, QdqConvention, SharedScale, plan
 from speedmap.results.prepared import Choice
 
-DEFAULTS = {"images": None, "range": "power", "bias_correction": True, "compensate": True, "target": 0,
-            "least_share": 0.9, "scan": 8, "residuals": "both"}  # of the config, see its schema  # fmt: skip
 NOTED = ("target", "reached", "met", "int8_share")  # of the choice, for those who judge the engine
 HALF_REST = {"tensorrt"}  # dialects that run the rest of an INT8 graph in float16; a CPU has no fast one
 
@@ -29,7 +28,7 @@ class RoundedWeight(NamedTuple):
 
 
 def type_int8(
-    model: onnx.ModelProto, statistics: Statistics, choice: Choice, dialect: str, options: dict
+    model: onnx.ModelProto, statistics: Statistics, choice: Choice, dialect: str, options: Options
 ) -> onnx.ModelProto:
     """Write INT8 into a float32 detector as a backend wants it, and note in it what was chosen to stay in float."""
     model = quantize(model, statistics, choice.in_float, dialect, options)
@@ -43,22 +42,21 @@ def quantize(
     statistics: Statistics,
     keep_float: Iterable[str],
     dialect: str,
-    options: dict,
+    options: Options,
     weights: dict[str, RoundedWeight] | None = None,
 ) -> onnx.ModelProto:
     """Return a copy of a float32 detector in which all convolutions but `keep_float` compute in eight bits.
 
-    dialect: of CONVENTIONS. options: those of DEFAULTS, which stand for absent ones. weights: of this model,
-    already rounded, by convolution; those rounded now are added. Raises PlanError when the statistics are another
-    model's.
+    dialect: of CONVENTIONS. weights: of this model, already rounded, by convolution; those rounded now are added.
+    Raises PlanError when the statistics are another model's.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
-    graph, options, kept = Graph(result), DEFAULTS | options, set(keep_float)
+    graph, kept = Graph(result), set(keep_float)
     convs = [name for name in graph.convs if name not in kept]
-    convention = CONVENTIONS[dialect].adapted(options["residuals"])
+    convention = CONVENTIONS[dialect].adapted(options.residuals)
     nodes, weights = [], {} if weights is None else weights
-    for site in plan(graph, statistics, convs, convention, ranges.METHODS[options["range"]]):
+    for site in plan(graph, statistics, convs, convention, ranges.METHODS[options.range]):
         for name in site.convs:
             if name not in weights:
                 weights[name] = _rounded_weight(graph, name, statistics, options, convention)
@@ -70,7 +68,7 @@ def quantize(
 
 
 def _rounded_weight(
-    graph: Graph, conv: str, statistics: Statistics, options: dict, convention: QdqConvention
+    graph: Graph, conv: str, statistics: Statistics, options: Options, convention: QdqConvention
 ) -> RoundedWeight:
     """Round a convolution's weights per output channel, and let its bias make up for what that changes on average."""
     (tensor, _, bias), weight = graph.convs[conv].input, graph.weight(conv)
@@ -78,9 +76,9 @@ def _rounded_weight(
     steps = weight_rounding.steps(weight, top)
     value = weight_rounding.nearest(weight, steps, top).astype(np.float32)
     mean, covariance = statistics.under(conv, tensor, weight.shape[2:])
-    if options["compensate"] and covariance is not None:
+    if options.compensate and covariance is not None:
         value = weight_rounding.gptq(weight.reshape(len(weight), -1), steps, covariance, top).reshape(weight.shape)
-    change = (weight - value).reshape(len(weight), -1) @ mean if options["bias_correction"] else 0
+    change = (weight - value).reshape(len(weight), -1) @ mean if options.bias_correction else 0
     return RoundedWeight(value, steps, (graph.constant(bias) + change).astype(np.float32))
 
 

@@ -14,28 +14,30 @@ from speedmap.graph.onnx_runtime import opened
 from speedmap.model.postprocess import SEEN, scores
 from speedmap.quantization import float_price
 from speedmap.quantization.calibration import CalibrationError, Statistics
-from speedmap.quantization.insert_qdq import DEFAULTS, quantize
+from speedmap.quantization.insert_qdq import quantize
+from speedmap.quantization.options import Options
 from speedmap.quantization.qdq_plan import CONVENTIONS, rounded_at
 from speedmap.quantization.scan import Scan
+from speedmap.results.prepared import Choice, ConvCost
 from speedmap.verification.agreement import images_with_detections
 
 
-def choose(onnx: Path, statistics: Statistics, images: list[Path], imgsz: int, dialect: str, options: dict) -> dict:
-    """Find the fewest convolutions of a float32 graph to leave in float so that INT8 meets `options["target"]`.
+def choose(
+    onnx: Path, statistics: Statistics, images: list[Path], imgsz: int, dialect: str, options: Options
+) -> Choice:
+    """Find the fewest convolutions of a float32 graph to leave in float so that INT8 meets the target.
 
     The target is the relative error of the output, see `error`; 0 leaves as many in float as `least_share` allows, and
     for TensorRT as cost no time.
-    Returns {float: [names], table: [{conv, share, error, float, price_us}], target, reached, met, int8_share}; the
-    price is that of the layer beside the ends, in TensorRT's terms. For TensorRT the ends come first, then what buys
-    the most error a microsecond, without a target only what costs none. An unreachable target is recorded by `met`, not
-    raised. Raises CalibrationError where the graph sees nothing in any image.
+    For TensorRT the ends come first, then what buys the most error a microsecond, without a target only what costs
+    none. An unreachable target is recorded by `met`, not raised. Raises CalibrationError where the graph sees nothing
+    in any image.
     """
-    options = DEFAULTS | options
     model = onnxlib.load(onnx)
     graph = Graph(model)
     work, priced = multiply_adds.count(onnx, imgsz), CONVENTIONS[dialect].bound
     share = {name: count / sum(work.values()) for name, count in work.items()}
-    batches, expected = _scanned(model, images[: options["images"]], imgsz, graph.dynamic, options["scan"])
+    batches, expected = _scanned(model, images[: options.images], imgsz, graph.dynamic, options.scan)
 
     eight_bits = partial(quantize, model, statistics, dialect=dialect, options=options, weights={})
 
@@ -48,31 +50,32 @@ def choose(onnx: Path, statistics: Statistics, images: list[Path], imgsz: int, d
         for name in tqdm(graph.convs, "scanning", unit="conv", disable=None, leave=False)
     }
     cost = partial(float_price.price, graph, sizes=float_price.elements(statistics.shapes), work=work)
-    budget = 1 - options["least_share"]
+    budget = 1 - options.least_share
     ends = ranking([graph.head, *([graph.first] if priced else [])], single, share, budget)
     if priced:
-        ranked = ends + float_price.islands(graph, ends, single, share, budget, cost, free=not options["target"])
+        ranked = ends + float_price.islands(graph, ends, single, share, budget, cost, free=not options.target)
     else:
         ranked = ranking([ends, list(single)], single, share, budget)
-    count, reached = fewest(lambda count: judge(ranked[:count]), len(ranked), options["target"])
+    count, reached = fewest(lambda count: judge(ranked[:count]), len(ranked), options.target)
     kept = [name for name in graph.convs if name in ranked[:count]]  # in an order: sums depend on it
-    return {
-        "float": kept,
-        "table": [
-            {
-                "conv": name,
-                "share": share[name],
-                "error": single[name],
-                "float": name in kept,
-                "price_us": round(cost([name], ends), 2),
-            }
-            for name in share
-        ],
-        "target": options["target"],
-        "reached": reached,
-        "met": not options["target"] or reached <= options["target"],
-        "int8_share": 1 - sum(share[name] for name in kept),
-    }
+    table = [
+        ConvCost(
+            conv=name,
+            share=share[name],
+            error=single[name],
+            in_float=name in kept,
+            price_us=round(cost([name], ends), 2),
+        )
+        for name in share
+    ]
+    return Choice(
+        in_float=kept,
+        table=table,
+        target=float(options.target),
+        reached=reached,
+        met=not options.target or reached <= options.target,
+        int8_share=1.0 - sum(share[name] for name in kept),
+    )
 
 
 def _scanned(
@@ -98,14 +101,14 @@ def shares(onnx: Path, imgsz: int) -> dict[str, float]:
     return {name: count / sum(work.values()) for name, count in work.items()}
 
 
-def affordable_ends(onnx: Path, imgsz: int, options: dict) -> list[str]:
+def affordable_ends(onnx: Path, imgsz: int, least_share: float) -> list[str]:
     """Name what of the head and the image's convolution can stay in float where nothing is worth a scan.
 
     A head of many classes cannot as a whole.
     """
     graph = Graph(onnxlib.load(onnx))
     errors = dict.fromkeys(graph.convs, 1.0)
-    return ranking([graph.head, graph.first], errors, shares(onnx, imgsz), 1 - (DEFAULTS | options)["least_share"])
+    return ranking([graph.head, graph.first], errors, shares(onnx, imgsz), 1 - least_share)
 
 
 def ranking(groups: list[list[str]], errors: dict[str, float], share: dict[str, float], budget: float) -> list[str]:

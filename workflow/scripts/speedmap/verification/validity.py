@@ -1,5 +1,6 @@
 """Whether a cell's figures may be believed, from what was found out about its engine."""
 
+from speedmap.engines.interface import Inspection
 from speedmap.machine.cpu_features import SATURATING
 from speedmap.results.cell import Cell
 from speedmap.results.findings import (
@@ -20,22 +21,21 @@ FULL_SHARE = 0.90  # below this the table says how much runs in another one
 SUBSTITUTES = {("openvino", "fp16"): {"fp16", "bf16", "fp32"}}  # what a CPU may run instead; the header then names it
 
 
-def verdict(cell: Cell, audit: dict, agreed: Agreement, random: bool, choice: dict, platform: dict) -> Audit:
+def verdict(cell: Cell, inspection: Inspection, agreed: Agreement, random: bool, choice: dict, platform: dict) -> Audit:
     """Sum up what was found out about an engine, and why it is invalid if it is.
 
-    audit: `shares` of the multiply-adds by precision, `layers` by name, and TensorRT's `lint`. agreed: with the float32
-    graph; not judged for random weights, which magnify every rounding. choice: of the layers that stay in float, as
-    noted in the graph. platform: the backend's.
+    agreed: with the float32 graph; not judged for random weights, which magnify every rounding. choice: of the layers
+    that stay in float, as noted in the graph. platform: the backend's.
     """
-    shares, precision = audit["shares"], ran(audit["shares"])
+    shares, precision = inspection.shares, ran(inspection.shares)
     return Audit(
         precision=precision,
         shares=shares,
-        others=[name for name, runs in audit["layers"].items() if runs != precision],
+        others=[name for name, runs in inspection.layers.items() if runs != precision],
         agreement=agreed,
         invalid=invalid(cell.backend, cell.precision, shares, None if random else agreed, platform),
         remarks=missed(**choice),
-        lint=audit.get("lint", {}),
+        lint=inspection.lint,
     )
 
 

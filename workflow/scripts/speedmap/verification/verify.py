@@ -20,8 +20,8 @@ def verify(
     reference: float32 ONNX of one image. files: calibration images. random: whether the weights
     are; their agreement is not judged.
     """
-    audit = backend.audit(engine, onnx, imgsz)
+    inspection = backend.audit(engine, onnx, imgsz)
     with backend.session(engine, cell) as session:
         float32 = onnx_runtime.session(reference)
         agreed = agreement.agreement(session, float32, files, imgsz, cell.shape == "dynamic", cell.batch)
-    return validity.verdict(cell, audit, agreed, random, noted(load(onnx)), backend.platform())
+    return validity.verdict(cell, inspection, agreed, random, noted(load(onnx)), backend.platform())

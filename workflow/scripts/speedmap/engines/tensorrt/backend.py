@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from speedmap.engines.interface import Backend
+from speedmap.engines.interface import Backend, Inspection
 from speedmap.engines.tensorrt import builder, inspector, layer_times, library, lint
 from speedmap.engines.tensorrt.cuda import Stream
 from speedmap.engines.tensorrt.engine_file import inspected, released
@@ -31,11 +31,11 @@ class TensorRT(Backend):
         """Return the milliseconds of the layers of each kind, as TensorRT's profiler tells them one by one."""
         return layer_times.by_kind(layer_times.by_layer(engine, cell, batch, runs), layer_times.kinds(engine))
 
-    def audit(self, engine: Path, onnx: Path, imgsz: int) -> dict:
+    def audit(self, engine: Path, onnx: Path, imgsz: int) -> Inspection:
         """Read off the engine inspector in which precision each convolution runs, and the engine's `lint`."""
         with Stream(), released():
             text = inspected(engine, library.platform())
         operations = multiply_adds.count(onnx, imgsz)
         described = inspector.parse(text)
         layers = inspector.precisions(described, operations)
-        return {"shares": multiply_adds.shares(operations, layers), "layers": layers, "lint": lint.lint(described)}
+        return Inspection(multiply_adds.shares(operations, layers), layers, lint.lint(described))

@@ -6,12 +6,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import onnx
 from onnx import ModelProto
 
 from speedmap import storage
 from speedmap.engines.tensorrt import entropy_calibration, float_silu, timing_cache, weak_typing
-from speedmap.engines.tensorrt.builder_config import Shapes, configure, flags_for
+from speedmap.engines.tensorrt.builder_config import Options, Shapes, configure, flags_for
 from speedmap.engines.tensorrt.entropy_calibration import Feed
 from speedmap.engines.tensorrt.library import EngineError, explain, load, logger, platform
 from speedmap.graph.batch import batch_of
@@ -27,15 +28,15 @@ def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: b
 
     From float32 ONNX where options say `implicit`: TensorRT then finds INT8 ranges itself, see tensorrt_implicit.
 
-    opt: (height, width) to optimise a dynamic engine for. options: builder_level 0 to 5, workspace_gib (None: all),
-    timing_cache (True, the default: kernel timings are kept). Raises EngineError.
+    opt: (height, width) to optimise a dynamic engine for. options: of Options; others are not the builder's. Raises
+    EngineError.
     """
     here, shapes = platform(), profile(opt, imgsz, dynamic, batch_of(_read(onnx)))
-    options = options | {"compute_capability": here.get("compute_capability")}
-    cache = timing_cache.kept(options, here)
+    chosen = msgspec.convert(options | {"compute_capability": here.get("compute_capability")}, Options)
+    cache = timing_cache.kept(chosen, here)
     started = time.perf_counter()
-    with entropy_calibration.feeding(onnx, imgsz, options.get("implicit"), here) as feed:
-        plan, facts = serialize(onnx, shapes, options, cache, feed)
+    with entropy_calibration.feeding(onnx, imgsz, chosen.implicit, here) as feed:
+        plan, facts = serialize(onnx, shapes, chosen, cache, feed)
     seconds = time.perf_counter() - started
     with storage.atomic(engine) as temporary:
         temporary.write_bytes(plan)
@@ -59,7 +60,7 @@ def profile(opt: tuple[int, int], imgsz: int, dynamic: bool, batch: int = 1) -> 
 
 
 def serialize(
-    path: Path, shapes: Shapes, options: dict, cache: Path | None = None, feed: Feed | None = None
+    path: Path, shapes: Shapes, options: Options, cache: Path | None = None, feed: Feed | None = None
 ) -> tuple[Any, dict]:
     """Parse typed ONNX and build it; returns the plan (a buffer) and what was decided. Raises EngineError.
 
@@ -71,7 +72,7 @@ def serialize(
     model, calibration = _read(path), entropy_calibration.flags(feed)
     flags = trt.NetworkDefinitionCreationFlag.__members__
     strong = "STRONGLY_TYPED" in flags and feed is None  # since TensorRT 9: the types in the file are binding
-    if not strong and options.get("float_silu") == "tanh":
+    if not strong and options.float_silu == "tanh":
         model = float_silu.apart(model)
     builder = _builder(said)
     network = builder.create_network(1 << int(flags["STRONGLY_TYPED" if strong else "EXPLICIT_BATCH"]))
@@ -83,37 +84,31 @@ def serialize(
     precisions = {} if strong else flags_for(model, sum(pinned.values()))
     config = configure(builder, network, shapes, options, precisions | calibration)
     entropy_calibration.set_shape(builder, config, feed)
-    timings = _timings(config, cache, path.name) if cache else {"state": "off"}
+    timings = timing_cache.merge(config, cache) if cache else {"state": "off"}
+    if "refused" in timings.values():
+        log.warning("%s: %s is of another GPU or TensorRT, or damaged; it is not used", path.name, cache)
     plan = builder.build_serialized_network(network, config)
     if feed:
         feed.check(built=plan is not None)
     if plan is None:
         raise explain(said.errors, f"{path.name} with TensorRT {trt.__version__}")
     if cache:
-        timings["bytes_after"] = timing_cache.save(config, cache)
+        timings |= {"bytes_after": timing_cache.save(config, cache)}
     facts = {"builder_level": config.builder_optimization_level, "types": "strong" if strong else "weak"}
     facts |= {"timing_cache": timings}
     facts |= {"calibration": feed.facts()} if feed else {}
     facts |= {f"pinned_{kind}": count for kind, count in pinned.items()}
-    return plan, {**facts, "workspace_gib": options.get("workspace_gib"), **said.peak}
+    return plan, {**facts, "workspace_gib": options.workspace_gib, **said.peak}
 
 
-def _timings(config: Any, cache: Path, name: str) -> dict:
-    """Take over the timings of earlier builds, and warn of those that do not fit this machine."""
-    timings = timing_cache.merge(config, cache)
-    if timings["state"] == "refused":
-        log.warning("%s: %s is of another GPU or TensorRT, or damaged; it is not used", name, cache)
-    return timings
-
-
-def _pin_types(network: Any, model: ModelProto, feed: Feed | None, options: dict) -> dict[str, int]:
+def _pin_types(network: Any, model: ModelProto, feed: Feed | None, options: Options) -> dict[str, int]:
     """Tell a TensorRT without strong types what the file said; returns the number of layers pinned to each type.
 
     Without it the builder runs a share of the convolutions in float32 that differs from build to build, and converts
     what lies between them to float32 and back; and it rounds from and to float32.
     """
-    types, half = load().DataType, weak_typing.half_tensors(model, options.get("pins") == "needed")
-    rounding = weak_typing.rounding(model) if options.get("rounding") == "float16" else set()
+    types, half = load().DataType, weak_typing.half_tensors(model, options.pins == "needed")
+    rounding = weak_typing.rounding(model) if options.rounding == "float16" else set()
     counts = (
         _pin(network, _single(model, feed), types.FLOAT),
         _pin(network, half, types.HALF),

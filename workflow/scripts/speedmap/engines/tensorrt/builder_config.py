@@ -3,6 +3,7 @@
 import threading
 from typing import Any
 
+from msgspec import Struct
 from onnx import ModelProto
 
 from speedmap.engines.tensorrt import tactic_sources, weak_typing
@@ -10,6 +11,27 @@ from speedmap.engines.tensorrt.library import load
 from speedmap.graph.detector_graph import INPUT
 
 LEVEL = 3  # TensorRT's own default of the builder level
+
+
+class Implicit(Struct, frozen=True):
+    """What TensorRT calibrates on itself: the first `images` of a data set's calibration images, None: all."""
+
+    dataset: str
+    images: int | None
+
+
+class Options(Struct, frozen=True):
+    """The section `tensorrt` of a config, whose schema says what each means, and what else a build depends on."""
+
+    builder_level: int = LEVEL
+    workspace_gib: float | None = None
+    timing_cache: bool | None = None
+    rounding: str | None = None
+    pins: str | None = None
+    float_silu: str | None = None
+    implicit: Implicit | None = None
+    compute_capability: str | None = None
+
 
 Shapes = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]  # least, likeliest and largest input
 
@@ -22,28 +44,28 @@ def flags_for(model: ModelProto, pinned: int) -> dict:
     return flags | ({"precision_constraints": "prefer"} if pinned else {})
 
 
-def configure(builder: Any, network: Any, shapes: Shapes, options: dict, flags: dict) -> Any:
+def configure(builder: Any, network: Any, shapes: Shapes, options: Options, flags: dict) -> Any:
     """Make the builder's configuration; `flags` are more arguments for Polygraphy's `create_config`."""
     from polygraphy.backend.trt import Profile, create_config
     from polygraphy.logger import G_LOGGER
 
     trt = load()
     G_LOGGER.module_severity = G_LOGGER.WARNING
-    if options.get("workspace_gib"):
-        flags["memory_pool_limits"] = {trt.MemoryPoolType.WORKSPACE: int(options["workspace_gib"] * 2**30)}
+    if options.workspace_gib:
+        flags |= {"memory_pool_limits": {trt.MemoryPoolType.WORKSPACE: int(options.workspace_gib * 2**30)}}
     if hasattr(trt, "IProgressMonitor"):
-        flags["progress_monitor"] = _progress()
+        flags |= {"progress_monitor": _progress()}
     config = create_config(
         builder,
         network,
         profiles=[Profile().add(INPUT, *shapes)],
-        builder_optimization_level=options.get("builder_level", LEVEL),
+        builder_optimization_level=options.builder_level,
         profiling_verbosity=trt.ProfilingVerbosity.DETAILED,  # else the inspector knows no precisions
         **flags,
     )
     if hasattr(trt.PreviewFeature, "PROFILE_SHARING_0806"):  # the default since TensorRT 9
         config.set_preview_feature(trt.PreviewFeature.PROFILE_SHARING_0806, True)
-    if options.get("compute_capability") == tactic_sources.TURING and "tactic_sources" in flags:
+    if options.compute_capability == tactic_sources.TURING and "tactic_sources" in flags:
         # the default of 8.6, which would leave cuDNN's kernels out although its tactic source is on
         config.set_preview_feature(trt.PreviewFeature.DISABLE_EXTERNAL_TACTIC_SOURCES_FOR_CORE_0805, False)
     return config

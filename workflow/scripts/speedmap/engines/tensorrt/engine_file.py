@@ -1,12 +1,13 @@
 """Opening TensorRT engines that were built for this machine, and asking them for what a session needs."""
 
 import ctypes
-import json
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from msgspec import MsgspecError, Struct, json
 
 from speedmap import storage
 from speedmap.dataset.letterbox import STRIDE
@@ -18,6 +19,13 @@ IDENTITY = ("gpu", "compute_capability", "tensorrt")  # what an engine is bound 
 Shape = tuple[int, ...]
 
 
+class Description(Struct):
+    """What is read of the record beside an engine."""
+
+    platform: dict[str, Any]
+    engine_sha256: str
+
+
 def refuse_foreign(engine: Path, here: dict[str, str]) -> None:
     """Compare an engine's description beside it with the file and this machine; EngineError when they differ."""
     path = Path(f"{engine}.json")  # engine.2.json of a further build
@@ -26,14 +34,15 @@ def refuse_foreign(engine: Path, here: dict[str, str]) -> None:
     if not path.is_file():  # not written yet while the rule that builds still audits
         return
     try:
-        made = json.loads(path.read_text("utf-8"))
-        there, digest = made["platform"], made["engine_sha256"]
-    except (ValueError, KeyError, TypeError) as error:
+        made = json.decode(path.read_bytes(), type=Description)
+    except (MsgspecError, UnicodeDecodeError) as error:
         raise EngineError(f"{path}: not a description of an engine ({error!r}); {REBUILD}") from error
     for key in IDENTITY:
-        if there.get(key) != here[key]:
-            raise EngineError(f"{engine}: built for {key} {there.get(key)}, this machine has {here[key]}; {REBUILD}")
-    if storage.sha256(engine) != digest:
+        if made.platform.get(key) != here[key]:
+            raise EngineError(
+                f"{engine}: built for {key} {made.platform.get(key)}, this machine has {here[key]}; {REBUILD}"
+            )
+    if storage.sha256(engine) != made.engine_sha256:
         raise EngineError(f"{engine}: truncated or changed since it was built; {REBUILD}")
 
 

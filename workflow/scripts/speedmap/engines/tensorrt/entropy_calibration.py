@@ -16,6 +16,7 @@ from onnx import ModelProto
 
 from speedmap import storage
 from speedmap.dataset import images, letterbox
+from speedmap.engines.tensorrt.builder_config import Implicit
 from speedmap.engines.tensorrt.cuda import Stream
 from speedmap.engines.tensorrt.library import EngineError, load
 from speedmap.engines.tensorrt.weak_typing import UNPINNED
@@ -112,16 +113,13 @@ def calibrator(feed: Feed) -> Any:
 
 
 @contextmanager
-def feeding(onnx: Path, imgsz: int, options: dict | None, here: dict[str, str]) -> Iterator[Feed | None]:
-    """Open a feed for the build of a float32 graph; None where `options` is, because the graph is typed.
-
-    options: `dataset` (its inventory, a JSON record) and `images`, the number to calibrate on. here: the platform.
-    """
+def feeding(onnx: Path, imgsz: int, options: Implicit | None, here: dict[str, str]) -> Iterator[Feed | None]:
+    """Open a feed for the build of a float32 graph; None where `options` is, because the graph is typed."""
     if options is None:
         yield None
         return
-    listed = records.read(Path(options["dataset"]), Dataset).calibration_files
-    files = list(map(Path, listed[: options["images"]]))
+    listed = records.read(Path(options.dataset), Dataset).calibration_files
+    files = list(map(Path, listed[: options.images]))
     with Stream() as stream:
         yield Feed(stream, files, imgsz, cache_of(onnx, files, imgsz, here))
 
@@ -132,8 +130,8 @@ def cache_of(onnx: Path, files: list[Path], imgsz: int, here: dict[str, str]) ->
         "onnx": storage.sha256(onnx),
         "images": [storage.sha256(file) for file in files],
         "preprocessing": preprocessing(imgsz),
-        "tensorrt": here["tensorrt"],
-        "gpu": here["gpu"],  # TensorRT calibrates its fused layers, and those need not be the same on another GPU
+        # TensorRT calibrates its fused layers, and those need not be the same on another GPU
+        **{key: here[key] for key in ("tensorrt", "gpu")},
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return Path(f"resources/implicit-{digest[:16]}.cache")

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 # As the formats and types of TensorRT 8 to 11 are spelled; the first that matches names the precision.
 SPELLINGS = {
@@ -22,17 +23,55 @@ KERNELS = {  # as the names of CUTLASS's and xmma's kernels spell the types of b
 SEPARATORS = r"[\s,()\[\]{}|+\x1e\x1f]+"  # what stands between the names of fused layers, in Name and in Metadata
 
 
-def parse(text: str) -> list[dict]:
-    """Return the layers of an inspector's JSON as dictionaries; [] for an engine built without detailed verbosity.
+@dataclass(frozen=True)
+class Tensor:
+    """What a layer reads or writes. form: its type and layout, as TensorRT spells them."""
+
+    name: str | None
+    form: str
+    dimensions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of an engine. weights: their type, None for a layer without."""
+
+    name: str
+    kind: str
+    tactic: str
+    metadata: str
+    weights: str | None
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+
+def parse(text: str) -> list[Layer]:
+    """Return the layers of an inspector's JSON; [] for an engine built without detailed verbosity.
 
     TensorRT 8.6 writes control characters raw into strings; 10 and later end some lists with a comma.
     """
     cleaned = re.sub(r",(\s*[\]}])", r"\1", re.sub(r"[\x00-\x1f]+", " ", text))
     layers = json.loads(cleaned).get("Layers", [])
-    return [layer for layer in layers if isinstance(layer, dict)]
+    return [described(layer) for layer in layers if isinstance(layer, dict)]
 
 
-def precisions(layers: Iterable[dict], names: Iterable[str]) -> dict[str, str]:
+def described(layer: dict) -> Layer:
+    """Take from a layer's JSON what is used of it; what another version of TensorRT leaves out is empty."""
+    name, kind, tactic, metadata = (str(layer.get(key, "")) for key in ("Name", "LayerType", "TacticName", "Metadata"))
+    inputs, outputs = (
+        tuple(_tensor(one) for one in layer.get(side, []) if isinstance(one, dict)) for side in ("Inputs", "Outputs")
+    )
+    weights = layer.get("Weights")
+    known = str(weights.get("Type", "")) if isinstance(weights, dict) else None if weights is None else ""
+    return Layer(name, kind, tactic, metadata, known, inputs, outputs)
+
+
+def _tensor(tensor: dict) -> Tensor:
+    form = str(tensor.get("Format/Datatype") or tensor.get("Datatype") or "")
+    return Tensor(tensor.get("Name"), form, tuple(tensor.get("Dimensions") or [-1]))
+
+
+def precisions(layers: Iterable[Layer], names: Iterable[str]) -> dict[str, str]:
     """Map each ONNX node in `names` to the precision of the engine layer that computes it, `unknown` where none tells.
 
     Of several layers that name a node (reformats before it, pointwise work after it) the first that computes counts.
@@ -45,32 +84,28 @@ def precisions(layers: Iterable[dict], names: Iterable[str]) -> dict[str, str]:
     return {name: known.get(name, "unknown") for name in sorted(wanted)}
 
 
-def _rank(layer: dict) -> int:
+def _rank(layer: Layer) -> int:
     """Order layers by how surely they compute a convolution: 0 with weights, 1 by type or kernel, 2 any other.
 
     What adds up the parts of a split sum (split-K) reads float32 whatever the kernel before it multiplied.
     """
-    if "Weights" in layer:
+    if layer.weights is not None:
         return 0
-    kind = f"{layer.get('LayerType', '')} {layer.get('TacticName', '')}".lower()
+    kind = f"{layer.kind} {layer.tactic}".lower()
     reduces = re.search(r"split-?_?k", kind) and "reduc" in kind
     return 1 if re.search(r"conv|gemm|matmul|fprop|xmma", kind) and not reduces else 2
 
 
-def _nodes(layer: dict) -> set[str]:
-    described = f"{layer.get('Name', '')} {layer.get('Metadata', '')}".replace("ONNX Layer:", " ")
+def _nodes(layer: Layer) -> set[str]:
+    described = f"{layer.name} {layer.metadata}".replace("ONNX Layer:", " ")
     return set(re.split(SEPARATORS, described))
 
 
-def precision(layer: dict) -> str:
+def precision(layer: Layer) -> str:
     """Name the precision in which a layer multiplies: of its weights, else its first input, else its kernel."""
-    weights = layer.get("Weights")
-    if isinstance(weights, dict) and (known := spelled(str(weights.get("Type", "")))) != "unknown":
-        return known
-    inputs = [tensor for tensor in layer.get("Inputs", []) if isinstance(tensor, dict)]
-    formats = [str(tensor.get("Format/Datatype") or tensor.get("Datatype") or "") for tensor in inputs[:1]]
-    read = spelled(formats[0]) if formats else "unknown"
-    return read if read != "unknown" else _of_kernel(str(layer.get("TacticName", "")))
+    forms = [layer.weights or "", *(tensor.form for tensor in layer.inputs[:1])]
+    told = [*map(spelled, forms), _of_kernel(layer.tactic)]
+    return next((name for name in told if name != "unknown"), "unknown")
 
 
 def _of_kernel(tactic: str) -> str:

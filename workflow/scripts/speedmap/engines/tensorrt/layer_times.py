@@ -47,7 +47,7 @@ def kinds(engine: Path) -> dict[str, str]:
     """Return the kind of each layer of an engine."""
     with Stream(), released():
         layers = inspector.parse(inspected(engine, platform()))
-    return {plain(layer["Name"]): layer["LayerType"] for layer in layers}
+    return {plain(layer.name): layer.kind for layer in layers}
 
 
 def by_kind(times: dict[str, float], kind_of: dict[str, str]) -> dict[str, float]:

@@ -3,7 +3,7 @@
 import logging
 import math
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,14 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
+class Graphs:
+    """How many shapes run as CUDA graphs, and why others do not."""
+
+    captured: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
 class Plan:
     """How one input shape runs: its own execution context, output shape, and captured graph (None: plain enqueue)."""
 
@@ -50,6 +58,7 @@ class Session:
         self.path, self.cell = engine, cell
         self.last: dict[str, float] = {}
         self.facts: dict[str, Any] = {}
+        self._graphs = Graphs()
         self._plans: dict[Shape, Plan] = {}
         self._stack = ExitStack()
 
@@ -87,7 +96,7 @@ class Session:
             "libnvinfer": Path(found[0]).name if found else None,
             "profile": {"min": self.least, "opt": self.likeliest, "max": self.largest},
             "activations_mib": round(size / 2**20, 1),
-            "graphs": {"captured": 0, "refused": {}},
+            "graphs": vars(self._graphs),  # as they will be when the last shape has run
         }
         self._plan = self._plan_for(self.likeliest)
 
@@ -99,7 +108,8 @@ class Session:
             output_shape(self._plan.context, batch.shape)  # the context may be one that other shapes use, too
         host = self._host_input[: batch.size]
         np.copyto(host, batch.reshape(-1))
-        self.last["h2d"], _ = self._stream.timed(lambda: self._stream.to_device(self._addresses[INPUT], host))
+        elapsed, _ = self._stream.timed(lambda: self._stream.to_device(self._addresses[INPUT], host))
+        self.last |= {"h2d": elapsed}
 
     def occupy(self) -> None:
         """Enqueue an inference of what was loaded that is not timed.
@@ -110,13 +120,15 @@ class Session:
 
     def run(self) -> float:
         """Infer what was loaded; gives device milliseconds."""
-        self.last["compute"], self.last["enqueue"] = self._stream.timed(self._launch)
-        return self.last["compute"]
+        elapsed, launching = self._stream.timed(self._launch)
+        self.last |= {"compute": elapsed, "enqueue": launching}
+        return elapsed
 
     def fetch(self) -> np.ndarray:
         """Copy the output back, float32 [1, anchors, 5 + classes]; a view that the next call overwrites."""
         host = self._host_output[: math.prod(self._plan.output)]
-        self.last["d2h"], _ = self._stream.timed(lambda: self._stream.to_host(host, self._addresses[OUTPUT]))
+        elapsed, _ = self._stream.timed(lambda: self._stream.to_host(host, self._addresses[OUTPUT]))
+        self.last |= {"d2h": elapsed}
         return host.reshape(self._plan.output)
 
     def profile(self, profiler: Any, runs: int) -> None:
@@ -169,7 +181,7 @@ class Session:
     def _shared(self, shape: Shape, error: EngineError) -> Plan:
         """Run every shape in one context when TensorRT gives no second one: its graphs are invalid from now on."""
         log.warning("%s: one context for all shapes, without CUDA graphs (%s)", self.path, error)
-        self.facts["graphs"] = {"captured": 0, "refused": {"all": str(error)}}
+        self._graphs.captured, self._graphs.refused = 0, {"all": str(error)}
         for plan in self._plans.values():
             plan.graph = None
         return self._planned(next(iter(self._plans.values())).context, shape)
@@ -187,12 +199,11 @@ class Session:
 
     def _captured(self, context: Any, shape: Shape) -> Any:
         """Capture the graph of a shape; None where that fails, and the reason goes into the facts."""
-        graphs = self.facts["graphs"]
         try:
             graph = self._stream.capture(lambda: self._enqueue(context))
         except (CudaError, EngineError) as error:
-            graphs["refused"]["x".join(map(str, shape))] = str(error)
+            self._graphs.refused["x".join(map(str, shape))] = str(error)
             log.warning("%s: no CUDA graph for %s, kernels are enqueued one by one (%s)", self.path, shape, error)
             return None
-        graphs["captured"] += 1
+        self._graphs.captured += 1
         return graph

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from speedmap import storage
+from speedmap.engines.tensorrt.builder_config import Options
 from speedmap.engines.tensorrt.library import EngineError
 
 
-def kept(options: dict, here: dict[str, str]) -> Path | None:
+def kept(options: Options, here: dict[str, str]) -> Path | None:
     """Name the file of all builds on one GPU and TensorRT; None at level 0, which takes the first kernel that runs."""
-    wanted, level = options.get("timing_cache"), options.get("builder_level")
+    wanted, level = options.timing_cache, options.builder_level
     if wanted and level == 0:
         raise EngineError(
             "tensorrt.timing_cache: true contradicts builder_level: 0, which times no kernels; take out one of the two"
