@@ -138,5 +138,26 @@ def baseline_records(wildcards):
     return folders.recorded(Path(baseline_folder(wildcards)))
 
 
+def report_baseline(wildcards):
+    """Name the baseline's folder, "" where there is none: the report does without."""
+    try:
+        return str(folders.baseline(config["baseline"], BACKEND, PLATFORM))
+    except UserError:
+        return ""
+
+
+def report_baseline_records(wildcards):
+    return folders.recorded(Path(folder)) if (folder := report_baseline(wildcards)) else []
+
+
+def report_given(wildcards):
+    return {
+        "models": list(config["models"]),
+        "imgsz": config["imgsz"],
+        "baseline": report_baseline(wildcards),
+        "limits": config["limits"],
+    }
+
+
 def published_folders(wildcards):
     return folders.handed_in()

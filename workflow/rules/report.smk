@@ -4,6 +4,7 @@ CELLS = settings.cells(config)
 BUILDS = settings.builds(config)
 SPEED = collect("results/{backend}/{cell}/speed{build}.json", backend=BACKEND, cell=CELLS, build=BUILDS)
 ACCURACY = collect("results/{backend}/{cell}/accuracy.json", backend=BACKEND, cell=settings.with_accuracy(config))
+DETECTIONS = collect("results/{backend}/{cell}/detections.json", backend=BACKEND, cell=settings.with_accuracy(config))
 TORCH = (
     collect("results/torch/{model}-fp16-dynamic/speed.json", model=config["models"])
     + collect("results/torch/{model}-fp32-dynamic/accuracy.json", model=settings.trained(config))
@@ -61,7 +62,10 @@ rule draw_pareto:
 rule render_report:
     input:
         records=RECORDS,
-        engines=ENGINES + AGAIN,
+        engines=ENGINES + SPEEDUPS + AGAIN,
+        detections=DETECTIONS,
+        dataset="results/dataset.json",
+        baseline=report_baseline_records,
         graphs=collect("results/onnx/{model}-static.onnx", model=config["models"]),
         sensitivity=SENSITIVITY,
         table="results/table.md",
@@ -76,8 +80,7 @@ rule render_report:
     conda:
         ENVIRONMENT
     params:
-        models=list(config["models"]),
-        imgsz=config["imgsz"],
+        given=report_given,
         code=fingerprint("render_report"),
     script:
         "../scripts/render_report.py"

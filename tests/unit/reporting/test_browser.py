@@ -20,18 +20,38 @@ addEventListener("load", () => {
   const page = frames[0].document, root = page.documentElement, style = frames[0].getComputedStyle.bind(frames[0]);
   const count = selector => page.querySelectorAll(selector).length;
   const tip = () => [...page.querySelectorAll("#vg-tooltip-element.visible")].map(shown => shown.textContent);
+  const rgb = text => text.match(/[\\d.]+/g).map(Number);
+  const linear = value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
+  const behind = one => { const back = rgb(style(one).backgroundColor);
+    return back.length == 3 || back[3] ? back : behind(one.parentElement); };
+  const contrast = text => { const ink = text.closest("svg") ? style(text).fill : style(text).color;
+    const [high, low] = [light(rgb(ink)), light(behind(text))].sort((a, b) => b - a);
+    return (high + 0.05) / (low + 0.05); };
+  const texts = () => [...page.querySelectorAll("body *:not(script, style, noscript, title)")].filter(
+    one => [...one.childNodes].some(node => node.nodeType == 3 && node.data.trim()));
   const look = () => {
     const hidden = tip().length, drawn = [...page.querySelectorAll(".chart svg")];
     const told = [...page.querySelectorAll("#pareto [tabindex]")].map(mark => {
       mark.focus(); const said = tip(); mark.blur();
       return [mark.getAttribute("aria-label"), ...said, tip().length]; });
+    const slider = page.getElementById("budget"), budgets = [];
+    for (const value of [slider.max, slider.min]) {
+      slider.value = value; slider.dispatchEvent(new Event("input"));
+      budgets.push([slider.getAttribute("aria-valuetext"), page.getElementById("fastest").textContent]); }
+    const folded = count("details:not([open])"), parts = [...page.querySelectorAll("details")];
+    for (const part of parts) part.open = true;
     document.body.textContent = "FOUND" + JSON.stringify({
       overflow: root.scrollWidth - root.clientWidth, back: style(page.body).backgroundColor, hidden, told,
       outside: drawn.filter(chart => chart.getBoundingClientRect().right > root.clientWidth).length,
-      charts: drawn.length,
+      charts: drawn.length, budgets, unfolded: parts.length - folded,
+      faint: texts().filter(text => contrast(text) < 4.5).map(text => text.outerHTML.slice(0, 200)),
+      texts: texts().length, nameless: [...page.querySelectorAll("button, input, [role=img], [role=region]")].filter(
+        one => !(one.textContent.trim() || one.getAttribute("aria-label") || one.labels?.length)).length,
       grid: style(page.querySelector("#pareto .role-axis-grid line")).stroke }) + "END";
   };
-  const wait = () => count(".chart") == count(".chart svg") ? setTimeout(look, 50) : setTimeout(wait, 20);
+  const ready = () => count(".chart") == count(".chart svg") && count("details:not([open])");
+  const wait = () => ready() ? setTimeout(look, 50) : setTimeout(wait, 20);
   wait();
 });
 """
@@ -64,7 +84,12 @@ def test_the_report_fits_and_tells_its_figures(look, width, dark):
     assert seen["back"] == ("rgb(18, 22, 28)" if dark else "rgb(255, 255, 255)")
     assert seen["grid"] == ("rgb(56, 65, 77)" if dark else "rgb(213, 218, 225)")  # charts follow the page
     assert (seen["charts"], seen["outside"], seen["hidden"]) == (6, 0, 0)
-    assert len(seen["told"]) == 3
+    assert seen["unfolded"] == 0
+    assert seen["budgets"][0][0] == seen["budgets"][1][0] == "2 ms"
+    assert "2 ms (1.9 to 2.2)" in seen["budgets"][0][1]
+    assert seen["texts"] > 100
+    assert (seen["faint"], seen["nameless"]) == ([], 0)
+    assert len(seen["told"]) == 4
     for name, tip, after in seen["told"]:  # what the eye reads, a screen reader says
         assert "2.00 ms (1.90 to 2.20)" in tip
         assert "2.00 ms (1.90 to 2.20)" in name

@@ -8,8 +8,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from speedmap.reporting import charts, history_chart
+from speedmap.reporting import charts, detail_charts, history_chart
 from speedmap.reporting.pareto_points import Point
+from speedmap.reporting.roofline import Roof
 from speedmap.results.prepared import ConvCost
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -127,15 +128,35 @@ def test_no_two_series_have_one_colour_and_a_series_keeps_its_own():
     assert charts.colours({"TensorRT INT8", "null FP16"})["TensorRT INT8"] == charts.colours(names)["TensorRT INT8"]
 
 
-def test_the_slowest_samples_stand_in_the_last_bar():
-    samples = [1.0] * 500 + [1.5] * 499 + [50.0]
-    spec = charts.distribution(samples, "cell", 400).to_dict()
-    bars, median = (spec["datasets"][layer["data"]["name"]] for layer in spec["layer"])
-    assert [entry["samples"] for entry in bars] == [500, 499, 1]
-    assert all(
-        entry["low"] <= value <= entry["high"] for entry, value in zip(bars, (1.0, 1.5, 1.02 * 1.5), strict=True)
-    )
-    assert median == [{"low": 1.25}]
+def test_latencies_of_a_model_stand_on_one_scale_and_the_slowest_in_the_last_bar():
+    fast, slow = [1.0] * 500 + [1.5] * 499 + [50.0], [4.0] * 300 + [40.0] * 100
+    spec = detail_charts.latencies([("it's fast", "Torch FP16", fast), ("slow", "Torch FP32", slow)], 400).to_dict()
+    bars, medians = (spec["datasets"][layer["data"]["name"]] for layer in spec["layer"])
+    by_row = {name: [bar["samples"] for bar in bars if bar["name"] == name] for name in ("it's fast", "slow")}
+    assert by_row == {"it's fast": [500, 500], "slow": [300, 100]}
+    low, high = spec["layer"][0]["encoding"]["x"]["scale"]["domain"]
+    assert (low, high) == pytest.approx((0.98, 1.02 * 3 * 4.0))  # thrice the slowest median
+    assert [line["low"] for line in medians] == [1.25, 4.0]
+    assert spec["layer"][1]["encoding"]["x"]["scale"] == spec["layer"][0]["encoding"]["x"]["scale"]
+
+
+def test_layers_of_both_engines_stand_side_by_side_the_longest_first(draw):
+    chart = detail_charts.layers({"Conv": 1.0, "Pool": 0.1}, {"Conv": 0.5, "Reformat": 2.0}, "fp16", 400)
+    told = [bar.get("aria-label") for bar in marks(draw(chart), "marks")]
+    assert len(told) == 6
+    assert any("Reformat" in words and "INT8" in words and "2" in words for words in told)
+    assert chart.to_dict()["encoding"]["y"]["sort"] == ["Reformat", "Conv", "Pool"]
+
+
+def test_no_cell_is_drawn_above_the_roof_that_bounds_it(draw):
+    roof = Roof("a", "fp16", 1.0, 0.01, 1.0, 0.1, 2.0)  # 10⁹ in 2 ms, at 100 a byte
+    chart = detail_charts.roofline([roof], {"fp16": 1e12}, 1e11, 400)
+    spec = chart.to_dict()
+    line, cell = (spec["datasets"][layer["data"]["name"]] for layer in spec["layer"])
+    assert cell[0] == {"series": "FP16", "cell": "a", "intensity": 100.0, "speed": 0.5, "bound": "compute",
+                       "of the roof": "50%"}  # fmt: skip
+    assert {point["speed"] for point in line} == {1.0}  # memory would allow ten times as much
+    assert "10¹² multiply-adds a second (log)" in texts(draw(chart))
 
 
 def test_columns_stand_in_their_order_and_on_zero(draw):

@@ -38,13 +38,36 @@ def test_what_records_say_is_escaped():
 
 def test_the_page_shows_every_part():
     text = rendered()
-    for part in ("tables", "pareto", "latencies", "shapes", "roofline", "int8", "environment"):
-        assert f'<section id="{part}"' in text
-    assert "tensorrt/yolov5s-int8-dynamic" in text
+    parts = ("answers", "pareto", "cells", "tables", "layers", "latencies", "shapes", "roofline", "int8", "pictures",
+             "classes", "environment")  # fmt: skip
+    places = [text.index(f'<section id="{part}"') for part in parts]
+    assert places == sorted(places)  # the answers first
+    assert "tensorrt/yolov5s-int8-static" in text
     assert text.index("<td>c19<") < text.index("<td>c8<")
     assert "<td>c7<" not in text
     chosen = "12 convolutions stay in float, 90.0% of the multiply-adds are in INT8: the output changes by 0.0042"
     assert f"{chosen}, int8.target is 0.001." in text
+
+
+def test_answers_stand_before_all_figures_and_each_part_shows_its_own():
+    text = rendered()
+    assert re.search(r"<strong\s*>1\.250×</strong>\s*FP16 \(1\.250 to 1\.250\)", text)  # noqa: RUF001
+    assert "INT8 against FP16 on NVIDIA RTX 2060, TensorRT 10.3.0, static input 640 x 640, batch 1" in text
+    assert '<span class="bad">ms +100.0%, regressed</span>' in text
+    assert "Only FP16: cat 0.90. Only INT8: none. Both: 0." in text
+    assert "<td>50.0</td><td>25.0</td><td>-25.0</td>" in text
+    assert '"kind": "Conv", "ms": 1.5' in text
+
+
+def test_a_report_without_what_others_have_says_so():
+    text = rendered(
+        [row()], changes=[], compared="No baseline is published for this device.", pictures=[], sensitivity={}
+    )
+    missing = ("No INT8 engine stands beside a float one.", "No mAP is known to compare with.", "No layers were timed.",
+               "No image to show", "No pair of records has the AP of each class.", "No cell is INT8.")  # fmt: skip
+    for said in missing:
+        assert said in text
+    assert "since the baseline" not in text
 
 
 def test_series_have_the_same_colours_in_every_chart_of_the_page():

@@ -1,13 +1,12 @@
 """Charts in Vega-Lite: one definition of each, which files show as it is and the report's reader can ask for figures.
 
-None has colours of its own but those of the series: the neutral ones belong to the page, which may be light or dark.
+None has colours of its own but those of the series: the neutral ones are those of paper here, and the page's on a page.
 """
 
 from itertools import cycle
 from pathlib import Path
 
 import altair as alt
-import numpy as np
 import vl_convert
 
 from speedmap import storage
@@ -29,8 +28,6 @@ LEGEND = alt.Legend(orient="bottom", columns=3, title=None)
 MARKS = alt.Legend(orient="top", title=None, symbolFillColor="grey", symbolStrokeColor="grey")
 INPUTS = {"static": "circle", "dynamic": "diamond"}
 STAYS = {"INT8": "#1d84f5", "stays in float": "#d55c13"}
-BINS = 60
-CLIPPED = 0.995  # quantile at which the distributions are cut off
 HEAD = 60  # square pixels of an arrow's head
 ANGLE = "atan2(scale('y', datum.map) - scale('y', datum.map0), scale('x', datum.ms) - scale('x', datum.ms0))"
 
@@ -114,30 +111,6 @@ def _arrows(points: list[Point], x: alt.X, y: alt.Y) -> list[alt.Chart]:
         lines.mark_rule(opacity=0.4, aria=False).encode(x, y, x2="ms0:Q", y2="map0:Q"),
         lines.mark_point(shape="triangle-right", filled=True, size=HEAD, opacity=0.7, aria=False, **head).encode(x, y),
     ]
-
-
-def distribution(samples: list[float], name: str, width: int | str) -> alt.LayerChart:
-    """Draw how often each latency in milliseconds came, with a line at the median; the slowest are in the last bar."""
-    low, high = 0.98 * min(samples), 1.02 * float(np.quantile(samples, CLIPPED, method="lower"))
-    counts, edges = np.histogram(np.clip(samples, low, high), BINS, (low, high))
-    bins = [
-        {"low": round(left, 4), "high": round(right, 4), "samples": int(count)}
-        for left, right, count in zip(edges[:-1], edges[1:], counts, strict=True)
-        if count
-    ]
-    x = alt.X("low:Q", title="ms", bin="binned").scale(zero=False, nice=False).axis(grid=False, tickCount=5)
-    bars = of(bins).mark_bar(aria=False, color=SERIES["TensorRT FP32"]).encode(
-        x, alt.Y("samples:Q", axis=None), x2="high:Q", tooltip=["low:Q", "high:Q", "samples:Q"]
-    )  # fmt: skip
-    median = float(np.median(samples))
-    line = (
-        of([{"low": median}])
-        .mark_rule(strokeWidth=2)
-        .encode(alt.X("low:Q", title="ms"), tooltip=alt.Tooltip("low:Q", title="median ms"))
-    )
-    return alt.layer(bars, line).properties(
-        width=width, height=60, description=f"{name}: {len(samples)} samples, median {median:.2f} ms"
-    )
 
 
 def shapes(medians: list[dict], width: int | str) -> alt.Chart:

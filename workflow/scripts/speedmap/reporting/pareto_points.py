@@ -1,10 +1,10 @@
 """What the plots show: each cell that has both a speed and a mAP as one point with its errors."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from speedmap.accuracy.paired_difference import SURE
 from speedmap.results.cell_result import NAMES, CellResult
-from speedmap.results.measured import Accuracy, Speed
+from speedmap.results.measured import Accuracy
 
 
 @dataclass(frozen=True)
@@ -28,20 +28,25 @@ class Point:
         return f"{self.model} {self.series} {self.shape}"
 
 
-def points(rows: list[CellResult]) -> list[Point]:
+def joined(rows: list[CellResult]) -> list[CellResult]:
     """Take the valid cells that have both figures; torch's, which come from two cells, are joined."""
     torch = [row for row in rows if row.cell.backend == "torch" and row.cell.shape == "dynamic"]
-    others = [(row.speed, row.accuracy, row) for row in rows if row.cell.backend != "torch"]
-    joined = [(row.speed, _accuracy(torch, row.cell.model), row) for row in torch if row.speed]
-    return [_point(*sides) for sides in joined + others if sides[0] and sides[1] and not sides[2].invalid]
+    engines = [row for row in rows if row.cell.backend != "torch"]
+    both = [replace(row, accuracy=_accuracy(torch, row.cell.model)) for row in torch] + engines
+    return [row for row in both if row.speed and row.accuracy and not row.invalid]
+
+
+def points(rows: list[CellResult]) -> list[Point]:
+    """Take the cells that have both figures."""
+    return [_point(row) for row in joined(rows)]
 
 
 def _accuracy(rows: list[CellResult], model: str) -> Accuracy | None:
     return next((row.accuracy for row in rows if row.cell.model == model and row.accuracy), None)
 
 
-def _point(speed: Speed, accuracy: Accuracy, row: CellResult) -> Point:
-    summary, metrics = speed.summary, accuracy.metrics
+def _point(row: CellResult) -> Point:
+    summary, metrics = row.speed.summary, row.accuracy.metrics
     error = metrics.map_se
     return Point(
         row.cell.model,
@@ -53,6 +58,11 @@ def _point(speed: Speed, accuracy: Accuracy, row: CellResult) -> Point:
         100 * metrics.map,
         None if error is None else 100 * SURE * error,
     )
+
+
+def name(row: CellResult) -> str:
+    """Name a cell as a point's name does."""
+    return f"{row.cell.model} {series(row)} {row.cell.input}"
 
 
 def series(row: CellResult) -> str:

@@ -1,6 +1,8 @@
-"""The report: one HTML file that shows all results and needs nothing else, no network either."""
+"""The report: one HTML file that shows all results, its answers first, and needs nothing else, no network either."""
 
 import json
+from collections import defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -8,56 +10,123 @@ from markupsafe import Markup
 from msgspec import to_builtins
 
 from speedmap.dataset.letterbox import pixels
-from speedmap.reporting import charts, markdown, roofline
+from speedmap.reporting import by_class, cell_table, charts, claims, detail_charts, markdown, roofline, verdicts
+from speedmap.reporting.detection_pictures import Picture
 from speedmap.reporting.pareto_points import points, series
 from speedmap.results.cell_result import CellResult
 from speedmap.results.prepared import Choice, ConvCost, Peaks
-from speedmap.results.reported import Provenance
+from speedmap.results.reported import Change, Provenance
 
 WORST = 12  # convolutions of each model in the sensitivity table
 WIDE = "container"  # a chart is as wide as its place on the page
+DETAILS = "## Details"  # begins the part of table.md that is folded
 
 
-def render(
-    template: Path,
-    table: str,
-    rows: list[CellResult],
-    work: dict[str, int],
-    peaks: Peaks,
-    sensitivity: dict[str, Choice],
-    facts: Provenance,
-    bundle: str,
-) -> str:
-    """Fill the template.
+@dataclass(frozen=True)
+class Material:
+    """What a report is made from.
 
     table: of table.md. work: multiply-adds by model at the config's imgsz. sensitivity: by model, as choose_float wrote
-    it. facts: of environment.json. bundle: the JavaScript that draws the charts.
+    it. facts: of environment.json. compared: what the changes are held against, or why there are none. past: lines of
+    the history, the oldest first.
     """
+
+    rows: list[CellResult]
+    table: str
+    work: dict[str, int]
+    peaks: Peaks
+    sensitivity: dict[str, Choice]
+    facts: Provenance
+    changes: list[Change] = field(default_factory=list)
+    compared: str = ""
+    past: list[dict] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+
+
+def render(template: Path, material: Material, bundle: str) -> str:
+    """Fill the template; bundle: the JavaScript that draws the charts."""
     environment = Environment(
         loader=FileSystemLoader(template.parent), autoescape=select_autoescape(default=True), undefined=StrictUndefined
     )
+    rows, facts = material.rows, material.facts
+    table, _, details = material.table.partition(DETAILS)
     return environment.get_template(template.name).render(
+        **_answers(rows, facts),
         bundle=Markup(bundle),
+        paper=charts.PAPER,
+        cells=cell_table.lines(rows, material.changes, material.past),
+        held=bool(material.changes),
+        compared=material.compared,
         table=Markup(markdown.html(table)),
+        details=Markup(markdown.html(details)),
         pareto=charts.pareto(points(rows), WIDE).to_dict(),
         distributions=distributions(rows),
         shapes=shapes(rows),
-        roofs=roofline.roofs(rows, work, peaks, facts.config.imgsz),
-        peak_doubts=roofline.doubts(rows, work, peaks, facts.config.imgsz),
-        peaks=peaks,
+        layers=layers(rows),
+        lint={row.title: row.speed.audit.lint for row in rows if row.speed and row.speed.audit.lint},
+        **_roofs(material),
         sensitivity={
-            model: (_costs(choice.table), worst(choice), reached(choice)) for model, choice in sensitivity.items()
+            model: (_costs(choice.table), worst(choice), reached(choice))
+            for model, choice in material.sensitivity.items()
         },
         worst=WORST,
+        pictures=material.pictures,
+        classes=by_class.tables(rows),
         facts=facts,
         dump=json.dumps(to_builtins(facts), indent=1, ensure_ascii=False),
     )
 
 
+def _answers(rows: list[CellResult], facts: Provenance) -> dict:
+    """Return what stands first."""
+    answers, pairs = verdicts.budgets(rows), verdicts.gains(rows)
+    timed = next((row for row in rows if row.speed and row.cell.backend != "torch"), None)
+    return {
+        "machine": claims.machine(timed) if timed else facts.machine.cpu,
+        "measured": max((figure.measured for figure in facts.figures.values()), default="")[:10],
+        "budgets": [to_builtins(answer) for answer in answers],
+        "start": verdicts.start(answers, rows) if answers else 0,
+        "losses": verdicts.losses(rows),
+        "gains": pairs,
+        "shared_doubt": verdicts.shared_doubt(pairs),
+        "claims": claims.claims(rows, facts.config),
+    }
+
+
+def _roofs(material: Material) -> dict:
+    """Return the roofline as a picture and as lines."""
+    given = (material.rows, material.work, material.peaks, material.facts.config.imgsz)
+    roofs = roofline.roofs(*given)
+    operations, moved, _ = roofline.believed(*given) if roofs else ({}, None, [])
+    return {
+        "roofs": roofs,
+        "roofline": detail_charts.roofline(roofs, operations, moved, WIDE).to_dict() if roofs else None,
+        "peak_doubts": roofline.doubts(*given),
+        "peaks": material.peaks,
+    }
+
+
 def distributions(rows: list[CellResult]) -> list[tuple[str, dict]]:
-    """Draw each timed cell's latencies, each on a scale of its own."""
-    samples = {row.title: row.speed.samples_ms for row in rows if row.speed and not row.invalid}
-    return [(name, charts.distribution(values, name, WIDE).to_dict()) for name, values in samples.items()]
+    """Draw the latencies of each model's timed cells on one scale."""
+    by_model = defaultdict(list)
+    for row in rows:
+        if row.speed and not row.invalid:
+            by_model[row.cell.model].append((f"{series(row)} {row.cell.input}", series(row), row.speed.samples_ms))
+    return [(model, detail_charts.latencies(cells, WIDE).to_dict()) for model, cells in by_model.items()]
+
+
+def layers(rows: list[CellResult]) -> list[tuple[str, dict]]:
+    """Draw where either engine's time goes, of each pair whose layers were timed."""
+    return [
+        (
+            f"{gain.row.cell.model}, {gain.row.cell.input} input",
+            detail_charts.layers(
+                gain.row.speedup.layers["first"], gain.row.speedup.layers["second"], gain.twin.precision, WIDE
+            ).to_dict(),
+        )
+        for gain in verdicts.gains(rows)
+        if gain.row.speedup and gain.row.speedup.layers
+    ]
 
 
 def shapes(rows: list[CellResult]) -> list[tuple[str, dict]]:

@@ -19,6 +19,7 @@ class Roof:
     cell: str
     precision: str
     giga_operations: float
+    giga_bytes: float
     compute_ms: float | None
     memory_ms: float | None
     median_ms: float
@@ -90,6 +91,7 @@ def _roof(row: CellResult, work: dict[str, int], operations: dict[str, float], m
         row.title,
         row.precision,
         done / 1e9,
+        row.engine.bytes / 1e9,
         1e3 * done / peak if peak else None,
         1e3 * row.engine.bytes / moved if moved else None,  # at least every weight has to be read once
         row.speed.summary.median_ms,
