@@ -52,6 +52,7 @@ def test_an_unstable_run_has_nobody_to_blame(paths):
         (["snakemake", "-c1", TABLE, "--configfile", "my own.yaml"], "snakemake -c1 --configfile 'my own.yaml'"),
         (["snakemake", "--cores", "1", "-f", "x/speed.json", "--config", "imgsz=320"],
          "snakemake --cores 1 --config imgsz=320"),
+        (["snakemake", "--cores", "all", "--logger", "speedmap", "--", TABLE], "snakemake --cores all"),
         (["/x/snakemake/__main__.py", "--profile", "profiles/slurm"], "snakemake --profile profiles/slurm"),
     ],
 )  # fmt: skip

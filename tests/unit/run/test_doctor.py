@@ -1,3 +1,4 @@
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 import doctor as script
 from speedmap.engines.registry import ORDER
 from speedmap.machine.nvml import NoGpu
-from speedmap.run import doctor
+from speedmap.run import doctor, forecast, install
 from speedmap.run.doctor import GIB, MISSING, OK, WARNING
 
 
@@ -51,8 +52,27 @@ def test_a_gpu_that_others_use_is_a_warning():
     assert doctor.gpu(lambda: FakeGpu(free=None)).state == OK  # it does not tell
 
 
-def test_no_gpu_is_a_warning():
-    assert doctor.gpu(no_gpu).state == WARNING
+def test_a_machine_without_a_gpu_is_simply_that():
+    line = doctor.gpu(no_gpu, lambda: install.choose([])._replace(reason="no NVIDIA driver: there is no nvidia-smi"))
+    assert (line.state, line.found) == (OK, "none from NVIDIA; OpenVINO measures on the CPU")
+    states = {line.what: line.state for line in doctor.engines({"tensorrt": "no GPU", "openvino": None}, True)}
+    assert states == {"tensorrt": OK, "openvino": OK}
+
+
+def test_a_gpu_whose_driver_does_not_run_is_a_warning_that_says_so():
+    line = doctor.gpu(no_gpu, lambda: install.Choice("cpu", "nvidia-smi fails: the driver does not run"))
+    assert (line.state, line.found) == (WARNING, "no GPU: NVML is not there")
+
+
+def test_a_driver_that_is_not_there_is_known_by_its_reason(monkeypatch):
+    monkeypatch.setattr(install.shutil, "which", lambda _name: None)
+    monkeypatch.setattr(install, "WSL", Path("/no/such/file"))
+    assert doctor.gpu(no_gpu).state == OK
+
+
+def test_no_backend_at_all_is_missing_with_or_without_a_gpu():
+    states = [line.state for line in doctor.engines({"tensorrt": "no GPU", "openvino": "not installed"}, True)]
+    assert states == [MISSING, MISSING]
 
 
 def test_a_broken_backend_is_explained():
@@ -132,35 +152,39 @@ def test_a_container_has_less_memory_than_its_machine(tmp_path):
 
 
 def test_the_default_config_is_readable():
-    assert doctor.config(["config.yaml"]).state == OK
+    line, merged = doctor.config(["config.yaml"])
+    assert line.state == OK
+    assert len(merged["models"]) == 4
 
 
 @pytest.mark.parametrize("text", ["models: [", "modles: {}", "- a list", "models: {a: {weights: nowhere.pt}}"])
 def test_a_config_with_a_mistake(tmp_path, text):
     file = tmp_path / "config.yaml"
     file.write_text(text)
-    line = doctor.config([str(file)])
+    line, merged = doctor.config([str(file)])
+    assert merged is None
     assert line.state == MISSING
     assert str(file) in line.found
 
 
 def test_an_overlay_is_read_over_the_default(tmp_path):
     (tmp_path / "overlay.yaml").write_text("precisions: [fp16]")
-    assert doctor.config([str(tmp_path / "overlay.yaml")]).found.endswith("overlay.yaml: 8 cells")
+    assert doctor.config([str(tmp_path / "overlay.yaml")])[0].found.endswith("overlay.yaml: 8 cells")
 
 
 def test_a_typo_is_told_without_the_whole_schema(tmp_path):
     (tmp_path / "overlay.yaml").write_text("precision: [fp16]")
-    line = doctor.config([str(tmp_path / "overlay.yaml")])
+    line, _ = doctor.config([str(tmp_path / "overlay.yaml")])
     assert str(line).endswith("overlay.yaml: 'precision' is no key; did you mean 'precisions'?")
 
 
 def test_a_config_that_is_not_there(tmp_path):
-    assert doctor.config([str(tmp_path / "none.yaml")]).state == MISSING
+    assert doctor.config([str(tmp_path / "none.yaml")])[0].state == MISSING
 
 
 @pytest.mark.parametrize(("why_not", "code"), [(None, 0), ("not here", 1)])
 def test_the_exit_code_says_whether_a_backend_can_run(monkeypatch, capsys, why_not, code):
+    monkeypatch.setattr(forecast, "planned", lambda _files: {"build_engine": 3})
     monkeypatch.setattr(doctor, "usable", lambda: {"tensorrt": "no\nGPU", "openvino": why_not})
     assert script.main(["config.yaml"]) == code
     lines = capsys.readouterr().out.splitlines()

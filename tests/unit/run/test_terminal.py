@@ -108,6 +108,13 @@ def test_a_failed_job_says_why_in_a_line_and_what_snakemake_adds_is_left_out(sho
     ]
 
 
+def test_a_job_that_was_done_when_tried_again_has_not_failed(shown):
+    failed = record("job_error", level=logging.ERROR, jobid=1, rule_name="read_weights", log=["a.log"])
+    lines = shown(PLAN, BEGIN, failed, BEGIN, END).splitlines()
+    assert lines[1].startswith("failed: read weights: it was ended, or did not say why")
+    assert lines[-1].startswith("[1/1] read weights a, ")
+
+
 def test_an_error_of_snakemake_itself_is_shown_without_where_it_came_up(shown):
     message = 'MissingRuleException in file "/x/Snakefile", line 3:\nNo rule to produce a.b\n  File "/x", line 1, in a'
     assert shown(record("error", message, logging.ERROR)) == "error: No rule to produce a.b\n"

@@ -16,6 +16,7 @@ from speedmap.results.records import RecordError
 NAMED = 3  # of the processes that took the most
 TABLE = "results/table.md"
 FORCED = {"-R", "--forcerun", "-f", "--force", "-F", "--forceall", "--"}  # options that say what is made again
+LOGGER = {"--logger", "speedmap"}  # which make alone finds
 
 
 def advise(paths: Iterable[str], called: Sequence[str]) -> list[str]:
@@ -65,7 +66,7 @@ def _to_end(disturbed: Iterable[Speed]) -> list[str]:
 def repeat(paths: Sequence[str], called: Sequence[str]) -> str:
     """Write the command that measures some cells again and makes the table anew, with the options of one that ran."""
     given, _ = get_argument_parser().parse_known_args(list(called[1:]))
-    left_out = FORCED | {str(word) for word in (*given.targets, *(given.forcerun or ()))}
+    left_out = FORCED | LOGGER | {str(word) for word in (*given.targets, *(given.forcerun or ()))}
     options = [word for word in called[1:] if word not in left_out]
     program = str(called[0]) if Path(called[0]).name == "snakemake" else "snakemake"
     return f"{shlex.join([program, *options, '-f'])} {_together(paths)} {TABLE}"

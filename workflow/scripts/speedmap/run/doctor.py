@@ -1,4 +1,4 @@
-"""Check a machine before the run, in at most ten lines: what was found, what is missing, what to do."""
+"""Check a machine before the run, in at most ten lines: what was found, what is missing, what the run will do."""
 
 import importlib.metadata
 import re
@@ -6,15 +6,14 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 from speedmap.engines import registry
 from speedmap.errors import UserError, explain
 from speedmap.machine.nvml import Gpu, NoGpu
-from speedmap.run import install
+from speedmap.run import forecast, install
 from speedmap.run.install import pins
+from speedmap.run.verdict import MISSING, OK, WARNING, Line
 
-OK, MISSING, WARNING = "ok", "missing", "warning"
 ROOT = Path(__file__).parents[4]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 OLDEST = (3, 11)
@@ -22,19 +21,6 @@ GIB = 2**30
 DISK, LEAST_DISK = 20 * GIB, 2 * GIB  # COCO val2017, weights and engines; the sample's files
 MEMORY = 4 * GIB  # an export of yolov5x beside a build
 FREE_SHARE = 0.8  # of the GPU's memory: below it, somebody else works there
-
-
-class Line(NamedTuple):
-    """One line of the report: ok, missing or warning; what it is on; what was found; what to do about it."""
-
-    state: str
-    what: str
-    found: str
-    remedy: str = ""
-
-    def __str__(self) -> str:
-        text = "; ".join(filter(None, (self.found, self.remedy)))
-        return f"{self.state:<8} {self.what:<9} {' '.join(text.split())}"
 
 
 def python(version: tuple[int, ...] = sys.version_info[:3]) -> Line:
@@ -45,11 +31,16 @@ def python(version: tuple[int, ...] = sys.version_info[:3]) -> Line:
     return Line(OK, "python", text)
 
 
-def gpu(open_gpu: Callable[[], Gpu] = Gpu) -> Line:
-    """Check the GPU and its driver through NVML; none is no fault, since OpenVINO needs none."""
+def gpu(open_gpu: Callable[[], Gpu] = Gpu, choice: Callable[[], install.Choice] = install.asked) -> Line:
+    """Check the GPU and its driver through NVML; none is no fault, since OpenVINO needs none.
+
+    choice: of an environment, whose reason tells a machine without a driver from one whose driver fails.
+    """
     try:
         found = open_gpu()
     except NoGpu as error:
+        if choice().reason.startswith(install.NO_DRIVER):
+            return Line(OK, "gpu", "none from NVIDIA; OpenVINO measures on the CPU")
         return Line(WARNING, "gpu", str(error))
     known = found.identity()
     text = (f"{known['gpu']}, compute capability {known['compute_capability']}, driver {known['driver']} "
@@ -82,13 +73,21 @@ def usable(obstacle: Callable[[str], str | None] = registry.obstacle) -> dict[st
     return found
 
 
-def engines(obstacles: dict[str, str | None]) -> list[Line]:
-    """Write a line for each backend; one that cannot run is missing only if no other can."""
+def engines(obstacles: dict[str, str | None], without_gpu: bool = False) -> list[Line]:
+    """Write a line for each backend; one that cannot run is missing only if no other can.
+
+    without_gpu: TensorRT has nothing to run on, which is no fault.
+    """
     some = None in obstacles.values()
-    return [
-        Line(OK, backend, "can run here") if why_not is None else Line(WARNING if some else MISSING, backend, why_not)
-        for backend, why_not in obstacles.items()
-    ]
+    lines = []
+    for backend, why_not in obstacles.items():
+        if why_not is None:
+            lines.append(Line(OK, backend, "can run here"))
+        elif backend == "tensorrt" and some and without_gpu:
+            lines.append(Line(OK, backend, "not for this machine: it needs a GPU from NVIDIA"))
+        else:
+            lines.append(Line(WARNING if some else MISSING, backend, why_not))
+    return lines
 
 
 def installed(name: str) -> str | None:
@@ -144,8 +143,8 @@ def available_memory(system: Path = Path("/")) -> int | None:
     return min(bounds, default=None)
 
 
-def config(files: list[str]) -> Line:
-    """Read the config as the run would: syntax, schema, and what settings.check sees."""
+def config(files: list[str]) -> tuple[Line, dict | None]:
+    """Read the config as the run would: syntax, schema, and what settings.check sees; None where it has a mistake."""
     try:
         import yaml
         from snakemake.exceptions import WorkflowError
@@ -154,7 +153,7 @@ def config(files: list[str]) -> Line:
         from speedmap.run import config as settings
         from speedmap.run import mistakes
     except ImportError as error:
-        return Line(MISSING, "config", f"cannot be read without the package {error.name}", "make table installs it")
+        return Line(MISSING, "config", f"cannot be read without {error.name}", "make table installs it"), None
     try:
         given: dict = {}
         for file in files:
@@ -167,17 +166,18 @@ def config(files: list[str]) -> Line:
         settings.complete(merged)
         settings.check(merged, files)
     except UserError as error:
-        return Line(MISSING, "config", str(error))
+        return Line(MISSING, "config", str(error)), None
     except (OSError, WorkflowError, yaml.YAMLError, AttributeError, TypeError) as error:
-        return Line(MISSING, "config", f"{', '.join(files)}: {error}", "correct it")
-    return Line(OK, "config", f"{', '.join(files)}: {len(settings.cells(merged))} cells")
+        return Line(MISSING, "config", f"{', '.join(files)}: {error}", "correct it"), None
+    return Line(OK, "config", f"{', '.join(files)}: {len(settings.cells(merged))} cells"), merged
 
 
 def report(files: list[str]) -> tuple[list[Line], bool]:
     """Check everything; returns the lines and whether any backend can run."""
-    obstacles = usable()
+    obstacles, on_gpu, (read, merged) = usable(), gpu(), config(files)
     lines = [
-        python(), packages(ROOT / "envs"), gpu(), *engines(obstacles), disk(shutil.disk_usage(Path.cwd()).free),
-        memory(available_memory()), config(files),
+        python(), packages(ROOT / "envs"), on_gpu, *engines(obstacles, on_gpu.found.startswith("none")),
+        disk(shutil.disk_usage(Path.cwd()).free), memory(available_memory()), read,
     ]  # fmt: skip
-    return lines, None in obstacles.values()
+    able = None in obstacles.values()
+    return [*lines, *(forecast.lines(merged, files) if merged and able else [])], able

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-# Seconds of a job of the default run on two cores without a GPU: a start, since a run soon goes by its own jobs.
+# Seconds of a job of the default run on two quiet cores with OpenVINO: a start, since a run soon goes by its own jobs.
 TYPICAL = {
-    "check_dataset": 1, "convert_labels": 1, "read_weights": 4, "export_onnx": 11, "calibrate": 19, "choose_float": 35,
-    "type_fp16": 1, "type_int8": 6, "build_engine": 3, "verify_engine": 5, "measure_speed": 14, "measure_speedup": 12,
-    "measure_accuracy": 9, "measure_again": 40, "measure_peaks": 8, "render_table": 2, "render_report": 6,
+    "check_dataset": 2, "convert_labels": 1, "read_weights": 4, "export_onnx": 13, "calibrate": 12, "choose_float": 13,
+    "type_fp16": 1, "type_int8": 3, "build_engine": 2, "verify_engine": 2, "measure_speed": 8, "measure_speedup": 4,
+    "measure_accuracy": 8, "measure_again": 30, "measure_peaks": 8, "render_table": 1, "render_report": 6,
     "draw_pareto": 3,
 }  # fmt: skip
 OTHER = 5.0  # of steps that are not listed

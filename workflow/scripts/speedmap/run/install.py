@@ -25,6 +25,7 @@ ROOM = {"tensorrt": 20, "torch": 2}  # GB that must be free: fetched, built into
 BY_NVIDIA = "TensorRT's libraries come from NVIDIA in one piece, which is not resumed and heeds no pip setting"
 HELP = "behind a proxy or mirror set https_proxy, SSL_CERT_FILE or WHEEL_STUB_PIP_INDEX_URL"
 PAUSE_S = 15
+NO_DRIVER = "no NVIDIA driver"
 
 
 class Choice(NamedTuple):
@@ -75,7 +76,7 @@ def asked() -> Choice:
     """Choose the environment for this machine by what its nvidia-smi says."""
     tool = shutil.which("nvidia-smi") or (str(WSL) if WSL.exists() else None)
     if tool is None:
-        return Choice("cpu", "no NVIDIA driver: there is no nvidia-smi")
+        return Choice("cpu", f"{NO_DRIVER}: there is no nvidia-smi")
     lines = _query(tool, QUERY)
     if lines is not None:
         return choose(lines, os.environ.get("CUDA_VISIBLE_DEVICES"))

@@ -30,7 +30,8 @@ class Terminal:
         self.drawn = self.out.isatty()
         self.saved: int | None = None  # where the output of jobs went before it went to the log
         self.log: str | None = None
-        self.failed, self.errors, self.said = 0, [], 0.0
+        self.failed: set[int] = set()  # jobs that were not done after all
+        self.errors, self.said = [], 0.0
         self.lock, self.stop = threading.RLock(), threading.Event()
         self.takers = {"run_info": self._plan, "job_info": self._begin, "job_finished": self._end,
                        "job_error": self._fail, "error": self._error}  # fmt: skip
@@ -68,6 +69,7 @@ class Terminal:
 
     def _end(self, record) -> None:
         ended = self.progress.end(record.job_id, self.clock())
+        self.failed.discard(record.job_id)  # a profile's retries
         if ended and not self.drawn and ended.rule != "all":
             now = self.clock()
             self.say(self.progress.count(f"{ended}, {now - ended.since:.0f} s", now))
@@ -76,7 +78,7 @@ class Terminal:
 
     def _fail(self, record) -> None:
         self.progress.end(record.jobid, self.clock(), well=False)
-        self.failed += 1
+        self.failed.add(record.jobid)
         logs = list(map(str, record.log))
         reason = next(filter(None, (job.said(Path(path)) for path in logs)), "it was ended, or did not say why")
         self.say(f"failed: {record.rule_name.replace('_', ' ')}: {reason}; log: {', '.join(logs)}")
@@ -125,7 +127,7 @@ class Terminal:
                 os.dup2(self.saved, 2)
                 os.close(self.saved)
             if self.failed:
-                steps = "1 step" if self.failed == 1 else f"{self.failed} steps"
+                steps = "1 step" if len(self.failed) == 1 else f"{len(self.failed)} steps"
                 self.errors = [f"{steps} failed; the same command goes on. Snakemake's own words are in {self.log}"]
             for text in self.errors:
                 self.say(f"error: {text}")
