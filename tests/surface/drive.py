@@ -15,10 +15,11 @@ from stand_ins import StandIn
 
 import speedmap.engines.tensorrt.library as library
 from speedmap.engines.tensorrt.backend import TensorRT
+from speedmap.machine.nvml import Identity
 from speedmap.results.cell import Cell
 
 FOLDER, PLANT = Path(sys.argv[1]), sys.argv[2]
-GPU = {"gpu": "Fake", "compute_capability": "9.0", "driver": "580.1", "cuda_driver": "13.0"}
+GPU = Identity(gpu="Fake", compute_capability="9.0", driver="580.1", cuda_driver="13.0")
 PLAN = b"plan"
 BUILDER, RUNTIME, PARSER = trt.Builder, trt.Runtime, trt.OnnxParser  # whose names get what makes stand-ins
 INSPECTED = {"Layers": [{"Name": "conv_myl0_1", "LayerType": "conv", "Metadata": "[ONNX Layer: conv]",

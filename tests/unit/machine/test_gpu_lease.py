@@ -119,10 +119,10 @@ def test_the_gpu_of_a_killed_job_is_free_at_once(hold):
 
 def test_only_gpus_of_the_first_ones_model_are_used(host, monkeypatch):
     host("H100,L4,H100")
-    assert [place["index"] for place in gpu_lease.candidates()] == [0, 2]
+    assert [place.index for place in gpu_lease.candidates()] == [0, 2]
     assert gpu_lease.left_out() == "GPU 1 (L4): not used beside H100; choose by CUDA_VISIBLE_DEVICES"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
-    assert [place["index"] for place in gpu_lease.candidates()] == [1]
+    assert [place.index for place in gpu_lease.candidates()] == [1]
     assert gpu_lease.left_out() == "GPU 0 (H100): not used beside L4; choose by CUDA_VISIBLE_DEVICES"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,0")
     assert gpu_lease.left_out() == ""
@@ -142,8 +142,8 @@ def test_gpus_are_named_by_index_or_uuid(host, monkeypatch, named, expected):
     host("H100,H100,H100")
     if named is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
-    assert [gpu.place()["index"] for gpu in nvml.visible()] == expected
-    assert nvml.Gpu().place()["index"] == expected[0]
+    assert [gpu.place().index for gpu in nvml.visible()] == expected
+    assert nvml.Gpu().place().index == expected[0]
 
 
 @pytest.mark.parametrize("named", ["", "-1", "NoDevFiles", "GPU-"])
@@ -163,7 +163,7 @@ def test_a_part_of_a_gpu_is_refused(host, monkeypatch):
 
 def test_a_lost_gpu_is_passed_over(host):
     host("lost,H100")
-    assert gpu_lease.candidates() == [{"index": 1, "uuid": "GPU-111-fake"}]
+    assert gpu_lease.candidates() == [nvml.Place(1, "GPU-111-fake")]
 
 
 def test_the_platform_is_the_same_on_every_gpu_of_a_model(host, monkeypatch):
@@ -199,7 +199,7 @@ def test_a_process_sees_the_gpu_it_had_and_no_other_for_good(host, monkeypatch, 
     with suppress(KeyError), gpu_lease.lease(True, alone=True, folder=tmp_path) as run:
         raise KeyError
     assert os.environ["CUDA_VISIBLE_DEVICES"] == run["gpu"]["uuid"]
-    assert [gpu.place() for gpu in nvml.visible()] == [run["gpu"]]
+    assert [gpu.place()._asdict() for gpu in nvml.visible()] == [run["gpu"]]
     assert run["gpu"]["index"] == (1 if before else 0)
 
 
@@ -233,7 +233,7 @@ def test_idle_gpus_beside_are_no_mark(host):
 @pytest.mark.parametrize(("names", "expected"), [("H100", None), ("H100,H100", "0")])
 def test_a_gpu_without_uuid_is_named_by_its_index_and_only_beside_others(host, tmp_path, monkeypatch, names, expected):
     host(names)
-    monkeypatch.setattr(nvml.Gpu, "place", lambda gpu: {"index": gpu.ask("Index"), "uuid": None})
+    monkeypatch.setattr(nvml.Gpu, "place", lambda gpu: nvml.Place(gpu.ask("Index"), None))
     with gpu_lease.lease(True, True, tmp_path) as run:
         assert os.environ.get("CUDA_VISIBLE_DEVICES") == expected
     assert run["gpu"] == {"index": 0, "uuid": None}

@@ -3,21 +3,23 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from msgspec import structs
 
 from speedmap.machine import monitor
 from speedmap.machine.cpu_counters import CpuSource
 from speedmap.machine.disturbances import verdict
 from speedmap.machine.monitor import GpuSource, Watch, decode
 from speedmap.machine.nvml import Gpu, NoGpu
+from speedmap.machine.sample import Sample
 from speedmap.reporting.footnotes import words
 from speedmap.results.findings import WatcherDied
 
 OWN = 42
-STEADY = {"sm_mhz": 1980, "memory_mhz": 2619, "reasons": [], "pids": [OWN]}
+STEADY = Sample(sm_mhz=1980, memory_mhz=2619, reasons=[], pids=[OWN])
 
 
 def judged(*changes, alive=True, error=None):
-    return said([STEADY | change for change in changes], alive, error)
+    return said([structs.replace(STEADY, **change) for change in changes], alive, error)
 
 
 def said(samples, alive=True, error=None):
@@ -50,7 +52,7 @@ def test_a_disturbance_is_named(changes, expected):
 def test_the_processors_are_a_gpus_neighbours_and_what_openvino_runs_on():
     taken = {"others_share": 0.3}
     assert judged(taken) == []
-    assert said([{"cpu_mhz": 2400, **taken}]) == ["other processes used 30% of the CPU"]
+    assert said([Sample(cpu_mhz=2400, **taken)]) == ["other processes used 30% of the CPU"]
 
 
 def test_neighbours_that_do_not_tell_are_no_mark():
@@ -94,7 +96,7 @@ class Source:
         if self.asked == self.until:
             raise OSError("the GPU is gone")
         self.asked += 1
-        return {"sm_mhz": 1000 + self.asked, "reasons": [], "pids": None}
+        return Sample(sm_mhz=1000 + self.asked, reasons=[], pids=None)
 
 
 def run(source):
@@ -196,16 +198,16 @@ class Library:
 def test_counters_that_a_gpu_does_not_tell_are_none(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     sample = GpuSource(Gpu(Library()), SimpleNamespace(others_share=lambda: 0.25)).sample()
-    assert sample == {
-        "sm_mhz": 1000,
-        "memory_mhz": 2000,
-        "power_w": None,
-        "temperature_c": None,
-        "reasons": None,
-        "pids": None,
-        "neighbours": {},
-        "others_share": 0.25,
-    }
+    assert sample == Sample(
+        sm_mhz=1000,
+        memory_mhz=2000,
+        power_w=None,
+        temperature_c=None,
+        reasons=None,
+        pids=None,
+        neighbours={},
+        others_share=0.25,
+    )
 
 
 def test_the_setting_names_the_gpu(monkeypatch):
@@ -245,7 +247,7 @@ def test_the_share_of_other_processes_is_read_off_proc(tmp_path):
     write(0, 0, 0)
     source = CpuSource(tmp_path, tmp_path)
     write(70, 30, 20)
-    assert source.sample() == {"cpu_mhz": 2600.0, "others_share": 0.5}
+    assert source.sample() == Sample(cpu_mhz=2600.0, others_share=0.5)
     assert source.setting()["governor"] is None
 
 
@@ -284,7 +286,7 @@ def test_a_desktop_marks_a_timing_only_when_it_works(monkeypatch, change, expect
     library = Desktop()
     source = GpuSource(Gpu(library), SimpleNamespace(others_share=lambda: 0.0))
     vars(library).update(change)
-    samples = [source.sample() | {"reasons": []}, source.sample() | {"reasons": []}]
+    samples = [structs.replace(source.sample(), reasons=[]) for _ in range(2)]
     names = source.setting()["processes"]
     assert [words(warning) for warning in verdict(samples, True, None, OWN, names)] == expected
 
@@ -296,7 +298,7 @@ def test_a_system_without_a_list_of_processes_is_said(monkeypatch, told):
     if told is not None:
         library.nvmlDeviceGetComputeRunningProcesses = lambda handle: told
     source = GpuSource(Gpu(library), SimpleNamespace(others_share=lambda: 0.0))
-    warnings = [words(warning) for warning in verdict([source.sample() | {"reasons": []}], True, None, OWN)]
+    warnings = [words(warning) for warning in verdict([structs.replace(source.sample(), reasons=[])], True, None, OWN)]
     assert warnings == ["not watched: processes (this GPU or virtual machine does not tell)"]
 
 
@@ -307,7 +309,7 @@ def test_a_gpu_that_mig_splits_is_no_gpu_to_time_on(monkeypatch):
     with pytest.raises(NoGpu, match="MIG splits"):
         Gpu(library)
     library.nvmlDeviceGetMigMode = lambda handle: [0, 0]
-    assert Gpu(library).identity()["gpu"] == "Fake GPU"
+    assert Gpu(library).identity().gpu == "Fake GPU"
 
 
 def test_a_laptop_that_changes_its_clocks_is_named_with_them():

@@ -8,6 +8,7 @@ from msgspec import structs
 from helpers.record_factory import engine, result, speed, speedup, summary, watch
 from speedmap.engines.null import Null
 from speedmap.machine.disturbances import verdict
+from speedmap.machine.sample import Sample
 from speedmap.reporting import footnotes, remarks
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import CellResult
@@ -29,7 +30,7 @@ class Neighbour:
     def factor(self):
         if self.share and self.random.random() > self.stay:
             self.there = not self.there
-        self.samples.append({"others_share": self.share if self.there else 0.0})
+        self.samples.append(Sample(others_share=self.share if self.there else 0.0))
         return 1 + self.slower * self.there
 
     def warnings(self):

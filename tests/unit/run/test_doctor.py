@@ -5,7 +5,7 @@ import pytest
 
 import doctor as script
 from speedmap.engines.registry import ORDER
-from speedmap.machine.nvml import NoGpu
+from speedmap.machine.nvml import Identity, NoGpu
 from speedmap.run import doctor, forecast, install
 from speedmap.run.doctor import GIB, MISSING, OK, WARNING
 
@@ -15,7 +15,7 @@ class FakeGpu:
         self.free = free
 
     def identity(self):
-        return {"gpu": "H100", "compute_capability": "9.0", "driver": "570.1", "cuda_driver": "12.8"}
+        return Identity(gpu="H100", compute_capability="9.0", driver="570.1", cuda_driver="12.8")
 
     def ask(self, _name):
         return self.free and SimpleNamespace(free=self.free * GIB, total=80 * GIB)

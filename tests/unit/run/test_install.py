@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from speedmap.errors import UserError
+from speedmap.machine.nvml import Identity
 from speedmap.run import doctor, install
 from speedmap.run.install import GB
 
@@ -134,4 +135,4 @@ def test_a_failed_fetch_of_tensorrt_is_explained(tmp_path, monkeypatch, capfd):
     ],
 )
 def test_the_doctor_names_the_wheels_that_fit(capability, driver, expected):
-    assert expected in doctor.fitting({"gpu": "RTX", "compute_capability": capability, "driver": driver})
+    assert expected in doctor.fitting(Identity("RTX", capability, driver, "12.8"))

@@ -16,6 +16,7 @@ from speedmap.engines.tensorrt import session as trt_session
 from speedmap.engines.tensorrt.builder_config import Options
 from speedmap.engines.tensorrt.cuda import CudaError, Stream
 from speedmap.engines.tensorrt.library import EngineError, decoded, explain, memory_peak, unfit
+from speedmap.machine.nvml import Identity
 from speedmap.results.cell import Cell
 
 HERE = {"gpu": "Fake GPU", "compute_capability": "9.0", "tensorrt": "8.6.1", "driver": "1", "cuda_driver": "12.8"}
@@ -336,7 +337,7 @@ def test_a_newer_driver_still_runs_an_engine(engine):
     ],
 )
 def test_gpus_and_drivers_that_do_not_fit_are_named(version, capability, cuda, word):
-    reason = unfit(version, HERE | {"compute_capability": capability}, cuda)
+    reason = unfit(version, Identity("Fake GPU", capability, "1", "12.8"), cuda)
     assert reason is None if word is None else word in reason
 
 

@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from speedmap.machine.sample import Sample
+
 PROC = Path("/proc")
 KERNEL = "2"  # number of the process that all threads of the kernel come from
 NAMED, LEAST = 3, 0.02  # of the other processes: how many are named, and from which share of all processors on
@@ -24,9 +26,9 @@ class CpuSource:
         governor = self._cpufreq / "cpu0/cpufreq/scaling_governor"
         return {"governor": governor.read_text().strip() if governor.is_file() else None, "cpus": os.cpu_count()}
 
-    def sample(self) -> dict[str, Any]:
-        """Read the fastest processor's clock in MHz, and the share of all processors that others used."""
-        return {"cpu_mhz": self._clock(), "others_share": self.others_share()}
+    def sample(self) -> Sample:
+        """Read the fastest processor's clock, and the share of all processors that others used."""
+        return Sample(cpu_mhz=self._clock(), others_share=self.others_share())
 
     def others_share(self) -> float | None:
         """Return the share 0..1 of all processors that other processes used since the last call."""

@@ -2,7 +2,11 @@
 
 from collections import defaultdict
 from statistics import mean, median
+from typing import Any
 
+from msgspec import UNSET
+
+from speedmap.machine.sample import Sample
 from speedmap.results.findings import (
     ClockChanged,
     ForeignProcess,
@@ -23,14 +27,12 @@ THROTTLES = {"sw power cap", "hw slowdown", "sw thermal slowdown", "hw thermal s
 
 
 def verdict(
-    samples: list[dict], alive: bool, error: str | None, own: int, names: dict[str, str] | None = None
+    samples: list[Sample], alive: bool, error: str | None, own: int, names: dict[str, str] | None = None
 ) -> list[Watched]:
     """Return what may have disturbed a run, [] for nothing.
 
-    samples: in time order, with any of sm_mhz, memory_mhz, cpu_mhz, reasons, pids, others_share, neighbours, None where
-    untold.
-    alive, error: whether the watch lasted to the end, and why not. own: the process that was timed. names: of
-    the processes' executables, by number.
+    samples: in time order. alive, error: whether the watch lasted to the end, and why not. own: the process that was
+    timed. names: of the processes' executables, by number.
     """
     warnings = [] if alive else [WatcherDied(error) if error else NoSamples()]
     warnings += [Throttled(reason) for reason in sorted(reasons(samples) & THROTTLES)]
@@ -40,16 +42,21 @@ def verdict(
     return [warning for warning in warnings if warning]
 
 
-def reasons(samples: list[dict]) -> set[str]:
+def reasons(samples: list[Sample]) -> set[str]:
     """Return why clocks were held down at any time, as NVML names it."""
-    return {reason for sample in samples for reason in sample.get("reasons") or ()}
+    return {reason for sample in samples for reason in sample.reasons or ()}
 
 
-def _changed(samples: list[dict], clock: str) -> ClockChanged | None:
+def _told(samples: list[Sample], counter: str) -> list[Any]:
+    """List what a counter said, without the samples in which it said nothing."""
+    values = (getattr(sample, counter) for sample in samples)
+    return [value for value in values if value is not None and value is not UNSET]
+
+
+def _changed(samples: list[Sample], clock: str) -> ClockChanged | None:
     """Return that a clock left its median by more than CHANGE while the GPU had work; idle moments do not count."""
-    key = f"{clock}_mhz"
-    busy = [sample for sample in samples if "gpu idle" not in (sample.get("reasons") or ())] or samples
-    clocks = [sample[key] for sample in busy if sample.get(key)]
+    busy = [sample for sample in samples if "gpu idle" not in (sample.reasons or ())] or samples
+    clocks = [mhz for mhz in _told(busy, f"{clock}_mhz") if mhz]
     if not clocks:
         return None
     middle = median(clocks)
@@ -58,13 +65,13 @@ def _changed(samples: list[dict], clock: str) -> ClockChanged | None:
     return ClockChanged(clock, min(clocks), max(clocks), CHANGE)
 
 
-def foreign(samples: list[dict], own: int) -> list[int]:
+def foreign(samples: list[Sample], own: int) -> list[int]:
     """Return the processes on the GPU that are not the one that was timed.
 
     In a container NVML numbers processes as the host does, so that the own one cannot be told by its number: one
     single process that was there in every sample is then taken for it.
     """
-    lists = [sample["pids"] for sample in samples if sample.get("pids") is not None]
+    lists = _told(samples, "pids")
     seen = {pid for pids in lists for pid in pids}
     if own in seen:
         return sorted(seen - {own})
@@ -72,33 +79,33 @@ def foreign(samples: list[dict], own: int) -> list[int]:
     return sorted(seen - always) if len(always) == 1 else sorted(seen)
 
 
-def _crowded(samples: list[dict]) -> OthersUsedCpu | None:
-    shares = [sample["others_share"] for sample in samples if sample.get("others_share") is not None]
+def _crowded(samples: list[Sample]) -> OthersUsedCpu | None:
+    shares = _told(samples, "others_share")
     share = mean(shares) if shares else 0.0
-    limit = CROWDED if any("pids" in sample for sample in samples) else BUSY
+    limit = CROWDED if any(sample.pids is not UNSET for sample in samples) else BUSY
     return OthersUsedCpu(share) if share > limit else None
 
 
-def neighbours(samples: list[dict]) -> dict[str, float]:
+def neighbours(samples: list[Sample]) -> dict[str, float]:
     """Return the mean share 0..1 of the time that each other GPU of the host was busy, by its index."""
     lists = defaultdict(list)
     for sample in samples:
-        for index, percent in (sample.get("neighbours") or {}).items():
+        for index, percent in (sample.neighbours or {}).items():
             if percent is not None:
                 lists[index].append(percent / 100)
     return {index: round(mean(shares), 3) for index, shares in lists.items()}
 
 
-def _beside(samples: list[dict]) -> OtherGpusBusy | None:
+def _beside(samples: list[Sample]) -> OtherGpusBusy | None:
     busy = max(neighbours(samples).values(), default=0.0)
     return OtherGpusBusy(busy) if busy > BUSY else None
 
 
-def _blind(samples: list[dict]) -> list[NotWatched]:
+def _blind(samples: list[Sample]) -> list[NotWatched]:
     """Return the counters without which a throttle or a second process would go unseen."""
     needed = {"sm_mhz": "SM clock", "reasons": "throttle reasons", "pids": "processes"}
-    watched = {key for sample in samples for key in sample}
-    blind = [key for key in needed if key in watched and all(sample.get(key) is None for sample in samples)]
-    if "pids" in watched and "pids" not in blind and not any(sample.get("pids") for sample in samples):
+    asked = [key for key in needed if any(getattr(sample, key) is not UNSET for sample in samples)]
+    blind = [key for key in asked if not _told(samples, key)]
+    if "pids" in asked and "pids" not in blind and not any(sample.pids for sample in samples):
         blind.append("pids")  # the timed process itself is one, so an empty list shows nothing
     return [NotWatched(needed[key]) for key in blind]

@@ -12,15 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from speedmap.machine.nvml import NoGpu, visible
+from speedmap.machine.nvml import NoGpu, Place, visible
 
 FOLDER = Path("/tmp")  # one for all users and runs of a host, unlike TMPDIR
 SHARING = 64  # jobs on one GPU at most
 PAUSE_S = 0.2
-
-Place = dict[str, Any]  # of a GPU: index, uuid
 
 
 @contextmanager
@@ -34,11 +31,11 @@ def lease(on_gpu: bool, alone: bool, folder: Path = FOLDER) -> Iterator[dict]:
     """
     places = candidates() if on_gpu else []
     with _held(places, alone, folder) if places else nullcontext() as place:
-        run = {"gpu": place, "start": now()}
+        run = {"gpu": place and place._asdict(), "start": now()}
         try:
             yield run
         finally:
-            run["end"] = now()
+            run |= {"end": now()}
 
 
 def now() -> str:
@@ -61,8 +58,8 @@ def left_out() -> str:
         found = visible()
     except NoGpu:
         return ""
-    used = found[0].identity()["gpu"]
-    others = [f"GPU {gpu.place()['index']} ({name})" for gpu in found if (name := gpu.identity()["gpu"]) != used]
+    used = found[0].identity().gpu
+    others = [f"GPU {gpu.place().index} ({name})" for gpu in found if (name := gpu.identity().gpu) != used]
     return f"{', '.join(others)}: not used beside {used}; choose by CUDA_VISIBLE_DEVICES" if others else ""
 
 
@@ -83,7 +80,7 @@ def _held(places: list[Place], alone: bool, folder: Path) -> Iterator[Place]:
 
 def _label(place: Place) -> str:
     """Name a GPU by its UUID; by its index where it has none."""
-    return place["uuid"] or str(place["index"])
+    return place.uuid or str(place.index)
 
 
 def _claim(places: list[Place], alone: bool, folder: Path) -> tuple[int, Place]:

@@ -3,12 +3,16 @@
 import os
 import threading
 import time
+from dataclasses import asdict
 from pathlib import PurePath
 from typing import Any
+
+from msgspec import structs, to_builtins
 
 from speedmap.machine.cpu_counters import CpuSource
 from speedmap.machine.disturbances import foreign, neighbours, reasons, verdict
 from speedmap.machine.nvml import Gpu, NoGpu
+from speedmap.machine.sample import Sample
 from speedmap.results import measured
 
 DRAWS = 5  # percent of the SMs: above it a desktop is not idle
@@ -45,7 +49,7 @@ class GpuSource:
         self.names: dict[str, str] = {}
         self._asked_us = 0
         self._desktop = self._listed("Graphics") or set()
-        self.others = {str(other.place()["index"]): other for other in self.gpu.others()}
+        self.others = {str(other.place().index): other for other in self.gpu.others()}
 
     def setting(self) -> dict[str, Any]:
         """Return what does not change in a run: identity, persistence, power limit, and whether clocks are locked."""
@@ -54,9 +58,9 @@ class GpuSource:
             ask(name, library.NVML_CLOCK_SM) for name in ("ApplicationsClock", "DefaultApplicationsClock")
         )
         return {
-            **self.gpu.identity(),
-            **self.gpu.place(),
-            "others": {index: other.place()["uuid"] for index, other in self.others.items()},
+            **asdict(self.gpu.identity()),
+            **self.gpu.place()._asdict(),
+            "others": {index: other.place().uuid for index, other in self.others.items()},
             "max_sm_mhz": ask("MaxClockInfo", library.NVML_CLOCK_SM),
             "application_sm_mhz": applied,
             "clocks_locked": None if applied is None or default is None else applied != default,
@@ -66,24 +70,21 @@ class GpuSource:
             "mig": (ask("MigMode") or [None])[0],
         }
 
-    def sample(self) -> dict[str, Any]:
-        """Read clocks in MHz, power in W, temperature in degrees, reasons and the processes on the GPU.
-
-        neighbours: percent of the time that each other GPU was busy, by index.
-        """
+    def sample(self) -> Sample:
+        """Read all that NVML tells of the GPU, and how busy the others and the processors were."""
         ask, library = self.gpu.ask, self.gpu.library
         bits = ask("CurrentClocksEventReasons")
         bits = ask("CurrentClocksThrottleReasons") if bits is None else bits  # its name before driver 535
-        return {
-            "sm_mhz": ask("ClockInfo", library.NVML_CLOCK_SM),
-            "memory_mhz": ask("ClockInfo", library.NVML_CLOCK_MEM),
-            "power_w": _scaled(ask("PowerUsage")),
-            "temperature_c": ask("Temperature", library.NVML_TEMPERATURE_GPU),
-            "reasons": None if bits is None else decode(bits),
-            "pids": self._pids(),
-            "neighbours": {index: _busy(other) for index, other in self.others.items()},
-            "others_share": self.cpu.others_share(),
-        }
+        return Sample(
+            sm_mhz=ask("ClockInfo", library.NVML_CLOCK_SM),
+            memory_mhz=ask("ClockInfo", library.NVML_CLOCK_MEM),
+            power_w=_scaled(ask("PowerUsage")),
+            temperature_c=ask("Temperature", library.NVML_TEMPERATURE_GPU),
+            reasons=None if bits is None else decode(bits),
+            pids=self._pids(),
+            neighbours={index: _busy(other) for index, other in self.others.items()},
+            others_share=self.cpu.others_share(),
+        )
 
     def busiest(self) -> dict[str, float]:
         """Return the busiest other processes of the host's processors."""
@@ -134,7 +135,7 @@ class Watch:
 
     def __init__(self, source: Any, period_s: float = PERIOD_S) -> None:
         self._source, self._period = source, period_s
-        self._samples: list[dict] = []
+        self._samples: list[Sample] = []
         self._stop, self._error = threading.Event(), None
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self.result: measured.Watch
@@ -155,7 +156,7 @@ class Watch:
         try:
             while True:
                 sample = self._source.sample()
-                self._samples.append({"at_s": round(time.monotonic() - self._start, 3), **sample})
+                self._samples.append(structs.replace(sample, at_s=round(time.monotonic() - self._start, 3)))
                 if self._stop.wait(self._period):
                     return
         except Exception as error:  # whatever ends the watch is said in the record, never lost with the thread
@@ -177,14 +178,15 @@ def watch(gpu: bool = True) -> Watch:
 
 
 def summarize(
-    samples: list[dict], setting: dict, alive: bool, error: str | None, busiest: dict[str, float] | None = None
+    samples: list[Sample], setting: dict, alive: bool, error: str | None, busiest: dict[str, float] | None = None
 ) -> measured.Watch:
     """Join samples into a record: extremes of every counter, reasons, foreign processes, warnings, thinned samples.
 
     busiest: shares of the processors, by process.
     """
-    keys = sorted({key for sample in samples for key in sample} - {"at_s"})
-    ranges = {key: span for key in keys if (span := _span(samples, key))}
+    plain = [to_builtins(sample) for sample in samples]
+    keys = sorted({key for sample in plain for key in sample} - {"at_s"})
+    ranges = {key: span for key in keys if (span := _span(plain, key))}
     step = max(1, -(-len(samples) // KEPT))
     return measured.Watch(
         alive=alive,
@@ -192,12 +194,12 @@ def summarize(
         setting=setting,
         count=len(samples),
         ranges=ranges,
-        untold=[key for key in keys if all(sample.get(key) is None for sample in samples)],
+        untold=[key for key in keys if all(sample.get(key) is None for sample in plain)],
         reasons=sorted(reasons(samples)),
         neighbours=neighbours(samples),
         foreign_pids=foreign(samples, os.getpid()),
         warnings=verdict(samples, alive, error, os.getpid(), setting.get("processes")),
-        samples=samples[::step],
+        samples=plain[::step],
         busiest=busiest or {},
     )
 

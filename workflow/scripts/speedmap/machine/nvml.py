@@ -2,13 +2,31 @@
 
 import os
 from contextlib import suppress
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from speedmap.errors import UserError
 
 
 class NoGpu(UserError):
     """No GPU that NVML can see; the message says why."""
+
+
+class Place(NamedTuple):
+    """Which of the host's GPUs one is. index: as nvidia-smi numbers them."""
+
+    index: int
+    uuid: str | None
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What an engine depends on of a GPU. cuda_driver: the newest CUDA that the driver runs."""
+
+    gpu: str
+    compute_capability: str
+    driver: str
+    cuda_driver: str
 
 
 class Gpu:
@@ -18,9 +36,9 @@ class Gpu:
         self.library = library or _pynvml()
         self.handle = visible(self.library)[0].handle if handle is None else handle
 
-    def place(self) -> dict[str, Any]:
-        """Return which of the host's GPUs this is: `index` as nvidia-smi numbers them, and `uuid`."""
-        return {"index": self.ask("Index"), "uuid": self.ask("UUID")}
+    def place(self) -> Place:
+        """Return which of the host's GPUs this is."""
+        return Place(self.ask("Index"), self.ask("UUID"))
 
     def others(self) -> list["Gpu"]:
         """List the other GPUs of the host, as far as this process may see them."""
@@ -44,16 +62,16 @@ class Gpu:
             return None
         return value.decode() if isinstance(value, bytes) else value
 
-    def identity(self) -> dict[str, str]:
-        """Name the GPU, its compute capability, the driver and the newest CUDA that the driver runs."""
+    def identity(self) -> Identity:
+        """Name the GPU and its driver."""
         cuda, driver = self.library.nvmlSystemGetCudaDriverVersion(), self.library.nvmlSystemGetDriverVersion()
         capability = self.ask("CudaComputeCapability") or ("?",)
-        return {
-            "gpu": self.ask("Name") or "unknown GPU",
-            "compute_capability": ".".join(map(str, capability)),
-            "driver": driver.decode() if isinstance(driver, bytes) else driver,
-            "cuda_driver": f"{cuda // 1000}.{cuda % 1000 // 10}",
-        }
+        return Identity(
+            gpu=self.ask("Name") or "unknown GPU",
+            compute_capability=".".join(map(str, capability)),
+            driver=driver.decode() if isinstance(driver, bytes) else driver,
+            cuda_driver=f"{cuda // 1000}.{cuda % 1000 // 10}",
+        )
 
 
 def present(library: Any) -> list[Gpu]:

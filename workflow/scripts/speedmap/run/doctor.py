@@ -9,7 +9,7 @@ from pathlib import Path
 
 from speedmap.engines import registry
 from speedmap.errors import UserError, explain
-from speedmap.machine.nvml import Gpu, NoGpu
+from speedmap.machine.nvml import Gpu, Identity, NoGpu
 from speedmap.run import forecast, install
 from speedmap.run.install import pins
 from speedmap.run.verdict import MISSING, OK, WARNING, Line
@@ -43,8 +43,8 @@ def gpu(open_gpu: Callable[[], Gpu] = Gpu, choice: Callable[[], install.Choice] 
             return Line(OK, "gpu", "none from NVIDIA; OpenVINO measures on the CPU")
         return Line(WARNING, "gpu", str(error))
     known = found.identity()
-    text = (f"{known['gpu']}, compute capability {known['compute_capability']}, driver {known['driver']} "
-            f"for CUDA up to {known['cuda_driver']}, {fitting(known)}")  # fmt: skip
+    text = (f"{known.gpu}, compute capability {known.compute_capability}, driver {known.driver} "
+            f"for CUDA up to {known.cuda_driver}, {fitting(known)}")  # fmt: skip
     memory = found.ask("MemoryInfo")
     if memory is not None and memory.free < FREE_SHARE * memory.total:
         text += f", {memory.free / GIB:.1f} of {memory.total / GIB:.1f} GiB free"
@@ -52,9 +52,9 @@ def gpu(open_gpu: Callable[[], Gpu] = Gpu, choice: Callable[[], install.Choice] 
     return Line(OK, "gpu", text)
 
 
-def fitting(known: dict[str, str], folder: Path = ROOT / "envs") -> str:
+def fitting(known: Identity, folder: Path = ROOT / "envs") -> str:
     """Name the wheels of TensorRT and torch that fit a GPU and its driver, or say why none do."""
-    choice = install.fit(known["compute_capability"], known["driver"], known["gpu"])
+    choice = install.fit(known.compute_capability, known.driver, known.gpu)
     if choice.environment == "cpu":
         return f"which no TensorRT of envs/ fits ({choice.reason.partition(': ')[2]})"
     wheels = pins(folder / f"{choice.environment}.txt").items()

@@ -8,13 +8,14 @@ import logging
 import os
 import re
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from speedmap.errors import UserError
 from speedmap.errors import known as catalogue
-from speedmap.machine.nvml import Gpu, NoGpu
+from speedmap.machine.nvml import Gpu, Identity, NoGpu
 
 CAPABILITIES = {8: ((5, 0), (9, 0)), 10: ((7, 5), None), 11: ((7, 5), None)}  # by major version: oldest, newest GPU
 REBUILD = catalogue.REBUILD
@@ -93,18 +94,18 @@ def usable() -> str | None:
         return str(error) if driver else f"no NVIDIA GPU and driver here: there is none of {', '.join(DEVICES)}"
 
 
-def unfit(version: str, gpu: dict[str, str], cuda_major: int | None) -> str | None:
+def unfit(version: str, gpu: Identity, cuda_major: int | None) -> str | None:
     """Return why a GPU or its driver does not fit a TensorRT version, None when they fit.
 
-    gpu: as from `Gpu.identity`. cuda_major: the CUDA that TensorRT was built for, None when unknown.
+    cuda_major: the CUDA that TensorRT was built for, None when unknown.
     """
     oldest, newest = CAPABILITIES.get(int(version.split(".")[0]), ((0, 0), None))
-    known = re.fullmatch(r"(\d+)\.(\d+)", gpu["compute_capability"])
+    known = re.fullmatch(r"(\d+)\.(\d+)", gpu.compute_capability)
     if known and not oldest <= (capability := (int(known[1]), int(known[2]))) <= (newest or capability):
-        return (f"TensorRT {version} does not run on {gpu['gpu']} (compute capability {gpu['compute_capability']}); "
+        return (f"TensorRT {version} does not run on {gpu.gpu} (compute capability {gpu.compute_capability}); "
                 "name another GPU in CUDA_VISIBLE_DEVICES, or set backend: openvino")  # fmt: skip
-    if cuda_major and int(gpu["cuda_driver"].split(".")[0]) < cuda_major:
-        return (f"driver {gpu['driver']} runs CUDA {gpu['cuda_driver']}, TensorRT {version} needs CUDA {cuda_major}; "
+    if cuda_major and int(gpu.cuda_driver.split(".")[0]) < cuda_major:
+        return (f"driver {gpu.driver} runs CUDA {gpu.cuda_driver}, TensorRT {version} needs CUDA {cuda_major}; "
                 "update the driver, or install an older TensorRT (envs/)")  # fmt: skip
     return None
 
@@ -146,4 +147,4 @@ def platform() -> dict[str, str]:
     version, gpu = load().__version__, Gpu().identity()
     if reason := unfit(version, gpu, cuda_of_wheels()):
         raise EngineError(reason)
-    return {"tensorrt": version, **gpu}
+    return {"tensorrt": version, **asdict(gpu)}
