@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from speedmap.errors import UserError
 from speedmap.publishing import folders
 from speedmap.run import yolo_data
 from speedmap.errors import UserError
