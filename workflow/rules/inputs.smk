@@ -5,7 +5,6 @@ from functools import cache
 from speedmap.errors import UserError
 from speedmap.publishing import folders
 from speedmap.run import yolo_data
-from speedmap.errors import UserError
 from speedmap.run.fingerprint import contents, contents_of, fingerprint_of, stamp, target
 
 

@@ -159,6 +159,14 @@ def test_no_cell_is_drawn_above_the_roof_that_bounds_it(draw):
     assert "10¹² multiply-adds a second (log)" in texts(draw(chart))
 
 
+def test_without_a_peak_that_can_be_believed_the_memory_is_the_roof():
+    roof = Roof("a", "fp16", 1.0, 0.01, None, 0.1, 2.0)
+    spec = detail_charts.roofline([roof], {}, 1e9, 400).to_dict()
+    line = spec["datasets"][spec["layer"][0]["data"]["name"]]
+    assert {point["series"] for point in line} == {"memory"}
+    assert (line[0]["speed"], line[-1]["speed"]) == pytest.approx((0.05, 0.2))  # 50 and 200 a byte, 10⁹ bytes a second
+
+
 def test_columns_stand_in_their_order_and_on_zero(draw):
     lines = [
         ConvCost(conv="second", share=0.5, error=0.02, in_float=False),

@@ -1,5 +1,7 @@
 """The report's further charts: latencies of a model on one scale, layers by kind, the roofline."""
 
+import math
+
 import altair as alt
 import numpy as np
 
@@ -12,7 +14,7 @@ FARTHEST = 3.0  # of the slowest median, where the scale ends at the latest
 FULL = 0.8  # of a row's height that the most frequent latency takes
 ROW = 34  # pixels
 GREY = "#868686"  # stands out by 3:1 from white and from the report's dark page
-PRECISIONS = {"FP16": SERIES["TensorRT FP16"], "INT8": SERIES["TensorRT INT8"]}
+PRECISIONS = {name: SERIES[f"TensorRT {name}"] for name in ("FP32", "BF16", "FP16", "INT8")}
 
 
 def latencies(cells: list[tuple[str, str, list[float]]], width: int | str) -> alt.LayerChart:
@@ -71,7 +73,7 @@ def layers(first: dict[str, float], second: dict[str, float], precision: str, wi
         for kind in order
         for side, times in (("first", first), ("second", second))
     ]
-    colours = dict(zip(names.values(), PRECISIONS.values(), strict=True))
+    colours = {name: PRECISIONS[name] for name in names.values()}
     scale = alt.Scale(domain=list(colours), range=list(colours.values()))
     return of(bars).mark_bar().encode(
         alt.X("ms:Q", title="ms, summed over the layers of a kind"),
@@ -84,6 +86,8 @@ def layers(first: dict[str, float], second: dict[str, float], precision: str, wi
 
 def roofline(roofs: list[Roof], operations: dict[str, float], moved: float | None, width: int | str) -> alt.LayerChart:
     """Draw each cell's speed against its multiply-adds a byte, under the roofs of the precisions; both axes are log.
+
+    Where no peak of a precision can be believed, under the roof of the memory alone.
 
     operations, moved: multiply-adds a second by precision and bytes a second that can be believed.
     """
@@ -100,8 +104,9 @@ def roofline(roofs: list[Roof], operations: dict[str, float], moved: float | Non
         {"series": name.upper(), "intensity": float(at), "speed": _roof(float(at), rate, moved)}
         for name, rate in operations.items()
         for at in ends
-    ]
-    series = colour({line["series"] for line in cells + lines})
+    ] or [{"series": "memory", "intensity": float(at), "speed": _roof(float(at), None, moved)} for at in ends if moved]
+    named = {name: PRECISIONS.get(name, GREY) for name in sorted({line["series"] for line in cells + lines})}
+    series = alt.Color("series:N", legend=LEGEND).scale(domain=list(named), range=list(named.values()))
     x = alt.X("intensity:Q", title="multiply-adds a byte of the engine (log)").scale(type="log", nice=False)
     y = alt.Y("speed:Q", title="10¹² multiply-adds a second (log)").scale(type="log", nice=False, padding=12)
     told = ["cell:N", "bound:N", "of the roof:N", alt.Tooltip("speed:Q", format=".3g")]
@@ -112,6 +117,6 @@ def roofline(roofs: list[Roof], operations: dict[str, float], moved: float | Non
     )
 
 
-def _roof(intensity: float, rate: float, moved: float | None) -> float:
-    """Return the most 10¹² multiply-adds a second that compute, and memory where its speed is known, allow."""
-    return min(rate, intensity * moved if moved else rate) / 1e12
+def _roof(intensity: float, rate: float | None, moved: float | None) -> float:
+    """Return the most 10¹² multiply-adds a second that compute and memory allow, as far as their rates are known."""
+    return min(rate or math.inf, intensity * moved if moved else math.inf) / 1e12
