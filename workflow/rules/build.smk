@@ -59,6 +59,8 @@ rule read_weights:
         ENVIRONMENT
     params:
         source=source_of_weights,
+        is_onnx=is_onnx,
+        imgsz=config["imgsz"],
         stamp=stamp_of_weights,
         code=fingerprint("read_weights"),
     script:

@@ -67,6 +67,10 @@ def source_of_weights(wildcards):
     return config["models"][wildcards.model]["weights"]
 
 
+def is_onnx(wildcards):
+    return "onnx" in config["models"][wildcards.model]
+
+
 def calibration_of(wildcards):
     """Return what INT8 is typed from besides the graph; nothing where TensorRT finds ranges itself."""
     if IMPLICIT:

@@ -5,14 +5,15 @@ BUILDS = settings.builds(config)
 SPEED = collect("results/{backend}/{cell}/speed{build}.json", backend=BACKEND, cell=CELLS, build=BUILDS)
 ACCURACY = collect("results/{backend}/{cell}/accuracy.json", backend=BACKEND, cell=settings.with_accuracy(config))
 DETECTIONS = collect("results/{backend}/{cell}/detections.json", backend=BACKEND, cell=settings.with_accuracy(config))
-TORCH = (
-    collect("results/torch/{model}-fp16-dynamic/speed.json", model=config["models"])
-    + collect("results/torch/{model}-fp32-dynamic/accuracy.json", model=settings.trained(config))
-    + collect(
-        "results/torch/{model}-fp16-{input}/speed.json", model=config["models"], input=settings.torch_inputs(config)
-    )
+TORCH = settings.torch_models(config)
+TRAINED = [model for model in settings.trained(config) if model in TORCH]
+RECORDS = (
+    SPEED
+    + ACCURACY
+    + collect("results/torch/{model}-fp16-dynamic/speed.json", model=TORCH)
+    + collect("results/torch/{model}-fp32-dynamic/accuracy.json", model=TRAINED)
+    + collect("results/torch/{model}-fp16-{input}/speed.json", model=TORCH, input=settings.torch_inputs(config))
 )
-RECORDS = SPEED + ACCURACY + (TORCH if config["torch"] else [])
 AGAIN = ["results/again.json"] if config["remeasure_s"] else []  # after which no speed record changes
 SPEEDUPS = collect("results/{backend}/{cell}/speedup.json", backend=BACKEND, cell=settings.paired(config))
 ENGINES = collect("results/{backend}/{cell}/engine{build}.json", backend=BACKEND, cell=CELLS, build=BUILDS)

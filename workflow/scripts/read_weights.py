@@ -3,17 +3,23 @@
 from pathlib import Path
 
 from speedmap import storage
-from speedmap.model import weights
+from speedmap.graph import given_onnx
+from speedmap.model import checkpoint, weights
 from speedmap.results import records
 from speedmap.results.prepared import Dataset, Weights
 from speedmap.run.job import job
 
 
-def read_weights(model: str, source: str, dataset: str, out: str, record: str) -> None:
-    """Write a model's fused network as safetensors, and beside it where it came from."""
-    classes = [category.name for category in records.read(Path(dataset), Dataset).categories]
-    facts = weights.normalise(model, source, classes, Path(out))
-    records.write(Path(record), Weights(model=model, **facts, engine_sha256=storage.sha256(Path(out))))
+def read_weights(model: str, source: str, is_onnx: bool, dataset: str, imgsz: int, out: str, record: str) -> None:
+    """Write a model's fused network as safetensors, and beside it where it came from; an ONNX must compute the same."""
+    data, path = records.read(Path(dataset), Dataset), Path(out)
+    given = given_onnx.read(Path(source)) if is_onnx else None
+    content = checkpoint.given(Path(source), given.tensors, given.names) if given else None
+    facts = weights.normalise(model, source, [category.name for category in data.categories], path, content)
+    if given:
+        files = list(map(Path, data.calibration_files[: given_onnx.CHECKED]))
+        facts["given"] = given_onnx.difference(given, weights.network(path), files, imgsz)
+    records.write(Path(record), Weights(model=model, **facts, engine_sha256=storage.sha256(path)))
 
 
 if __name__ == "__main__":
@@ -21,7 +27,9 @@ if __name__ == "__main__":
         read_weights(
             model=snakemake.wildcards.model,
             source=snakemake.params.source,
+            is_onnx=snakemake.params.is_onnx,
             dataset=snakemake.input.dataset,
+            imgsz=snakemake.params.imgsz,
             out=snakemake.output.weights,
             record=snakemake.output.record,
         )

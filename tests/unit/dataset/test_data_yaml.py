@@ -184,7 +184,7 @@ def test_results_stay_usable_when_the_description_is_gone(folder, monkeypatch):
     assert yolo_data.completed(dataset, recorded) == {key: recorded[key] for key in (*yolo_data.PARTS, "data")}
     (folder / "results").mkdir()
     (folder / "results/dataset.json").write_text(json.dumps({"asked": recorded}))
-    config = {"dataset": dataset, "imgsz": 640}
+    config = {"models": {}, "dataset": dataset, "imgsz": 640}
     settings.complete(config)
     settings._check_dataset(config)  # refuses what is not there, unless it is what was read
     with pytest.raises(DataYamlError, match=r"other\.yaml: is not there"):
@@ -194,4 +194,4 @@ def test_results_stay_usable_when_the_description_is_gone(folder, monkeypatch):
 @pytest.mark.parametrize("key", ["images", "annotations", "sources"])
 def test_a_data_set_is_named_in_one_way(key):
     with pytest.raises(settings.ConfigError, match=f"data and {key} both say where"):
-        settings.complete({"dataset": {"data": "data.yaml", key: "x"}})
+        settings.complete({"models": {}, "dataset": {"data": "data.yaml", key: "x"}})

@@ -101,7 +101,7 @@ def test_what_is_no_checkpoint_is_named(tmp_path):
 
 def test_onnx_files_are_not_read(tmp_path):
     (tmp_path / "model.onnx").write_bytes(b"\x08\x08")
-    with pytest.raises(CheckpointError, match=r"model\.onnx: ONNX files are not read; give the \.pt"):
+    with pytest.raises(CheckpointError, match=r"model\.onnx: ONNX files are not read; give the \.pt .* by `onnx` in"):
         checkpoint.load(tmp_path / "model.onnx")
 
 

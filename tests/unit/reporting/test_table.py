@@ -248,3 +248,9 @@ def test_a_target_that_int8_does_not_meet_is_marked(rows):
 def test_an_engine_of_two_precisions_is_marked(rows):
     rows[0].speed.audit.shares = {"fp16": 0.8, "fp32": 0.2}
     assert "runs 80% fp16, 20% fp32" in table.render(rows, CONFIG, DATASET, "tensorrt")
+
+
+def test_a_model_that_came_as_onnx_has_none_of_torch(rows):
+    models = {"a": Source(weights="a.pt"), "b": Source(weights="b.onnx", onnx="b.onnx")}
+    found = line(table.render(rows, structs.replace(CONFIG, models=models), DATASET, "tensorrt"), "b", "dynamic")
+    assert [cell.strip() for cell in found.split("|")][2:5] == ["from ONNX", "from ONNX", "1.50 ms"]

@@ -227,3 +227,26 @@ def test_batches_are_natural_numbers_each_once(batches, sound):
 def test_batches_of_the_command_line_are_numbers(given, meant):
     assert settings.numbers({"batches": given}) == {"batches": meant}
     assert settings.numbers({}) == {}
+
+
+def test_an_onnx_file_stands_for_weights_and_has_no_columns_of_torch(tmp_path):
+    file = tmp_path / "best.onnx"
+    file.touch()
+    chosen = config(tmp_path, models={"mine": {"onnx": str(file)}, "b": {"weights": "random"}})
+    chosen |= {"accuracy": {}, "speed": {}}
+    settings.complete(chosen)
+    settings.check(chosen, [])
+    assert chosen["models"]["mine"]["weights"] == str(file)
+    assert settings.torch_models(chosen) == ["b"]
+    assert {cell.model for cell in settings.planned(chosen, "openvino") if cell.backend == "torch"} == {"b"}
+    del chosen["models"]["b"]
+    assert settings.experiment(chosen)["torch"] is False
+
+
+def test_an_onnx_file_that_is_not_there_or_not_alone(tmp_path):
+    chosen = config(tmp_path, models={"mine": {"onnx": "no.onnx"}})
+    settings.complete(chosen)
+    with pytest.raises(ConfigError, match=r"models\.mine\.onnx: no\.onnx is not there"):
+        settings.check(chosen, [])
+    with pytest.raises(ConfigError, match=r"models\.mine: onnx and weights both say what to measure"):
+        settings.complete(config(tmp_path, models={"mine": {"onnx": "a.onnx", "weights": "a.pt"}}))

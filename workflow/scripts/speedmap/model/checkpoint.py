@@ -6,6 +6,7 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor
@@ -47,6 +48,11 @@ def load(path: Path) -> Checkpoint:
     except Exception as error:  # whatever a stranger's file drives its readers to
         cause = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
         raise CheckpointError(f"{path}: damaged, or not a checkpoint ({cause}); copy or fetch it again") from error
+
+
+def given(path: Path, arrays: dict[str, np.ndarray], names: object) -> Checkpoint:
+    """Make a checkpoint of arrays in the official naming that were read from another kind of file."""
+    return Checkpoint({name: torch.from_numpy(array.copy()) for name, array in arrays.items()}, _names(path, names))
 
 
 def _safetensors(path: Path) -> Checkpoint:

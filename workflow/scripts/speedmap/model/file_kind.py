@@ -35,7 +35,8 @@ def check(path: Path) -> None:
     if what := storage.pretender(path):
         raise CheckpointError(f"{path}: is {what}")
     if what := SUFFIXES.get(path.suffix.lower()) or _by_content(path):
-        raise CheckpointError(f"{path}: {what} are not read; {ORIGIN}")
+        other = ", or name the file by `onnx` in place of `weights`" if what == SUFFIXES[".onnx"] else ""
+        raise CheckpointError(f"{path}: {what} are not read; {ORIGIN}{other}")
     if not is_safetensors(path):
         _check_archive(path)
 

@@ -19,16 +19,19 @@ class WeightsError(UserError):
     """Weights that do not fit the network or the data set; the message names the file, the cause and the remedy."""
 
 
-def normalise(model: str, source: str, classes: list[str], path: Path) -> dict:
+def normalise(
+    model: str, source: str, classes: list[str], path: Path, content: checkpoint.Checkpoint | None = None
+) -> dict:
     """Read weights from any supported file, or make random ones, and write the fused network as safetensors.
 
-    classes: names of the data set's categories, as many as the model must tell apart. Returns facts on the weights.
+    classes: names of the data set's categories, as many as the model must tell apart. content: of the file, where it
+    has been read. Returns facts on the weights.
     """
     if source == "random":
         network, names, digest = yolov5.random(_size(model), len(classes)), None, None
     else:
         file = Path(source)
-        content = checkpoint.load(file)
+        content = content or checkpoint.load(file)
         network, names, digest = _build(file, content), content.names, storage.sha256(file)
         _check_values(file, network)
         _check_classes(file, network.model[24].values - 5, names, classes)

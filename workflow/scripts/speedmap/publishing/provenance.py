@@ -31,7 +31,7 @@ def describe(rows: list[CellResult], config: Experiment) -> Provenance:
 
 def _without_places(model: Source) -> Source:
     """Take from a model's config the folders of the user, and what a url may hold besides host and path."""
-    plain = structs.replace(model, weights=Path(model.weights).name)
+    plain = structs.replace(model, weights=Path(model.weights).name, onnx=model.onnx and Path(model.onnx).name)
     if model.url is None:
         return plain
     parts = urlsplit(model.url)

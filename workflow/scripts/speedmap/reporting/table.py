@@ -87,6 +87,8 @@ def _figure(
         return "skipped"
     if row and row.invalid:
         return "invalid" + notes.mark(row.invalid)
+    if row is None and cell.backend == "torch" and config.models[cell.model].onnx:
+        return "from ONNX"
     if figure is map_figure and config.models[cell.model].weights == "random":
         return "random weights"
     return figure(row, notes) if row else MISSING

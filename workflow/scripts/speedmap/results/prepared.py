@@ -91,7 +91,8 @@ class PublishedDataset(Inventory, kw_only=True):
 class Weights(Record, kw_only=True):
     """The record beside normalised weights, of which engine_sha256 is the hash.
 
-    source, weights_sha256: of the file that they came from, `random` and None for none. names: of the classes.
+    source, weights_sha256: of the file that they came from, `random` and None for none. names: of the classes. given:
+    worst differences from the ONNX that they were read from.
     """
 
     model: str
@@ -101,6 +102,7 @@ class Weights(Record, kw_only=True):
     names: list[str] | None
     random: bool
     engine_sha256: Sha256
+    given: dict[str, float] | None = None
 
 
 class Graph(Strict, kw_only=True):

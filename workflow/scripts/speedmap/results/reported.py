@@ -10,9 +10,10 @@ from speedmap.results.records import Record, Strict
 
 
 class Source(Strict, kw_only=True, omit_defaults=True):
-    """The weights of a model in the config."""
+    """The weights of a model in the config. onnx: the file that they are read from, where it is no checkpoint."""
 
     weights: str
+    onnx: str | None = None
     url: str | None = None
     sha256: str | None = None
 

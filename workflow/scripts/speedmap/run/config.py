@@ -25,7 +25,10 @@ def replacing(given: dict) -> dict:
 
 
 def complete(config: dict) -> None:
-    """Add to a config whose data set is a data.yaml what it leads to."""
+    """Add to a config what a data.yaml leads to, and ONNX files as what weights are read from."""
+    for name, model in config["models"].items():
+        if "onnx" in model and model.setdefault("weights", model["onnx"]) != model["onnx"]:
+            raise ConfigError(f"models.{name}: onnx and weights both say what to measure; delete one of them")
     data = config["dataset"]
     if "data" in data and (clash := [key for key in ("images", "annotations", "sources") if key in data]):
         raise ConfigError(f"dataset: data and {clash[0]} both say where the images are; delete one of them")
@@ -58,7 +61,7 @@ def _check_values(config: dict) -> None:
     if unknown := [name for name in config["skip"] if name not in known]:
         raise ConfigError(f"skip: {unknown[0]!r} is no cell of the matrix; a name is like {min(known)}")
     _check_batches(config)
-    if known <= set(config["skip"]) and not config["torch"]:
+    if known <= set(config["skip"]) and not torch_models(config):
         raise ConfigError("skip: leaves no cell to measure; take some names out")
     for name, model in config["models"].items():
         _check_weights(name, model)
@@ -117,12 +120,12 @@ def _check_doubles(file: str, node: yaml.Node | None) -> None:
 
 
 def _check_weights(name: str, model: dict) -> None:
-    weights = model["weights"]
+    weights, key = model["weights"], "onnx" if "onnx" in model else "weights"
     if "url" in model and (not weights.startswith("resources/") or ".." in Path(weights).parts):
-        raise ConfigError(f"models.{name}.weights: {weights} has a url, so must lie under resources/; move it there")
+        raise ConfigError(f"models.{name}.{key}: {weights} has a url, so must lie under resources/; move it there")
     if weights != "random" and "url" not in model and not Path(weights).is_file():
         raise ConfigError(
-            f"models.{name}.weights: {weights} is not there{_looked(weights)}; correct the path, or give a url and its "
+            f"models.{name}.{key}: {weights} is not there{_looked(weights)}; correct the path, or give a url and its "
             "sha256"
         )
 
@@ -222,10 +225,15 @@ def trained(config: dict) -> list[str]:
 def planned(config: dict, backend: str) -> list[Cell]:
     """List the cells of the backend and those of torch, as the table's rows and columns need them."""
     cells = [Cell.at(backend, *cell) for cell in _wanted(config)]
-    for model in config["models"] if config["torch"] else ():
+    for model in torch_models(config):
         cells += [Cell("torch", model, precision, "dynamic") for precision in ("fp16", "fp32")]
         cells += [Cell.at("torch", model, "fp16", input) for input in torch_inputs(config)]
     return cells
+
+
+def torch_models(config: dict) -> list[str]:
+    """Name the models that torch is measured with, too: those that came as a checkpoint, where it is wanted."""
+    return [name for name, model in config["models"].items() if config["torch"] and "onnx" not in model]
 
 
 def with_accuracy(config: dict) -> list[str]:
@@ -242,4 +250,5 @@ def pattern(names: list[str]) -> str:
 def experiment(config: dict) -> dict:
     """Take from a config what the table is made from: rows, columns, and what its foot says."""
     keys = ("models", "precisions", "shapes", "torch", "skip", "imgsz", "accuracy", "speed")
-    return {key: config[key] for key in (*keys, *(["batches"] if _several(config) else []))}
+    taken = {key: config[key] for key in (*keys, *(["batches"] if _several(config) else []))}
+    return taken | {"torch": bool(torch_models(config))}

@@ -108,6 +108,7 @@ def _no_key(error: ValidationError, schema: dict) -> str:
 def _missing(error: ValidationError, _schema: dict) -> str:
     missing = next(name for name in error.validator_value if name not in error.instance)
     other = "; or give data, the path of a data.yaml" if "calibration" in error.validator_value else ""
+    other = "; or give onnx, a file of export.py" if "weights" in error.validator_value else other
     return f"{missing!r} is missing; add it{other}"
 
 
@@ -127,7 +128,7 @@ def _written(error: ValidationError, wanted: str) -> str:
     value = error.instance
     if not isinstance(value, str):
         return ""
-    needed = error.schema.get("required", ())
+    needed = error.schema.get("required") or error.schema.get("else", {}).get("required", ())
     number = value.replace(".", "", 1).isdigit() and wanted in ("integer", "number")
     forms = {"array": f"[{value}]", "object": f"{{{needed[0]}: {value}}}" if len(needed) == 1 else ""}
     form = value if number else forms.get(wanted, "")
