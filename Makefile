@@ -36,7 +36,7 @@ SNAKEMAKE = PYTHONPATH=workflow/scripts $(VENV)/bin/snakemake --cores $(CORES) $
 
 table: $(RUN)
 	@$(SNAKEMAKE) results/table.md
-	@$(VENV)/bin/python workflow/scripts/show_table.py results/table.md
+	@$(VENV)/bin/python workflow/scripts/show_table.py results/table.md "make report$(if $(CONFIG), CONFIG='$(CONFIG)')"
 
 report: $(RUN)
 	@$(SNAKEMAKE) results/table.md results/report.html

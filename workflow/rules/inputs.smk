@@ -43,6 +43,7 @@ def folder_of(part):
     return path if part in config["dataset"].get("sources", {}) or path in yolo_data.MADE else ancient(path)
 
 
+@start.refusing()
 def stamp_of_images(wildcards):
     data = config["dataset"]
     made = stamp_of_labels(wildcards) if "data" in data else target(data["annotations"])
@@ -50,6 +51,7 @@ def stamp_of_images(wildcards):
     return stamp(data["images"]), calibration, target(data["images"]), made
 
 
+@start.refusing()
 def stamp_of_labels(wildcards):
     return stamp(config["dataset"]["images"]), contents_of(yolo_data.sources(config["dataset"], INT8["images"]))
 
@@ -134,9 +136,9 @@ def timed_pairs(wildcards):
 # publish.smk
 
 
+@start.refusing()
 def baseline_folder(wildcards):
-    with start.refusing():
-        return str(folders.baseline(config["baseline"], BACKEND, PLATFORM))
+    return str(folders.baseline(config["baseline"], BACKEND, PLATFORM))
 
 
 def baseline_records(wildcards):

@@ -53,7 +53,7 @@ def test_several_marks_and_escaped_signs():
 
 def test_the_script_prints_it_and_says_where_the_rest_is(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")
-    show_table.main(str(ROOT / "tests/golden/table.md"))
+    show_table.main(str(ROOT / "tests/golden/table.md"), "make report CONFIG='mine.yaml'")
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 110
-    assert lines[-1].endswith("tests/golden/table.md. All of it with pictures: make report")
+    assert lines[-1].endswith("tests/golden/table.md. All of it with pictures: make report CONFIG='mine.yaml'")

@@ -127,6 +127,16 @@ def test_warnings_and_what_the_run_itself_says_are_shown(shown):
     )
 
 
+def test_the_step_that_waits_says_for_what(tmp_path, shown):
+    screen = Screen(True)
+    view = Terminal(stream=screen, clock=lambda: 0.0)
+    view.take(record("run_info", stats={"measure_again": 1}))
+    os.write(2, b"3 of 20 timings are disturbed\nwaiting until the machine is quieter\n")
+    view.take(record("job_info", jobid=1, rule_name="measure_again", wildcards={}))
+    view.close()
+    assert "[0/1] measure again, 0 s; about 30 s left; waiting until the machine is quieter" in screen.getvalue()
+
+
 def test_a_dry_run_shows_the_jobs_and_takes_nothing_over(shown, tmp_path):
     stats = record("run_info", msg="Job stats:\nread_weights 1", stats={"read_weights": 1})
     assert shown(stats, BEGIN, dry=True) == "Job stats:\nread_weights 1\n"

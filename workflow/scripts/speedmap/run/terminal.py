@@ -19,6 +19,8 @@ CLEAR = "\r\x1b[K"
 TICK_S, HEARTBEAT_S = 1.0, 60.0  # in which the line is drawn anew; in which a log without a terminal gets a line
 PLACE = re.compile(r"^\w+( in .*)?:$|^  File \"")  # where in the workflow an error came up
 NOTHING = "Nothing to be done"
+TELLING = "measure again"  # the step that waits, and says for what: its last line is shown
+TAIL = 4096  # bytes of the log in which that is looked for
 
 
 class Terminal:
@@ -91,8 +93,18 @@ class Terminal:
     def _draw(self) -> None:
         if self.drawn and self.progress.total and not self.stop.is_set():
             width = shutil.get_terminal_size().columns - 1
-            self.out.write(f"{CLEAR}{self.progress.line(self.clock())[:width]}")
+            self.out.write(f"{CLEAR}{self._line()[:width]}")
         self.out.flush()
+
+    def _line(self) -> str:
+        line = self.progress.line(self.clock())
+        return f"{line}; {self._last_words()}" if TELLING in line and self.log else line
+
+    def _last_words(self) -> str:
+        """Return the last line of the log, which is that of a step that runs alone."""
+        with Path(self.log).open("rb") as file:
+            file.seek(max(file.seek(0, os.SEEK_END) - TAIL, 0))
+            return file.read().decode("utf-8", "replace").rstrip().rpartition("\n")[2]
 
     def _tick(self) -> None:
         """Show that long steps live: on a terminal by their seconds, elsewhere by a line now and then."""
@@ -102,7 +114,7 @@ class Terminal:
                 if self.drawn:
                     self._draw()
                 elif self.progress.running and now - max(self.said, self.progress.begun) > HEARTBEAT_S:
-                    self.say(self.progress.line(now))
+                    self.say(self._line())
                     self.said = now
 
     def _leave_the_rest_to_the_log(self) -> None:

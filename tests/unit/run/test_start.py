@@ -1,0 +1,26 @@
+"""How a run refuses to go on."""
+
+import pytest
+
+from speedmap.errors import UserError
+from speedmap.run import start
+
+
+def test_what_a_user_has_to_mend_ends_the_run_in_one_line():
+    with pytest.raises(SystemExit) as ended, start.refusing():
+        raise UserError("mine.yaml: imgsz:\n 600 is wrong")
+    assert ended.value.code == "error: mine.yaml: imgsz: 600 is wrong"
+
+
+def test_a_function_that_gives_a_rule_its_files_refuses_as_well():
+    @start.refusing()
+    def files(wildcards):
+        raise UserError(f"nothing is published for {wildcards}")
+
+    with pytest.raises(SystemExit, match=r"^error: nothing is published for x$"):
+        files("x")
+
+
+def test_other_errors_are_left_as_they_are():
+    with pytest.raises(ZeroDivisionError), start.refusing():
+        raise ZeroDivisionError
