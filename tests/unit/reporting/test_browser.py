@@ -2,19 +2,16 @@
 
 import json
 import re
-import shutil
 import subprocess
 from html import escape
 
 import pytest
 
-from helpers.reports import rendered
+from helpers.browser import CHROMIUM, FLAGS, Page
+from helpers.reports import rendered, row
 from speedmap.reporting import charts
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-         "--disable-background-networking", "--disable-component-update", "--enable-logging=stderr",
-         "--virtual-time-budget=20000", "--dump-dom")  # fmt: skip
+LOOKING = (*FLAGS, "--enable-logging=stderr", "--virtual-time-budget=20000", "--dump-dom")
 LOOK = """
 addEventListener("load", () => {
   const page = frames[0].document, root = page.documentElement, style = frames[0].getComputedStyle.bind(frames[0]);
@@ -67,7 +64,7 @@ def look(tmp_path):
         frame = f'<iframe style="width: {width}px; height: 900px" srcdoc="{report}"></iframe>'
         (tmp_path / "frame.html").write_text(f"<!doctype html><meta charset=utf-8><script>{LOOK}</script>{frame}")
         scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
-        command = [CHROMIUM, *FLAGS, scheme, f"--user-data-dir={tmp_path / 'profile'}", tmp_path / "frame.html"]
+        command = [CHROMIUM, *LOOKING, scheme, f"--user-data-dir={tmp_path / 'profile'}", tmp_path / "frame.html"]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
         seen = json.loads(re.search("FOUND(.+)END", done.stdout)[1])
         return seen, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
@@ -94,3 +91,25 @@ def test_the_report_fits_and_tells_its_figures(look, width, dark):
         assert "2.00 ms (1.90 to 2.20)" in tip
         assert "2.00 ms (1.90 to 2.20)" in name
         assert after == 0
+
+
+def test_the_budget_moves_by_keyboard_and_the_line_is_copied(tmp_path):
+    rows = [row(), row(precision="int8", median=4.0)]
+    (tmp_path / "report.html").write_text(rendered(rows, bundle=charts.bundle()), "utf-8")
+    with Page(tmp_path) as page:
+        page.open(tmp_path / "report.html", ready="document.querySelector('details:not([open])')")
+        page.value("document.querySelector('.skip').focus()")
+        while page.value("document.activeElement.id") != "budget":
+            assert page.value("document.activeElement != document.body")
+            page.press("Tab")
+        shown = []
+        for key in ("Home", "ArrowRight", "End"):
+            page.press(key)
+            shown.append(page.value("[limit.textContent, budget.getAttribute('aria-valuetext')]"))
+        assert [shown[0], shown[2]] == [["2 ms", "2 ms"], ["4 ms", "4 ms"]]
+        assert 2 < float(shown[1][0].removesuffix(" ms")) < 4
+        page.press("Tab")
+        page.press("Enter")
+        assert page.value("document.activeElement.textContent") == "Copied"
+        assert page.value("getSelection().toString()").startswith("INT8 against FP16 on NVIDIA RTX 2060")
+        assert page.complaints == []

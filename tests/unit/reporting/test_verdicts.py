@@ -140,3 +140,12 @@ def test_a_batch_answers_no_budget_of_one_image_but_has_its_images_a_second():
     assert verdicts.budgets([batch]) == []
     assert cell_table.lines([batch], [], [])[0].per_second == "2000"
     assert claims.claims([batch], experiment(shapes=["static"])) == []
+
+
+def test_power_and_memory_are_shown_where_they_were_measured():
+    speed = structs.replace(
+        S.speed, session={"activations_mib": 20.6}, watch=structs.replace(CALM, ranges={"power_w": (201.7, 283.9)})
+    )
+    measured, plain = cell_table.lines([replace(S, speed=speed), replace(S, engine=None)], [], [])
+    assert (measured.power, measured.memory) == ("202 to 284", "10.0 MB + 20.6 MiB")
+    assert (plain.power, plain.memory) == ("", "")

@@ -15,7 +15,8 @@ from speedmap.results.reported import Change
 class Line:
     """A cell as the report shows it, in words; `""` where something is not known.
 
-    doubts: of its speed and mAP. judged: its change since the baseline, with a kind for the eye.
+    power: in watts while it was timed, at least and at most. memory: of the engine's file and for activations. doubts:
+    of its speed and mAP. judged: its change since the baseline, with a kind for the eye.
     """
 
     title: str
@@ -27,6 +28,8 @@ class Line:
     end_per_second: str
     score: str
     cost: str
+    power: str
+    memory: str
     doubts: str
     judged: list[tuple[str, str]]
     history: Markup
@@ -52,6 +55,8 @@ def _line(row: CellResult, changes: list[Change], past: list[dict]) -> Line:
         end_per_second=_rate(whole, row.cell.batch),
         score=scored(row) if accuracy else "",
         cost=_cost(row) if accuracy else "",
+        power=_power(row) if speed else "",
+        memory=_memory(row) if speed else "",
         doubts=("invalid: " if row.invalid else "") + doubts,
         judged=[(_sign(change.verdict), _judged(change)) for change in changes],
         history=sparkline.drawn(of_cell(row, past)),
@@ -79,6 +84,17 @@ def _cost(row: CellResult) -> str:
     """Write the difference to torch's mAP, else to FP16's."""
     differences = {name: paired_difference.between(row.accuracy, other) for name, other in row.references.items()}
     return next((f"{one} ({name})" for name, one in differences.items() if one), "")
+
+
+def _power(row: CellResult) -> str:
+    span = row.speed.watch.ranges.get("power_w")
+    return f"{span[0]:.0f} to {span[1]:.0f}" if span else ""
+
+
+def _memory(row: CellResult) -> str:
+    activations = row.speed.session.get("activations_mib")
+    parts = [f"{row.engine.bytes / 1e6:.1f} MB"] if row.engine else []
+    return " + ".join(parts + ([f"{activations:.1f} MiB"] if activations else []))
 
 
 def _sign(verdict: str) -> str:

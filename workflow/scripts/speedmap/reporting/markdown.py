@@ -19,4 +19,6 @@ def table(head: Sequence[str], lines: Iterable[Sequence], align: Sequence[str] |
 def html(text: str) -> str:
     """Turn markdown of our own into HTML; whatever else stands in it is escaped."""
     drawn = ALLOWED.sub(r"<\1>", MarkdownIt("zero").enable(USED).render(text))
-    return drawn.replace("<table>", '<div class="scroll" tabindex="0"><table>').replace("</table>", "</table></div>")
+    return drawn.replace(
+        "<table>", '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>'
+    ).replace("</table>", "</table></div>")
