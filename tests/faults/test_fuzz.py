@@ -27,6 +27,7 @@ from speedmap.results import checks, records
 from speedmap.results.cell_result import CellResult
 from speedmap.results.reported import Source
 from speedmap.run import config as run_config
+from speedmap.run.settings import decode
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -182,4 +183,4 @@ def test_a_changed_config_is_refused_or_understood(data):
     if said := refusal(lambda: (validate(config, str(SCHEMA)), run_config.check(config, []))):
         assert not valid or said.startswith(("models.", "skip: "))
         return
-    assert all(cell.count("-") >= 2 for cell in run_config.cells(config))
+    assert all(cell.count("-") >= 2 for cell in run_config.cells(decode(config)))

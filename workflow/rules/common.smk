@@ -12,6 +12,7 @@ from speedmap.engines import registry
 from speedmap.machine import environment
 from speedmap.run import config as settings
 from speedmap.run import mistakes, start
+from speedmap.run.settings import decode
 
 config |= settings.replacing(given) | settings.numbers(config)
 
@@ -21,28 +22,29 @@ with start.refusing():
     settings.check_executable(sys.executable)
     settings.complete(config)
     settings.check(config, workflow.configfiles)
-    BACKEND, PLATFORM = registry.planned(config["backend"], config["platform"])
-    settings.check_method(config["int8"]["method"], BACKEND, PLATFORM)
+    SETTINGS = decode(config)
+    BACKEND, PLATFORM = registry.planned(SETTINGS.backend, SETTINGS.platform)
+    settings.check_method(SETTINGS.int8.method, BACKEND, PLATFORM)
     environment.commit()  # a wrong variable is told now, not after the first measurement
 
 ENVIRONMENT = str(Path(workflow.basedir, "envs", "gpu.yaml" if BACKEND == "tensorrt" else "cpu.yaml"))
-IMPLICIT = config["int8"]["method"] == "implicit"
+IMPLICIT = SETTINGS.int8.method == "implicit"
 INT8 = {key: value for key, value in config["int8"].items() if key != "method"}  # of the explicit one
 CONFIG = settings.experiment(config)
 
 
 wildcard_constraints:
     backend="tensorrt|openvino|torch|null",
-    model=settings.pattern(config["models"]),
+    model=settings.pattern(SETTINGS.models),
     precision="fp32|fp16|int8",
     shape=r"dynamic|static(-b([2-9]|[1-9][0-9]+))?",  # images of a batch, where there are more than one
     build=r"(\.[1-9][0-9]*)?",  # none: the engine that counts; .2, .3: further builds of it
 
 
 onstart:
-    deployed = config["platform"] or workflow.deployment_settings.deployment_method
+    deployed = SETTINGS.platform or workflow.deployment_settings.deployment_method
     with start.refusing():
-        start.begin(config, None if deployed else BACKEND, workflow.dag)
+        start.begin(SETTINGS, None if deployed else BACKEND, workflow.dag)
 
 
 onsuccess:
@@ -51,4 +53,4 @@ onsuccess:
 
 onerror:
     # With --keep-going what could be measured is tabulated all the same, and the cells that failed show why.
-    start.fail(config, BACKEND, workflow.dag, log)
+    start.fail(SETTINGS, CONFIG, BACKEND, workflow.dag, log)

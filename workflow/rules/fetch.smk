@@ -6,10 +6,12 @@ A file that was put at the target's path by hand is taken as it is. Archives may
 
 from speedmap.run import downloads
 
-DOWNLOADS = downloads.downloads(config)  # path below resources/ -> how to get it, in all of these
-IMAGES = downloads.unpacked(config, "images")
-ANNOTATIONS = downloads.unpacked(config, "annotations")
-CALIBRATION = downloads.calibration(config)
+DOWNLOADS = downloads.downloads(
+    SETTINGS.models.values(), SETTINGS.dataset
+)  # path below resources/ -> how to get it, in all of these
+IMAGES = downloads.unpacked(SETTINGS.dataset, "images")
+ANNOTATIONS = downloads.unpacked(SETTINGS.dataset, "annotations")
+CALIBRATION = downloads.calibration(SETTINGS.dataset)
 SOURCES = DOWNLOADS | IMAGES | ANNOTATIONS | CALIBRATION
 
 

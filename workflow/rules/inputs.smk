@@ -39,21 +39,21 @@ def archive_of(wildcards):
 
 def folder_of(part):
     """Return a folder of images; of the user's own, the stamp tells what its time does not."""
-    path = config["dataset"][part]
-    return path if part in config["dataset"].get("sources", {}) or path in yolo_data.MADE else ancient(path)
+    path = getattr(SETTINGS.dataset, part)
+    return path if part in SETTINGS.dataset.sources or path in yolo_data.MADE else ancient(path)
 
 
 @start.refusing()
 def stamp_of_images(wildcards):
-    data = config["dataset"]
-    made = stamp_of_labels(wildcards) if "data" in data else target(data["annotations"])
-    calibration = "" if data["calibration"] in yolo_data.MADE else contents(data["calibration"])
-    return stamp(data["images"]), calibration, target(data["images"]), made
+    data = SETTINGS.dataset
+    made = stamp_of_labels(wildcards) if data.data else target(data.annotations)
+    calibration = "" if data.calibration in yolo_data.MADE else contents(data.calibration)
+    return stamp(data.images), calibration, target(data.images), made
 
 
 @start.refusing()
 def stamp_of_labels(wildcards):
-    return stamp(config["dataset"]["images"]), contents_of(yolo_data.sources(config["dataset"], INT8["images"]))
+    return stamp(SETTINGS.dataset.images), contents_of(yolo_data.sources(SETTINGS.dataset, INT8["images"]))
 
 
 def stamp_of_weights(wildcards):
@@ -66,11 +66,11 @@ def weights_of(wildcards):
 
 
 def source_of_weights(wildcards):
-    return config["models"][wildcards.model]["weights"]
+    return SETTINGS.models[wildcards.model].weights
 
 
 def is_onnx(wildcards):
-    return "onnx" in config["models"][wildcards.model]
+    return bool(SETTINGS.models[wildcards.model].onnx)
 
 
 def calibration_of(wildcards):

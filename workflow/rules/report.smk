@@ -1,21 +1,21 @@
 """From records to what people read."""
 
-CELLS = settings.cells(config)
-BUILDS = settings.builds(config)
+CELLS = settings.cells(SETTINGS)
+BUILDS = settings.builds(SETTINGS)
 SPEED = collect("results/{backend}/{cell}/speed{build}.json", backend=BACKEND, cell=CELLS, build=BUILDS)
-ACCURACY = collect("results/{backend}/{cell}/accuracy.json", backend=BACKEND, cell=settings.with_accuracy(config))
-DETECTIONS = collect("results/{backend}/{cell}/detections.json", backend=BACKEND, cell=settings.with_accuracy(config))
-TORCH = settings.torch_models(config)
-TRAINED = [model for model in settings.trained(config) if model in TORCH]
+ACCURACY = collect("results/{backend}/{cell}/accuracy.json", backend=BACKEND, cell=settings.with_accuracy(SETTINGS))
+DETECTIONS = collect("results/{backend}/{cell}/detections.json", backend=BACKEND, cell=settings.with_accuracy(SETTINGS))
+TORCH = settings.torch_models(SETTINGS)
+TRAINED = [model for model in settings.trained(SETTINGS) if model in TORCH]
 RECORDS = (
     SPEED
     + ACCURACY
     + collect("results/torch/{model}-fp16-dynamic/speed.json", model=TORCH)
     + collect("results/torch/{model}-fp32-dynamic/accuracy.json", model=TRAINED)
-    + collect("results/torch/{model}-fp16-{input}/speed.json", model=TORCH, input=settings.torch_inputs(config))
+    + collect("results/torch/{model}-fp16-{input}/speed.json", model=TORCH, input=settings.torch_inputs(SETTINGS))
 )
 AGAIN = ["results/again.json"] if config["remeasure_s"] else []  # after which no speed record changes
-SPEEDUPS = collect("results/{backend}/{cell}/speedup.json", backend=BACKEND, cell=settings.paired(config))
+SPEEDUPS = collect("results/{backend}/{cell}/speedup.json", backend=BACKEND, cell=settings.paired(SETTINGS))
 ENGINES = collect("results/{backend}/{cell}/engine{build}.json", backend=BACKEND, cell=CELLS, build=BUILDS)
 CHOICES = collect("results/calibration/{model}-{backend}.json", model=config["models"], backend=BACKEND)
 SENSITIVITY = CHOICES if "int8" in config["precisions"] and not IMPLICIT else []

@@ -6,12 +6,10 @@ from speedmap.dataset.calibration_images import fetch_images
 from speedmap.run.job import job
 
 
-def fetch_calibration(archive: Path, target: Path, source: dict) -> None:
-    fetch_images(archive, source["member"], source["url"], source["count"], target)
+def fetch_calibration(archive: str, member: str, url: str, count: int, target: Path) -> None:
+    fetch_images(Path(archive), member, url, count, target)
 
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        fetch_calibration(
-            archive=Path(snakemake.input[0]), target=Path(snakemake.output[0]), source=snakemake.params.source
-        )
+        fetch_calibration(target=Path(snakemake.output[0]), **snakemake.params.source)

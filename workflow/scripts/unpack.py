@@ -6,10 +6,10 @@ from speedmap.dataset import unzip
 from speedmap.run.job import job
 
 
-def unpack(archive: Path, target: Path, source: dict) -> None:
-    unzip.unpack(archive, source["member"], target)
+def unpack(archive: str, target: Path, member: str) -> None:
+    unzip.unpack(Path(archive), member, target)
 
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        unpack(archive=Path(snakemake.input[0]), target=Path(snakemake.output[0]), source=snakemake.params.source)
+        unpack(target=Path(snakemake.output[0]), **snakemake.params.source)

@@ -7,6 +7,7 @@ from speedmap.dataset import coco, data_yaml
 from speedmap.dataset.data_yaml import DataYamlError
 from speedmap.run import config as settings
 from speedmap.run import yolo_data
+from speedmap.run.settings import decode
 
 
 @pytest.fixture
@@ -184,9 +185,10 @@ def test_results_stay_usable_when_the_description_is_gone(folder, monkeypatch):
     assert yolo_data.completed(dataset, recorded) == {key: recorded[key] for key in (*yolo_data.PARTS, "data")}
     (folder / "results").mkdir()
     (folder / "results/dataset.json").write_text(json.dumps({"asked": recorded}))
-    config = {"models": {}, "dataset": dataset, "imgsz": 640}
+    config = {key: [] for key in ("precisions", "shapes", "batches", "skip")} | {"dataset": dataset, "imgsz": 640}
+    config |= {"torch": True, "models": {}, "int8": {}}
     settings.complete(config)
-    settings._check_dataset(config)  # refuses what is not there, unless it is what was read
+    settings._check_dataset(decode(config))  # refuses what is not there, unless it is what was read
     with pytest.raises(DataYamlError, match=r"other\.yaml: is not there"):
         yolo_data.completed({"data": "other.yaml"}, recorded)
 

@@ -17,6 +17,7 @@ import pytest
 
 from speedmap.dataset import calibration_images, download, unzip
 from speedmap.run import downloads
+from speedmap.run.settings import DataSet, Model, Source
 
 DATA = random.Random(0).randbytes(300_000)
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -458,39 +459,38 @@ def test_offline_says_what_to_do_without_the_images(annotations, offline):
 
 # --- what the config names ----------------------------------------------------------------------------------------
 
-CONFIG = {
-    "models": {
-        "near": {"weights": "sample/near.safetensors"},
-        "far": {"weights": "resources/far.pt", "url": "https://h/v1/far.pt", "sha256": "f"},
-        "own": {"weights": "/data/own.pt", "url": "https://h/v1/own.pt", "sha256": "f"},
-    },
-    "dataset": {
-        "images": "resources/coco/val",
-        "annotations": "resources/coco/../../val.json",
-        "calibration": "resources/coco/calibration",
-        "sources": {
-            "images": {"url": "https://h/zips/val.zip?x=1", "sha256": "a", "member": "val/"},
-            "annotations": {"url": "https://h/trainval.zip", "sha256": "b", "member": "val.json"},
-            "calibration": {"url": "https://h/train/", "member": "train.json", "count": 8},
-        },
-    },
+MODELS = [
+    Model("sample/near.safetensors"),
+    Model("resources/far.pt", url="https://h/v1/far.pt", sha256="f"),
+    Model("/data/own.pt", url="https://h/v1/own.pt", sha256="f"),
+]
+SOURCES = {
+    "images": Source("https://h/zips/val.zip?x=1", sha256="a", member="val/"),
+    "annotations": Source("https://h/trainval.zip", sha256="b", member="val.json"),
+    "calibration": Source("https://h/train/", member="train.json", count=8),
 }
+DATASET = DataSet(
+    images="resources/coco/val",
+    annotations="resources/coco/../../val.json",
+    calibration="resources/coco/calibration",
+    sources=SOURCES,
+)
 
 
 def test_sources_cover_what_lies_below_resources_alone():
-    assert downloads.downloads(CONFIG) == {
+    assert downloads.downloads(MODELS, DATASET) == {
         "far.pt": {"url": "https://h/v1/far.pt", "sha256": "f"},
         "val.zip": {"url": "https://h/zips/val.zip?x=1", "sha256": "a"},
         "trainval.zip": {"url": "https://h/trainval.zip", "sha256": "b"},
     }
     wanted = {"archive": "resources/val.zip", "member": "val/"}
-    assert downloads.unpacked(CONFIG, "images") == {"coco/val": wanted}
-    assert downloads.unpacked(CONFIG, "annotations") == {}
-    wanted = {"archive": "resources/trainval.zip"} | CONFIG["dataset"]["sources"]["calibration"]
-    assert downloads.calibration(CONFIG) == {"coco/calibration": wanted}
+    assert downloads.unpacked(DATASET, "images") == {"coco/val": wanted}
+    assert downloads.unpacked(DATASET, "annotations") == {}
+    wanted = {"archive": "resources/trainval.zip", "url": "https://h/train/", "member": "train.json", "count": 8}
+    assert downloads.calibration(DATASET) == {"coco/calibration": wanted}
 
 
 def test_a_config_without_sources_fetches_nothing():
-    local = {"models": {}, "dataset": {"images": "sample/images", "annotations": "a.json", "calibration": "c"}}
-    assert downloads.downloads(local) == downloads.unpacked(local, "images") == downloads.calibration(local) == {}
+    local = DataSet(images="sample/images", annotations="a.json", calibration="c")
+    assert downloads.downloads([], local) == downloads.unpacked(local, "images") == downloads.calibration(local) == {}
     assert downloads.pattern({}) == "(?!)"

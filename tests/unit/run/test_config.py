@@ -9,6 +9,7 @@ from speedmap.results import records
 from speedmap.results.prepared import Asked, Dataset
 from speedmap.run import config as settings
 from speedmap.run.config import ConfigError
+from speedmap.run.settings import decode
 
 ROOT = Path(__file__).parents[3]
 
@@ -34,8 +35,8 @@ def config(tmp_path, **more):
 def test_cells_are_the_product_without_those_to_skip(tmp_path):
     chosen = config(tmp_path, skip=["b-int8-static"])
     settings.check(chosen, [])
-    assert settings.cells(chosen) == ["a-fp16-static", "a-int8-static", "b-fp16-static"]
-    assert settings.with_accuracy(chosen) == ["a-fp16-static", "a-int8-static"]
+    assert settings.cells(decode(chosen)) == ["a-fp16-static", "a-int8-static", "b-fp16-static"]
+    assert settings.with_accuracy(decode(chosen)) == ["a-fp16-static", "a-int8-static"]
 
 
 def test_a_cell_to_skip_that_does_not_exist(tmp_path):
@@ -174,23 +175,23 @@ def test_an_overlay_without_a_data_set_leaves_the_int8_settings():
 def test_batches_have_cells_of_static_input_without_a_map(tmp_path):
     chosen = config(tmp_path, batches=[1, 8], shapes=["dynamic", "static"], precisions=["int8"])
     settings.check(chosen, [])
-    assert settings.cells(chosen)[:3] == ["a-int8-dynamic", "a-int8-static", "a-int8-static-b8"]
-    assert settings.with_accuracy(chosen) == ["a-int8-dynamic", "a-int8-static"]
-    of_torch = [cell.name for cell in settings.planned(chosen, "openvino") if cell.backend == "torch"]
+    assert settings.cells(decode(chosen))[:3] == ["a-int8-dynamic", "a-int8-static", "a-int8-static-b8"]
+    assert settings.with_accuracy(decode(chosen)) == ["a-int8-dynamic", "a-int8-static"]
+    of_torch = [cell.name for cell in settings.planned(decode(chosen), "openvino") if cell.backend == "torch"]
     assert of_torch[:4] == ["a-fp16-dynamic", "a-fp32-dynamic", "a-fp16-static", "a-fp16-static-b8"]
 
 
 def test_a_config_without_batches_times_nothing_more_and_says_nothing_of_them(tmp_path):
     chosen = config(tmp_path, accuracy={}, speed={})
-    assert settings.torch_inputs(chosen) == []
+    assert settings.torch_inputs(decode(chosen)) == []
     assert "batches" not in settings.experiment(chosen)
 
 
 def test_batches_without_the_single_image_have_no_cells_of_it(tmp_path):
     chosen = config(tmp_path, batches=[4])
     settings.check(chosen, [])
-    assert settings.cells(chosen)[:2] == ["a-fp16-static-b4", "a-int8-static-b4"]
-    assert settings.with_accuracy(chosen) == []
+    assert settings.cells(decode(chosen))[:2] == ["a-fp16-static-b4", "a-int8-static-b4"]
+    assert settings.with_accuracy(decode(chosen)) == []
 
 
 @pytest.mark.parametrize(
@@ -208,8 +209,8 @@ def test_a_batch_that_no_cell_could_have(tmp_path, changes, message):
 def test_a_batch_can_be_skipped(tmp_path):
     chosen = config(tmp_path, batches=[1, 8], skip=["a-int8-static-b8"])
     settings.check(chosen, [])
-    assert "a-int8-static-b8" not in settings.cells(chosen)
-    assert "a-int8-static" in settings.cells(chosen)
+    assert "a-int8-static-b8" not in settings.cells(decode(chosen))
+    assert "a-int8-static" in settings.cells(decode(chosen))
 
 
 BATCHES = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text("utf-8"))["properties"]["batches"]
@@ -237,8 +238,8 @@ def test_an_onnx_file_stands_for_weights_and_has_no_columns_of_torch(tmp_path):
     settings.complete(chosen)
     settings.check(chosen, [])
     assert chosen["models"]["mine"]["weights"] == str(file)
-    assert settings.torch_models(chosen) == ["b"]
-    assert {cell.model for cell in settings.planned(chosen, "openvino") if cell.backend == "torch"} == {"b"}
+    assert settings.torch_models(decode(chosen)) == ["b"]
+    assert {cell.model for cell in settings.planned(decode(chosen), "openvino") if cell.backend == "torch"} == {"b"}
     del chosen["models"]["b"]
     assert settings.experiment(chosen)["torch"] is False
 

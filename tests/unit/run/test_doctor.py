@@ -154,7 +154,7 @@ def test_a_container_has_less_memory_than_its_machine(tmp_path):
 def test_the_default_config_is_readable():
     line, merged = doctor.config(["config.yaml"])
     assert line.state == OK
-    assert len(merged["models"]) == 4
+    assert len(merged.models) == 4
 
 
 @pytest.mark.parametrize("text", ["models: [", "modles: {}", "- a list", "models: {a: {weights: nowhere.pt}}"])

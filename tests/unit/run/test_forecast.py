@@ -1,6 +1,7 @@
 """What the doctor says that make table will do."""
 
 import subprocess
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -27,8 +28,9 @@ def test_the_default_run_is_said_with_its_cells_steps_and_time(default):
 
 
 def test_of_another_data_set_the_time_is_said_to_be_that_of_the_sample(default):
-    default["dataset"]["name"], default["models"] = "mine", {"m": default["models"]["yolov5s-mini"]}
-    said = forecast.run(default, ["mine.yaml"], "openvino", JOBS).found
+    models = {"m": default.models["yolov5s-mini"]}
+    other = replace(default, dataset=replace(default.dataset, name="mine"), models=models)
+    said = forecast.run(other, ["mine.yaml"], "openvino", JOBS).found
     assert said.startswith("make table CONFIG='mine.yaml' will measure")
     assert "4 cells of 1 model, " in said
     assert "if models and images were the sample's" in said

@@ -12,6 +12,7 @@ from speedmap.errors import UserError, explain
 from speedmap.machine.nvml import Gpu, Identity, NoGpu
 from speedmap.run import forecast, install
 from speedmap.run.install import pins
+from speedmap.run.settings import Settings, decode
 from speedmap.run.verdict import MISSING, OK, WARNING, Line
 
 ROOT = Path(__file__).parents[4]
@@ -143,7 +144,7 @@ def available_memory(system: Path = Path("/")) -> int | None:
     return min(bounds, default=None)
 
 
-def config(files: list[str]) -> tuple[Line, dict | None]:
+def config(files: list[str]) -> tuple[Line, Settings | None]:
     """Read the config as the run would: syntax, schema, and what settings.check sees; None where it has a mistake."""
     try:
         import yaml
@@ -165,11 +166,12 @@ def config(files: list[str]) -> tuple[Line, dict | None]:
         validate(merged, str(SCHEMA))  # which fills in the defaults
         settings.complete(merged)
         settings.check(merged, files)
+        chosen = decode(merged)
     except UserError as error:
         return Line(MISSING, "config", str(error)), None
     except (OSError, WorkflowError, yaml.YAMLError, AttributeError, TypeError) as error:
         return Line(MISSING, "config", f"{', '.join(files)}: {error}", "correct it"), None
-    return Line(OK, "config", f"{', '.join(files)}: {len(settings.cells(merged))} cells"), merged
+    return Line(OK, "config", f"{', '.join(files)}: {len(settings.cells(chosen))} cells"), chosen
 
 
 def report(files: list[str]) -> tuple[list[Line], bool]:

@@ -8,43 +8,41 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
+from speedmap.run.settings import DataSet, Model, Source
+
 ROOT = "resources/"
 
 
-def downloads(config: dict) -> dict[str, dict]:
+def downloads(models: Iterable[Model], dataset: DataSet) -> dict[str, dict]:
     """Map each file to download, as its path below resources/, to its `url` and `sha256`."""
-    files = {model["weights"]: model for model in config["models"].values() if "url" in model}
-    files |= {archive(source): source for source in _sources(config).values() if "sha256" in source}
-    return _below({path: {key: source[key] for key in ("url", "sha256")} for path, source in files.items()})
+    files: dict[str, Model | Source] = {model.weights: model for model in models if model.url}
+    files |= {archive(source): source for source in dataset.sources.values() if source.sha256}
+    return _below({path: {"url": source.url, "sha256": source.sha256} for path, source in files.items()})
 
 
-def unpacked(config: dict, part: str) -> dict[str, dict]:
+def unpacked(dataset: DataSet, part: str) -> dict[str, dict]:
     """Map the path below resources/ of `images` or `annotations` to their `archive` and the `member` in it."""
-    source = _sources(config).get(part)
-    return _below({config["dataset"][part]: {"archive": archive(source), "member": source["member"]}}) if source else {}
+    source = dataset.sources.get(part)
+    return _below({getattr(dataset, part): {"archive": archive(source), "member": source.member}}) if source else {}
 
 
-def calibration(config: dict) -> dict[str, dict]:
+def calibration(dataset: DataSet) -> dict[str, dict]:
     """Map the path below resources/ of `calibration` to its `url`, `count`, `archive` of annotations and `member`."""
-    sources = _sources(config)
-    if "calibration" not in sources:
+    annotations, source = map(dataset.sources.get, ("annotations", "calibration"))
+    if not source:
         return {}
-    source = {"archive": archive(sources["annotations"])} | sources["calibration"]
-    return _below({config["dataset"]["calibration"]: source})
+    facts = {"archive": archive(annotations), "url": source.url, "member": source.member, "count": source.count}
+    return _below({dataset.calibration: facts})
 
 
-def archive(source: dict) -> str:
+def archive(source: Source) -> str:
     """Return the path that the file of a source is downloaded to."""
-    return ROOT + PurePosixPath(urlsplit(source["url"]).path).name
+    return ROOT + PurePosixPath(urlsplit(source.url).path).name
 
 
 def pattern(paths: Iterable[str]) -> str:
     """Write the wildcard constraint that only these paths meet; none does when there are none."""
     return "|".join(map(re.escape, paths)) or "(?!)"
-
-
-def _sources(config: dict) -> dict:
-    return config["dataset"].get("sources", {})
 
 
 def _below(sources: dict[str, dict]) -> dict[str, dict]:

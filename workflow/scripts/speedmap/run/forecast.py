@@ -9,6 +9,7 @@ from speedmap.engines import registry
 from speedmap.machine.cpu_features import SATURATING
 from speedmap.run import config as settings
 from speedmap.run import duration
+from speedmap.run.settings import Settings
 from speedmap.run.verdict import OK, WARNING, Line
 
 ROOT = Path(__file__).parents[4]
@@ -17,9 +18,9 @@ PLAN_S = 120  # that a plan may take
 ON = {"openvino": "OpenVINO on the CPU", "tensorrt": "TensorRT on the GPU", "null": "nothing, since null only pretends"}
 
 
-def lines(config: dict, files: list[str]) -> list[Line]:
+def lines(config: Settings, files: list[str]) -> list[Line]:
     """Return what is forecast of a run; config: complete and without a mistake, read from files."""
-    backend, platform = registry.planned(config["backend"], config["platform"])
+    backend, platform = registry.planned(config.backend, config.platform)
     return [Line(OK, "precision", precision(backend, platform)), run(config, files, backend, planned(files))]
 
 
@@ -55,14 +56,14 @@ def planned(files: list[str]) -> dict[str, int] | None:
     return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
 
 
-def run(config: dict, files: list[str], backend: str, jobs: dict[str, int] | None) -> Line:
+def run(config: Settings, files: list[str], backend: str, jobs: dict[str, int] | None) -> Line:
     """Say what make table will do; jobs: of each rule, None where no plan could be made."""
     command = "make table" + (f" CONFIG='{' '.join(files)}'" if files != ["config.yaml"] else "")
     if jobs is None:
         return Line(WARNING, "run", f"{command} makes no plan", f"snakemake -n {TARGET} says why")
     if not jobs:
         return Line(OK, "run", f"{command} has nothing left to do: {TARGET} is up to date")
-    what = f"{len(settings.cells(config))} cells of {_number(len(config['models']), 'model')}"
+    what = f"{len(settings.cells(config))} cells of {_number(len(config.models), 'model')}"
     return Line(OK, "run", f"{command} will measure {ON[backend]}: {what}, {sum(jobs.values())} steps, "
                 f"{_long(config, backend, jobs)}")  # fmt: skip
 
@@ -71,10 +72,10 @@ def _number(count: int, name: str) -> str:
     return f"{count} {name}{'' if count == 1 else 's'}"
 
 
-def _long(config: dict, backend: str, jobs: dict[str, int]) -> str:
+def _long(config: Settings, backend: str, jobs: dict[str, int]) -> str:
     about = f"about {duration.words(duration.planned(jobs))} on two quiet cores"
     if backend == "tensorrt":
         return f"of which {jobs.get('build_engine', 0)} build engines, of minutes each"
-    if config["dataset"]["name"] != "sample":
+    if config.dataset.name != "sample":
         return f"{about} if models and images were the sample's; the run's first steps tell better"
     return about

@@ -10,6 +10,7 @@ from speedmap.errors import UserError, explain
 from speedmap.machine import gpu_lease
 from speedmap.run import config as settings
 from speedmap.run import workdir_lock
+from speedmap.run.settings import Settings
 from speedmap.run.terminal import OURS
 
 PARTIAL = Path("results/table.partial.md")
@@ -27,7 +28,7 @@ def refusing() -> Iterator[None]:
         sys.exit(explain.explain(error))
 
 
-def begin(config: dict, backend: str | None, dag) -> None:
+def begin(config: Settings, backend: str | None, dag) -> None:
     """Refuse to run beside another run or without the backend, and take away what a dead run left.
 
     backend: None where jobs run in other environments or on other machines. dag: Snakemake's. Raises UserError.
@@ -39,8 +40,8 @@ def begin(config: dict, backend: str | None, dag) -> None:
         for log in job.log:
             Path(log).unlink(missing_ok=True)
     if backend:
-        remarks = registry.check_usable(config["backend"], backend)
-        if config["torch"]:
+        remarks = registry.check_usable(config.backend, backend)
+        if config.torch:
             registry.check_torch(backend)
         if backend == "tensorrt":
             remarks.append(gpu_lease.left_out())
@@ -62,14 +63,13 @@ def forget_partial_table() -> None:
     PARTIAL.unlink(missing_ok=True)
 
 
-def fail(config: dict, backend: str, dag, logs: list[str]) -> None:
+def fail(config: Settings, experiment: dict, backend: str, dag, logs: list[str]) -> None:
     """Tabulate what a failed run has, and explain the jobs that were killed and could not explain themselves."""
     from speedmap.run import failed_run  # needs what a plan does not
 
     missing = failed_run.unmade(dag)
     if "results/table.md" in missing:
-        cells, experiment = settings.planned(config, backend), settings.experiment(config)
-        failed_run.write(cells, missing, experiment, backend, PARTIAL)
+        failed_run.write(settings.planned(config, backend), missing, experiment, backend, PARTIAL)
     for log in logs:
         for line in explain.killed(Path(log).read_text("utf-8", errors="replace")):
             OURS.warning(line)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from speedmap.dataset import data_yaml
 from speedmap.errors import UserError
+from speedmap.run.settings import DataSet
 
 MADE = ANNOTATIONS, CALIBRATION = "results/labels/instances.json", "results/labels/calibration.txt"  # by convert_labels
 PARTS = ("name", "images", "annotations", "calibration")
@@ -27,11 +28,11 @@ def completed(dataset: dict, recorded: dict | None) -> dict:
     return {"annotations": ANNOTATIONS, "calibration": CALIBRATION, **made, **dataset}
 
 
-def sources(dataset: dict, count: int | None) -> list[Path]:
+def sources(dataset: DataSet, count: int | None) -> list[Path]:
     """List the files besides the evaluation images that a data set by data.yaml is made from."""
-    data = data_yaml.read(Path(dataset["data"]))
+    data = data_yaml.read(Path(dataset.data))
     labels = map(data_yaml.label_of, data_yaml.images(data.val))
-    spare = data_yaml.calibration(data, count) if dataset["calibration"] == CALIBRATION else []
+    spare = data_yaml.calibration(data, count) if dataset.calibration == CALIBRATION else []
     return [data.file, *(label for label in labels if label.is_file()), *spare]
 
 
