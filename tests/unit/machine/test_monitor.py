@@ -207,6 +207,9 @@ def test_counters_that_a_gpu_does_not_tell_are_none(monkeypatch):
         pids=None,
         neighbours={},
         others_share=0.25,
+        energy_j=None,
+        used_mib=None,
+        process_mib=None,
     )
 
 
@@ -245,9 +248,9 @@ def test_the_share_of_other_processes_is_read_off_proc(tmp_path):
         (tmp_path / "self/stat").write_text(f"1 (a (b) c) R {' '.join(['0'] * 10)} {own} 0 0 0\n")
 
     write(0, 0, 0)
-    source = CpuSource(tmp_path, tmp_path)
+    source = CpuSource(tmp_path, tmp_path, tmp_path)
     write(70, 30, 20)
-    assert source.sample() == Sample(cpu_mhz=2600.0, others_share=0.5)
+    assert source.sample() == Sample(cpu_mhz=2600.0, others_share=0.5, energy_j=None)
     assert source.setting()["governor"] is None
 
 
@@ -258,7 +261,7 @@ class Desktop(Library):
         self.compute, self.graphics, self.busy = {OWN}, {7}, {}
 
     def nvmlDeviceGetComputeRunningProcesses(self, handle):
-        return [SimpleNamespace(pid=pid) for pid in self.compute]
+        return [SimpleNamespace(pid=pid, usedGpuMemory=300 << 20) for pid in self.compute]
 
     def nvmlDeviceGetGraphicsRunningProcesses(self, handle):
         return [SimpleNamespace(pid=pid) for pid in self.graphics]
@@ -315,3 +318,14 @@ def test_a_gpu_that_mig_splits_is_no_gpu_to_time_on(monkeypatch):
 def test_a_laptop_that_changes_its_clocks_is_named_with_them():
     changes = ({"sm_mhz": 2100}, {"sm_mhz": 1400, "reasons": ["sw power cap"]}, {"sm_mhz": 1400})
     assert judged(*changes) == ["throttled: sw power cap", "sm clock changed by more than 5%: 1400 to 2100 MHz"]
+
+
+def test_memory_is_told_of_the_gpu_and_of_the_only_process_on_it(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    library = Desktop()
+    library.nvmlDeviceGetMemoryInfo = lambda handle: SimpleNamespace(used=900 << 20)
+    source = GpuSource(Gpu(library), SimpleNamespace(others_share=lambda: 0.0))
+    alone = source.sample()
+    library.compute.add(9)
+    beside = source.sample()
+    assert (alone.used_mib, alone.process_mib, beside.process_mib) == (900, 300, None)

@@ -15,9 +15,11 @@ class Session(Protocol):
     """An engine ready to run one batch at a time, as large as its cell says; a context manager.
 
     last: milliseconds of the last run by phase, as the engine measured them. facts: on how it runs, for the record.
+    occupies: inferences that `occupy` launches.
     """
 
     last: dict[str, float]
+    occupies: int
     facts: dict
 
     def __enter__(self) -> "Session": ...

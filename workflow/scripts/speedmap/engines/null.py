@@ -61,6 +61,8 @@ class Null(Backend):
 class Session:
     """A script being played; a context manager with the interface of every engine."""
 
+    occupies = 0
+
     def __init__(self, engine: Path, cell: Cell) -> None:
         self.script = msgspec.json.decode(engine.read_bytes(), type=Script)
         self.random = np.random.default_rng(self.script.seed)

@@ -114,6 +114,8 @@ class Session:
     last: milliseconds of the last run by phase. facts: what the record says about how it ran.
     """
 
+    occupies = 0
+
     def __init__(self, engine: Path, cell: Cell, compiled: CompiledModel | None = None) -> None:
         self.compiled = compiled or _open(engine, environment.physical_cores())
         self.request = self.compiled.create_infer_request()

@@ -83,7 +83,7 @@ class Session:
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # fp32 means fp32
         torch.set_num_threads(environment.physical_cores())
         network = weights.network(engine).to(self.device, self.dtype, memory_format=torch.channels_last)
-        self.network, self.graphs = network, {} if graphs else None
+        self.network, self.graphs, self.occupies = network, {} if graphs else None, int(graphs)
         self.pool = torch.cuda.graph_pool_handle() if graphs else None  # one for all shapes, which never run at once
         self.last: dict[str, float] = {}
         self.facts = {"precision": "fp16" if half else "fp32", "mode": "cuda graph" if graphs else "eager",

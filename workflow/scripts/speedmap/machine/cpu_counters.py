@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from speedmap.machine.energy import POWERCAP, CpuCounters
 from speedmap.machine.sample import Sample
 
 PROC = Path("/proc")
@@ -16,8 +17,8 @@ CPUFREQ = Path("/sys/devices/system/cpu")
 class CpuSource:
     """Samples the clock of the processors and the share of them that other processes took since the sample before."""
 
-    def __init__(self, proc: Path = PROC, cpufreq: Path = CPUFREQ) -> None:
-        self._proc, self._cpufreq = proc, cpufreq
+    def __init__(self, proc: Path = PROC, cpufreq: Path = CPUFREQ, powercap: Path = POWERCAP) -> None:
+        self._proc, self._cpufreq, self._energy = proc, cpufreq, CpuCounters(powercap)
         self._before = self._ticks()
         self._start = self._before[0], self._by_process()
 
@@ -27,8 +28,8 @@ class CpuSource:
         return {"governor": governor.read_text().strip() if governor.is_file() else None, "cpus": os.cpu_count()}
 
     def sample(self) -> Sample:
-        """Read the fastest processor's clock, and the share of all processors that others used."""
-        return Sample(cpu_mhz=self._clock(), others_share=self.others_share())
+        """Read the fastest processor's clock, the share of all processors that others used, and their energy."""
+        return Sample(cpu_mhz=self._clock(), others_share=self.others_share(), energy_j=self._energy.joules())
 
     def others_share(self) -> float | None:
         """Return the share 0..1 of all processors that other processes used since the last call."""

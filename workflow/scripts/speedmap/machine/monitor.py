@@ -11,6 +11,7 @@ from msgspec import structs, to_builtins
 
 from speedmap.machine.cpu_counters import CpuSource
 from speedmap.machine.disturbances import foreign, neighbours, reasons, verdict
+from speedmap.machine.energy import energy
 from speedmap.machine.nvml import Gpu, NoGpu
 from speedmap.machine.sample import Sample
 from speedmap.results import measured
@@ -84,7 +85,14 @@ class GpuSource:
             pids=self._pids(),
             neighbours={index: _busy(other) for index, other in self.others.items()},
             others_share=self.cpu.others_share(),
+            energy_j=_scaled(ask("TotalEnergyConsumption")),
+            **self._memory(),
         )
+
+    def _memory(self) -> dict[str, int | None]:
+        info, processes = self.gpu.ask("MemoryInfo"), self.gpu.ask("ComputeRunningProcesses") or ()
+        held = processes[0].usedGpuMemory if len(processes) == 1 else None
+        return {"used_mib": info and info.used >> 20, "process_mib": held and held >> 20}
 
     def busiest(self) -> dict[str, float]:
         """Return the busiest other processes of the host's processors."""
@@ -146,11 +154,13 @@ class Watch:
         return self
 
     def __exit__(self, *_error: object) -> None:
+        seconds = time.monotonic() - self._start
         self._stop.set()
         self._thread.join(10)
         alive = self._error is None and not self._thread.is_alive() and bool(self._samples)
         busiest = self._asked("busiest") if alive else {}
         self.result = summarize(list(self._samples), self._asked("setting"), alive, self._error, busiest)
+        self.result.energy = energy(self._samples, seconds)
 
     def _run(self) -> None:
         try:

@@ -6,7 +6,7 @@ from operator import attrgetter
 import pandas as pd
 
 from speedmap.accuracy import paired_difference
-from speedmap.reporting import footnotes, markdown
+from speedmap.reporting import energy_columns, footnotes, markdown
 from speedmap.reporting.footnotes import words
 from speedmap.results import findings
 from speedmap.results.cell_result import CellResult
@@ -125,12 +125,13 @@ TABLES = {  # on the page; columns and rows without any figure are left out
     "Times": TIMES,
     "Doubts": DOUBTS,
     "Engines and mAP": REST,
+    "Energy and memory": energy_columns.COLUMNS,
 }
-COLUMNS = HEAD | TIMES | DOUBTS | REST
+COLUMNS = HEAD | TIMES | DOUBTS | REST | energy_columns.COLUMNS
 FINDINGS = {*HEAD, "engine MB", "build s", "share", "agreement", "invalid"}  # all that an invalid cell shows
 FORMATS = {"p50 ms": ".3f", "p90 ms": ".3f", "p99 ms": ".3f", "samples": ".0f", "engine MB": ".1f", "build s": ".1f",
            "FP16 / INT8": ".3f", "from": ".3f", "to": ".3f", "share": ".1%", "agreement": ".4f",
-           "others' CPU": ".0%"} | dict.fromkeys(list(DOUBTED)[1:], ".1%")  # fmt: skip
+           "others' CPU": ".0%"} | dict.fromkeys(list(DOUBTED)[1:], ".1%") | energy_columns.FORMATS  # fmt: skip
 PLAIN = ".2f"  # where FORMATS says nothing
 
 
@@ -161,7 +162,8 @@ def render(rows: list[CellResult]) -> str:
     table = frame(rows, COLUMNS, FINDINGS)
     shown = pd.DataFrame({name: [_shown(value, FORMATS.get(name, PLAIN)) for value in table[name]] for name in table})
     parts = [f"### {title}\n\n{text}" for title, names in TABLES.items() if (text := _table(shown, names))]
-    return "\n\n".join(["## Details", *parts, NOTE])
+    more = [energy_columns.NOTE] if shown[list(energy_columns.COLUMNS)].any(axis=None) else []
+    return "\n\n".join(["## Details", *parts, " ".join((NOTE, *more))])
 
 
 def _shown(value: object, style: str) -> str:

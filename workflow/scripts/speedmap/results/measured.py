@@ -1,6 +1,6 @@
 """The records of what was measured, speed.json and accuracy.json."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType, field
 
@@ -156,10 +156,18 @@ class Audit(Strict, kw_only=True, omit_defaults=True):
     lint: dict[str, Any] = field(default_factory=dict)
 
 
+class Energy(Strict, kw_only=True):
+    """What the device took while it was watched, idle power included. by: what told it."""
+
+    joules: Positive
+    seconds: Positive
+    by: Literal["counter", "power samples"]
+
+
 class Watch(Strict, kw_only=True):
     """How the machine was while it was timed on. samples: evenly taken from all, of which there were `count`.
 
-    busiest: shares of all processors that other processes took, by name and number.
+    busiest: shares of all processors that other processes took, by name and number. energy: None where nobody tells.
     """
 
     alive: bool
@@ -174,6 +182,7 @@ class Watch(Strict, kw_only=True):
     warnings: list[Watched]
     samples: list[dict[str, Any]]
     busiest: dict[str, float] = field(default_factory=dict)
+    energy: Energy | None = None
 
 
 class Timing(Strict, kw_only=True):
@@ -190,7 +199,10 @@ class Timing(Strict, kw_only=True):
 
 
 class Timed(Timing, kw_only=True):
-    """Latencies with all that was found out while they were taken. alternatives: of other ways to run the engine."""
+    """Latencies with all that was found out while they were taken. alternatives: of other ways to run the engine.
+
+    inferences: while it was watched, those that are not timed, too; UNSET where that was not noted yet.
+    """
 
     phases: Phases
     alternatives: dict[str, Summary]
@@ -199,6 +211,7 @@ class Timed(Timing, kw_only=True):
     session: dict[str, Any]
     audit: Audit
     watch: Watch
+    inferences: Count | UnsetType = UNSET
 
     @property
     def warnings(self) -> list[Finding]:

@@ -47,7 +47,7 @@ def measure(
         measured = time_engine(session, order, imgsz, dynamic, timing, watched, cell.batch)
         files = [file for _, file in order]
         phases = time_phases(session, files, imgsz, dynamic, protocol.conf, protocol.iou, cell.batch)
-        facts = session.facts
+        facts, launched = session.facts, 1 + session.occupies
     return Timed(
         **structs.asdict(measured),
         phases=phases,
@@ -57,6 +57,7 @@ def measure(
         session=facts,
         audit=audit or _audit(facts["precision"]),
         watch=watched.result,
+        inferences=launched * len(measured.samples_ms),
     )
 
 

@@ -31,7 +31,7 @@ def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: b
     opt: (height, width) to optimise a dynamic engine for. options: of Options; others are not the builder's. Raises
     EngineError.
     """
-    here, shapes = platform(), profile(opt, imgsz, dynamic, batch_of(_read(onnx)))
+    here, shapes = platform(), profile(opt, imgsz, dynamic, 1 if dynamic else batch_of(_read(onnx)))
     chosen = msgspec.convert(options | {"compute_capability": here.get("compute_capability")}, Options)
     cache = timing_cache.kept(chosen, here)
     started = time.perf_counter()

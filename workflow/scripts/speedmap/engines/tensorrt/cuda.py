@@ -93,6 +93,10 @@ class Stream:
         self._later("cuMemFree", address)
         return int(address)
 
+    def free(self) -> int:
+        """Return the bytes of GPU memory that nobody holds."""
+        return int(self.call("cuMemGetInfo"))
+
     def pinned(self, count: int) -> np.ndarray:
         """Allocate `count` float32 of page-locked host memory; the array must not outlive the stream."""
         address = self.call("cuMemHostAlloc", 4 * max(count, 1), 0)

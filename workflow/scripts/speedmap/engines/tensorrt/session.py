@@ -54,6 +54,8 @@ class Session:
     events, without the host's copy into pinned memory; "enqueue" is the host's time to launch what computes.
     """
 
+    occupies = 1
+
     def __init__(self, engine: Path, cell: Cell) -> None:
         self.path, self.cell = engine, cell
         self.last: dict[str, float] = {}
@@ -68,7 +70,9 @@ class Session:
             self._stream = undo.enter_context(Stream())
             undo.callback(self._forget)  # TensorRT's objects go before the CUDA context does
             undo.enter_context(released())
+            free = self._stream.free()
             self._runtime, self._engine = deserialize(self.path, here)
+            self.facts["engine_mib"] = round((free - self._stream.free()) / 2**20, 1)
             self._open(here)
             self._stack = undo.pop_all()
         return self
