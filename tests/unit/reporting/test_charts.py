@@ -66,6 +66,12 @@ def test_every_mark_tells_its_figures(draw):
     assert "42.00 ± unknown" in told[2]
 
 
+def test_a_speed_that_cannot_be_quoted_is_faint_and_says_so(draw):
+    drawn = marks(draw(charts.pareto([TORCH, replace(FP16, quotable=False)])), MARKS)
+    assert [mark.get("opacity") for mark in drawn] == ["1", str(charts.FAINT)]
+    assert ["not to be quoted" in mark.get("aria-label") for mark in drawn] == [False, True]
+
+
 def test_arrows_lead_from_torch_to_each_engine(draw):
     root = draw(charts.pareto(POINTS))
     start, *ends = map(place, marks(root, MARKS))
@@ -228,7 +234,7 @@ def test_a_speed_of_the_history_that_cannot_be_quoted_is_faint(draw):
     lines = [{**line(CELLS[0], "speed", day), "quotable": quotable} for day, quotable in ((1, True), (2, False))]
     drawn = draw(history_chart.history([*lines, line(CELLS[0], "speed", 3)])).iter(f"{SVG}path")
     points = [path.get("opacity") for path in drawn if path.get("aria-roledescription") == "point"]
-    assert sorted(points) == [str(history_chart.FAINT), "1", "1"]
+    assert sorted(points) == [str(charts.FAINT), "1", "1"]
 
 
 def test_the_history_shows_mean_average_precision_in_points():

@@ -28,6 +28,7 @@ LEGEND = alt.Legend(orient="bottom", columns=3, title=None)
 MARKS = alt.Legend(orient="top", title=None, symbolFillColor="grey", symbolStrokeColor="grey")
 INPUTS = {"static": "circle", "dynamic": "diamond"}
 STAYS = {"INT8": "#1d84f5", "stays in float": "#d55c13"}
+FAINT = 0.3  # opacity of what cannot be quoted
 HEAD = 60  # square pixels of an arrow's head
 ANGLE = "atan2(scale('y', datum.map) - scale('y', datum.map0), scale('x', datum.ms) - scale('x', datum.ms0))"
 
@@ -50,7 +51,7 @@ def pareto(points: list[Point], width: int | str = FILE_WIDTH) -> alt.LayerChart
         return alt.layer(of([{"text": "No cell has both figures."}]).mark_text(size=14).encode(text="text:N"))
     x = alt.X("ms:Q", title="median latency of one image, ms (log)").scale(type="log", nice=False, padding=20)
     y = alt.Y("map:Q", title="COCO mAP50-95, points").scale(zero=False, padding=20)
-    marks = of([_point(point) for point in points]).mark_point(filled=True, size=90, opacity=1)
+    marks = of([_point(point) for point in points]).mark_point(filled=True, size=90).encode(opacity=faint())
     shape = alt.Shape("input:N", legend=MARKS).scale(domain=list(INPUTS), range=list(INPUTS.values()))
     told = [alt.Tooltip(f"{name}:N") for name in ("model", "series", "input", "latency", "mAP")]
     figures = marks.encode(x, y, colour({point.series for point in points}), shape, tooltip=told)
@@ -64,12 +65,18 @@ def pareto(points: list[Point], width: int | str = FILE_WIDTH) -> alt.LayerChart
     )
 
 
+def faint() -> alt.When:
+    """Make what cannot be quoted faint."""
+    return alt.when(alt.datum.quotable).then(alt.value(1)).otherwise(alt.value(FAINT))
+
+
 def _point(point: Point) -> dict:
     error = "unknown" if point.map_error is None else f"{point.map_error:.2f}"
+    doubt = "" if point.quotable else ", not to be quoted"
     return {
         "ms": point.ms, "map": point.map, "model": point.model, "series": point.series, "input": point.shape,
-        "latency": f"{point.ms:.2f} ms ({point.ms_low:.2f} to {point.ms_high:.2f})",
-        "mAP": f"{point.map:.2f} ± {error}",
+        "latency": f"{point.ms:.2f} ms ({point.ms_low:.2f} to {point.ms_high:.2f}){doubt}",
+        "mAP": f"{point.map:.2f} ± {error}", "quotable": point.quotable,
     }  # fmt: skip
 
 

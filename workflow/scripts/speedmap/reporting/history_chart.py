@@ -6,7 +6,6 @@ from speedmap.reporting import charts
 from speedmap.results.cell_result import NAMES
 
 WIDTH = charts.FILE_WIDTH // 2  # pixels of each part
-FAINT = 0.3  # opacity of what cannot be quoted
 FIGURES = {"speed": ("median, ms (log)", "log"), "mAP": ("mAP50-95, points", "linear")}
 
 
@@ -43,8 +42,7 @@ def _over_time(entries: list[dict], series: alt.Color, model: str, shape: str, f
     x = alt.X("measured:T", title="measured (UTC)").scale(type="utc")
     y = alt.Y("value:Q", title=unit).scale(type=scale, zero=False, nice=False, padding=10)
     lines = charts.of(entries).mark_line().encode(x, y, series)
-    faint = alt.when(alt.datum.quotable).then(alt.value(1)).otherwise(alt.value(FAINT))
-    points = charts.of(entries).mark_point(filled=True).encode(x, y, series, opacity=faint)
+    points = charts.of(entries).mark_point(filled=True).encode(x, y, series, opacity=charts.faint())
     known = [entry for entry in entries if entry["low"] is not None]
     bars = charts.of(known).mark_rule(strokeWidth=0.7).encode(x, alt.Y("low:Q"), series, y2="high:Q")
     title = f"{model}, {shape} input: {figure}"

@@ -11,7 +11,7 @@ from speedmap.results.measured import Accuracy
 class Point:
     """A cell in the plane: median milliseconds with its 95% interval, mAP and twice its standard error in points.
 
-    map_error: None where it is unknown.
+    map_error: None where it is unknown. quotable: of the speed.
     """
 
     model: str
@@ -22,6 +22,7 @@ class Point:
     ms_high: float
     map: float
     map_error: float | None
+    quotable: bool = True
 
     @property
     def name(self) -> str:
@@ -57,6 +58,7 @@ def _point(row: CellResult) -> Point:
         summary.median_high_ms,
         100 * metrics.map,
         None if error is None else 100 * SURE * error,
+        row.speed.quotable,
     )
 
 
