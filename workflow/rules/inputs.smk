@@ -133,6 +133,22 @@ def timed_pairs(wildcards):
     return SPEEDUPS
 
 
+def foreign_files(wildcards):
+    """Return an engine from elsewhere, and the file beside it that holds an OpenVINO model's weights."""
+    engine = SETTINGS.foreign[wildcards.name].engine
+    beside = str(Path(engine).with_suffix(".bin"))
+    return [engine, beside] if engine.endswith(".xml") and Path(beside).exists() else engine
+
+
+def facts_of_foreign(wildcards):
+    return {
+        "backend": BACKEND,
+        "given": vars(SETTINGS.foreign[wildcards.name]),
+        "asked": {key: config[key] for key in ("imgsz", "speed", "accuracy")},
+        "code": fingerprint("measure_foreign", registry.module(BACKEND)),
+    }
+
+
 # publish.smk
 
 

@@ -98,6 +98,31 @@ rule measure_accuracy:
         "../scripts/measure_accuracy.py"
 
 
+rule measure_foreign:
+    input:
+        engine=foreign_files,
+        dataset="results/dataset.json",
+    output:
+        engine="results/foreign/{name}/engine",
+        speed="results/foreign/{name}/speed.json",
+        accuracy="results/foreign/{name}/accuracy.json",
+        detections="results/foreign/{name}/detections.json",
+    log:
+        "logs/foreign/{name}/measure_foreign.log",
+    wildcard_constraints:
+        name=downloads.pattern(SETTINGS.foreign),
+    conda:
+        ENVIRONMENT
+    threads: workflow.cores
+    resources:
+        gpu=1,
+    params:
+        facts=facts_of_foreign,
+        platform=PLATFORM,
+    script:
+        "../scripts/measure_foreign.py"
+
+
 rule measure_peaks:
     output:
         "results/peaks.json",

@@ -251,3 +251,8 @@ def test_an_onnx_file_that_is_not_there_or_not_alone(tmp_path):
         settings.check(chosen, [])
     with pytest.raises(ConfigError, match=r"models\.mine: onnx and weights both say what to measure"):
         settings.complete(config(tmp_path, models={"mine": {"onnx": "a.onnx", "weights": "a.pt"}}))
+
+
+def test_an_engine_from_elsewhere_that_is_not_there(tmp_path):
+    with pytest.raises(ConfigError, match=r"foreign\.theirs\.engine: no\.xml is not there"):
+        settings.check(config(tmp_path, foreign={"theirs": {"engine": "no.xml"}}), [])

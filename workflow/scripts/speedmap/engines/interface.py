@@ -4,10 +4,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
+from speedmap.errors import UserError
 from speedmap.results.cell import Cell
 
 
@@ -51,6 +52,22 @@ class Inspection:
     lint: dict[str, int | None] = field(default_factory=dict)
 
 
+class ForeignError(UserError):
+    """An engine built elsewhere that cannot be measured here; the message names it, the cause and the remedy."""
+
+
+class Taken(NamedTuple):
+    """What an engine built elsewhere is. shares: of its convolutions by precision, {} where that is not known."""
+
+    shape: Literal["static", "dynamic"]
+    shares: dict[str, float]
+
+    @property
+    def precision(self) -> str | None:
+        """The precision that most of its convolutions run in; None where nothing is known of them."""
+        return max(self.shares, key=self.shares.get, default=None)
+
+
 class Backend(ABC):
     """A runtime for detectors: builds engines, opens them and says what they run.
 
@@ -73,6 +90,12 @@ class Backend(ABC):
         opt: (height, width) that a dynamic engine is optimised for. options: the config's section of the backend.
         """
         raise NotImplementedError(f"{type(self).__name__} runs networks as they are and builds no engines")
+
+    def take(self, given: Path, engine: Path, imgsz: int, classes: int) -> Taken:
+        """Write an engine file from one that was built elsewhere; ForeignError where it is no detector for here."""
+        raise ForeignError(
+            f"{given}: engines from elsewhere are measured by TensorRT and OpenVINO; choose another backend"
+        )
 
     def audit(self, engine: Path, onnx: Path, imgsz: int) -> Inspection:
         """Look into an engine: in which precision each convolution of its graph runs."""

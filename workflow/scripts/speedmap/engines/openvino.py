@@ -1,7 +1,7 @@
 """OpenVINO on the CPU: build, run, and say in which precision it runs."""
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -12,7 +12,8 @@ import openvino
 from openvino import CompiledModel, Core
 
 from speedmap import storage
-from speedmap.engines.interface import Backend, Inspection
+from speedmap.engines import foreign_openvino
+from speedmap.engines.interface import Backend, ForeignError, Inspection, Taken
 from speedmap.errors import UserError
 from speedmap.graph import multiply_adds
 from speedmap.graph.detector_graph import INPUT
@@ -63,6 +64,20 @@ class OpenVINO(Backend):
             temporary.write_bytes(compiled.export_model().getbuffer())
         return {"build_s": time.perf_counter() - start}
 
+    def take(self, given: Path, engine: Path, imgsz: int, classes: int) -> Taken:
+        model, dynamic = foreign_openvino.read(given, imgsz, classes)
+        try:
+            compiled = Core().compile_model(model, "CPU", properties(environment.physical_cores()))
+        except RuntimeError as error:
+            raise ForeignError(
+                f"{given}: does not compile ({foreign_openvino.short(error)}); convert it again"
+            ) from error
+        with storage.atomic(engine) as temporary:
+            temporary.write_bytes(compiled.export_model().getbuffer())
+        ran = Counter(convolutions(compiled).values())
+        shares = {name: count / ran.total() for name, count in ran.items()}
+        return Taken("dynamic" if dynamic else "static", shares)
+
     def session(self, engine: Path, cell: Cell) -> "Session":
         return Session(engine, cell)
 
@@ -90,16 +105,22 @@ class OpenVINO(Backend):
 
     def audit(self, engine: Path, onnx: Path, imgsz: int) -> Inspection:
         """Read off the runtime graph in which precision each convolution runs."""
-        layers = {}
-        for operation in _open(engine, environment.physical_cores()).get_runtime_model().get_ops():
-            facts = operation.get_rt_info()
-            if facts["layerType"].astype(str) in CONVOLUTIONS:
-                precision = NAMES.get(facts["runtimePrecision"].astype(str), "unknown")
-                names = facts["originalLayersNames"].astype(str).split(",")
-                layers |= dict.fromkeys((name.removesuffix(SPLIT) for name in names), precision)
+        layers = convolutions(_open(engine, environment.physical_cores()))
         operations = multiply_adds.count(onnx, imgsz)
         known = {name: layers.get(name, "unknown") for name in operations}
         return Inspection(multiply_adds.shares(operations, known), known)
+
+
+def convolutions(compiled: CompiledModel) -> dict[str, str]:
+    """Return the precision that each convolution runs in, by its name in the graph."""
+    layers = {}
+    for operation in compiled.get_runtime_model().get_ops():
+        facts = operation.get_rt_info()
+        if facts["layerType"].astype(str) in CONVOLUTIONS:
+            precision = NAMES.get(facts["runtimePrecision"].astype(str), "unknown")
+            names = facts["originalLayersNames"].astype(str).split(",")
+            layers |= dict.fromkeys((name.removesuffix(SPLIT) for name in names), precision)
+    return layers
 
 
 def compile_graph(graph: bytes, **more: bool) -> CompiledModel:

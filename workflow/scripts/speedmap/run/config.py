@@ -70,6 +70,11 @@ def _check_values(config: Settings) -> None:
         raise ConfigError(
             f"int8.target: {config.int8.target} is no error that an output can have; give a number, or 0 for none"
         )
+    for name, foreign in config.foreign.items():
+        if not Path(foreign.engine).is_file():
+            raise ConfigError(
+                f"foreign.{name}.engine: {foreign.engine} is not there{_looked(foreign.engine)}; correct the path"
+            )
     _check_dataset(config)
 
 

@@ -52,6 +52,14 @@ class Int8:
 
 
 @dataclass(frozen=True)
+class Foreign:
+    """An engine that was built elsewhere. precision: what it was built in."""
+
+    engine: str
+    precision: str = "fp16"
+
+
+@dataclass(frozen=True)
 class Settings:
     """A config, as far as the program looks at it while it plans; the rest goes to jobs as it is."""
 
@@ -64,6 +72,7 @@ class Settings:
     imgsz: int
     dataset: DataSet
     int8: Int8
+    foreign: Mapping[str, Foreign] = field(default_factory=dict)
     builds: int = 1
     backend: str = "auto"
     platform: Mapping[str, Any] | None = None
@@ -77,6 +86,7 @@ def decode(config: Mapping[str, Any]) -> Settings:
         "models": {name: _of(Model, model) for name, model in config["models"].items()},
         "dataset": _of(DataSet, {**data, "sources": sources}),
         "int8": _of(Int8, config["int8"]),
+        "foreign": {name: _of(Foreign, engine) for name, engine in config.get("foreign", {}).items()},
     }
     return _of(Settings, {**config, **parts})
 

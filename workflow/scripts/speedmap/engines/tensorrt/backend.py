@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from speedmap.engines.interface import Backend, Inspection
+from speedmap.engines.interface import Backend, Inspection, Taken
 from speedmap.engines.tensorrt import builder, inspector, layer_times, library, lint
 from speedmap.engines.tensorrt.cuda import Stream
 from speedmap.engines.tensorrt.engine_file import inspected, released
+from speedmap.engines.tensorrt.foreign import take
 from speedmap.engines.tensorrt.session import Session
 from speedmap.graph import multiply_adds
 from speedmap.results.cell import Cell
@@ -23,6 +24,9 @@ class TensorRT(Backend):
 
     def build(self, onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: bool, options: dict) -> dict:
         return builder.build(onnx, engine, opt, imgsz, dynamic, options)
+
+    def take(self, given: Path, engine: Path, imgsz: int, classes: int) -> Taken:
+        return take(given, engine, imgsz)
 
     def session(self, engine: Path, cell: Cell) -> Session:
         return Session(engine, cell)

@@ -1,0 +1,28 @@
+"""TensorRT engines that were built elsewhere."""
+
+import shutil
+from pathlib import Path
+
+from speedmap import storage
+from speedmap.engines.interface import ForeignError, Taken
+from speedmap.engines.tensorrt import library
+from speedmap.engines.tensorrt.cuda import Stream
+from speedmap.engines.tensorrt.engine_file import check_types, deserialize, fits, profile, released
+
+
+def take(given: Path, engine: Path, imgsz: int) -> Taken:
+    """Copy an engine that this TensorRT opens on this GPU; which precisions it runs is not known without its graph.
+
+    Raises ForeignError, or the EngineError of one for another GPU or TensorRT, or with other inputs and outputs.
+    """
+    with storage.atomic(engine) as temporary:
+        shutil.copyfile(given, temporary)
+    with Stream(), released():
+        runtime, opened = deserialize(engine, library.platform())
+        check_types(opened, given)
+        least, _likeliest, largest = profile(opened)
+        del opened, runtime
+    if not fits((1, 3, imgsz, imgsz), least, largest):
+        raise ForeignError(f"{given}: takes {list(least)} to {list(largest)}, not [1, 3, {imgsz}, {imgsz}]; set imgsz "
+                           "to its size, or build it with a batch of 1")  # fmt: skip
+    return Taken("static" if least == largest else "dynamic", {})
