@@ -46,6 +46,9 @@ def test_one_cell_from_checkpoint_to_table(snakemake):
     assert speed["audit"]["shares"]["int8"] > 0.5
     assert 0 <= accuracy["metrics"]["map"] <= 1
     assert "| yolov5s-mini |" in (folder / "results/table.md").read_text()
+    report = (folder / "results/report.html").read_text()
+    assert f"yolov5s-mini INT8 {speed['summary']['median_ms']:.3g} ms" in report  # in the line to quote
+    assert "No baseline is published for this device." in report
 
 
 def test_the_example_finds_with_a_measured_engine_what_its_map_is_of(snakemake):
