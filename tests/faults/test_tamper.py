@@ -159,7 +159,8 @@ def verify():
 def measure():
     inputs = {"engine": f"{CELL}/engine", "record": f"{CELL}/engine.json", "verification": f"{CELL}/verify.json",
               "dataset": DATASET}  # fmt: skip
-    measure_speed.measure_speed(FP16, inputs, 128, CONFIG["speed"], "0" * 12, "out/speed.json")
+    rest = {"imgsz": 128, "protocol": CONFIG["speed"], "code": "0" * 12, "out": "out/speed.json"}
+    measure_speed.measure_speed(FP16, **inputs, **rest)
 
 
 def find():

@@ -1,5 +1,6 @@
 """Write the network as float32 ONNX with static and with dynamic input, and check both against torch."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from speedmap import storage
@@ -16,7 +17,8 @@ CHECKED = 3  # calibration images that a graph is compared with torch on
 def export_onnx(network: str, dataset: str, imgsz: int, form: dict, static: str, dynamic: str, record: str) -> None:
     """Export a network in a form that computes the same; the record holds the worst differences from torch."""
     model = weights.network(Path(network))
-    rewritten = rewrites.rewritten(model, form)
+    chosen = rewrites.Form(**form)
+    rewritten = rewrites.rewritten(model, chosen)
     files = list(map(Path, records.read(Path(dataset), Dataset).calibration_files[:CHECKED]))
     graphs = {}
     for shape, path in (("static", Path(static)), ("dynamic", Path(dynamic))):
@@ -24,7 +26,7 @@ def export_onnx(network: str, dataset: str, imgsz: int, form: dict, static: str,
         batches = [images.load(file, imgsz, shape == "dynamic")[0] for file in files]
         difference = export.worst_difference(model, path, batches)
         graphs[shape] = Graph(onnx_sha256=storage.sha256(path), difference=difference)
-    records.write(Path(record), Export(opset=export.OPSET, form=rewrites.PLAIN | form, **graphs))
+    records.write(Path(record), Export(opset=export.OPSET, form=asdict(chosen), **graphs))
 
 
 if __name__ == "__main__":

@@ -12,25 +12,27 @@ from speedmap.run.job import job
 from speedmap.timing import speed
 
 
-def measure_speed(cell: Cell, inputs: dict, imgsz: int, protocol: dict, code: str, out: str) -> None:
-    """Write a cell's speed record, and how to use its engine; inputs: engine, record, dataset, maybe verification."""
-    paths = {name: Path(path) for name, path in inputs.items()}
-    audit = records.read(paths["verification"], Verification).audit if "verification" in paths else None
-    backend, artefact = registry.backend(cell.backend), metadata.built(paths["engine"], paths["record"])
-    data, limits = records.read(paths["dataset"], Dataset), SpeedProtocol(**protocol)
+def measure_speed(
+    cell: Cell, engine: str, record: str, dataset: str, imgsz: int, protocol: dict, code: str, out: str,
+    verification: str | None = None,
+) -> None:  # fmt: skip
+    """Write a cell's speed record, and how to use its engine."""
+    audit = records.read(Path(verification), Verification).audit if verification else None
+    backend, artefact = registry.backend(cell.backend), metadata.built(Path(engine), Path(record))
+    data, limits = records.read(Path(dataset), Dataset), SpeedProtocol(**protocol)
     with gpu_lease.lease(backend.on_gpu, alone=True) as run:
-        timed = speed.measure(backend, cell, paths["engine"], data, imgsz, limits, audit)
+        timed = speed.measure(backend, cell, Path(engine), data, imgsz, limits, audit)
     captured = environment.capture(backend.platform())
-    record = metadata.complete(Speed, timed, cell, limits, artefact, captured, code, run)
-    records.write(usage.beside(Path(out)), usage.describe(record, data))
-    records.write(Path(out), record)
+    made = metadata.complete(Speed, timed, cell, limits, artefact, captured, code, run)
+    records.write(usage.beside(Path(out)), usage.describe(made, data))
+    records.write(Path(out), made)
 
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
         measure_speed(
             cell=Cell.of(snakemake.wildcards),
-            inputs=dict(snakemake.input.items()),
+            **dict(snakemake.input.items()),
             imgsz=snakemake.params.imgsz,
             protocol=snakemake.params.protocol,
             code=snakemake.params.code,

@@ -12,15 +12,17 @@ from speedmap.run.job import job
 from speedmap.timing import alternating
 
 
-def measure_speedup(cell: Cell, inputs: dict, imgsz: int, seconds: float, out: str) -> None:
-    """Write how many times as fast an INT8 cell is as its FP16 twin; inputs: both engines, their records, dataset."""
-    paths = {name: Path(path) for name, path in inputs.items()}
-    backend = registry.backend(cell.backend)
-    artefacts = [metadata.built(paths[name], paths[f"{name}_record"]) for name in ("engine", "twin")]
-    frequent = list(records.read(paths["dataset"], Dataset).shapes)[: alternating.SHAPES]
+def measure_speedup(
+    cell: Cell, engine: str, engine_record: str, twin: str, twin_record: str, dataset: str, imgsz: int, seconds: float,
+    out: str,
+) -> None:  # fmt: skip
+    """Write how many times as fast an INT8 cell is as its FP16 twin."""
+    backend, engines = registry.backend(cell.backend), (Path(engine), Path(twin))
+    artefacts = list(map(metadata.built, engines, (Path(engine_record), Path(twin_record))))
+    frequent = list(records.read(Path(dataset), Dataset).shapes)[: alternating.SHAPES]
     sizes = frequent if cell.shape == "dynamic" else [f"{imgsz}x{imgsz}"]
     with gpu_lease.lease(backend.on_gpu, alone=True) as run:
-        result = alternating.measure(backend, cell, paths["engine"], paths["twin"], sizes, seconds)
+        result = alternating.measure(backend, cell, *engines, sizes, seconds)
     facts = {"cell": cell, "artefact": artefacts[0], "twin": artefacts[1], "runs": [records.convert(run, Run)]}
     records.write(Path(out), Speedup(**result, **facts))
 
@@ -29,7 +31,7 @@ if __name__ == "__main__":
     with job(snakemake.log[0]):
         measure_speedup(
             cell=Cell.at(snakemake.wildcards.backend, snakemake.wildcards.model, "int8", snakemake.wildcards.shape),
-            inputs=dict(snakemake.input.items()),
+            **dict(snakemake.input.items()),
             imgsz=snakemake.params.imgsz,
             seconds=snakemake.params.seconds,
             out=snakemake.output[0],

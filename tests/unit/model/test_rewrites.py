@@ -1,10 +1,13 @@
+from dataclasses import asdict
+
 import pytest
 import torch
 
 from helpers.networks import output, tiny
 from speedmap.model import rewrites
+from speedmap.model.rewrites import Form
 
-FORMS = [{"stem": 7}, {"pools": "parallel"}, {"merge_c3": True}, {"stem": 7, "pools": "parallel", "merge_c3": True}]
+FORMS = [Form(stem=7), Form(pools="parallel"), Form(merge_c3=True), Form(stem=7, pools="parallel", merge_c3=True)]
 
 
 @pytest.fixture(scope="module")
@@ -30,19 +33,21 @@ def test_the_network_given_stays_as_it_is(network):
 
 
 def test_the_plain_form_is_the_network_itself(network):
-    plain = rewrites.rewritten(network, {})
+    plain = rewrites.rewritten(network, Form())
     assert str(plain) == str(network)
-    assert rewrites.PLAIN == {"stem": 6, "pools": "chained", "merge_c3": False}
+    assert asdict(Form()) == {"stem": 6, "pools": "chained", "merge_c3": False}
 
 
 def test_pools_side_by_side_give_the_same_to_the_last_bit(network):
     image = torch.rand(1, 3, 64, 64)
-    assert torch.equal(*(output(each, image) for each in (network, rewrites.rewritten(network, {"pools": "parallel"}))))
+    assert torch.equal(
+        *(output(each, image) for each in (network, rewrites.rewritten(network, Form(pools="parallel"))))
+    )
 
 
 def test_a_stem_of_another_form_is_left_alone():
     network = tiny().fuse()
     network.model[0].conv = torch.nn.Conv2d(3, network.model[0].conv.out_channels, 3, 2, 1)
-    enlarged = rewrites.rewritten(network, {"stem": 7}).model[0].conv
+    enlarged = rewrites.rewritten(network, Form(stem=7)).model[0].conv
     assert (enlarged.kernel_size, enlarged.padding) == ((3, 3), (1, 1))
     assert torch.equal(enlarged.weight, network.model[0].conv.weight)

@@ -179,7 +179,7 @@ def test_every_tensor_but_the_float_heads_exists_in_one_form_for_tensorrt(model,
 
 
 def test_merged_halves_are_rounded_once_before_their_split(network, pictures, tmp_path):
-    form = {"stem": 7, "pools": "parallel", "merge_c3": True}
+    form = rewrites.Form(stem=7, pools="parallel", merge_c3=True)
     export.export(rewrites.rewritten(network, form), tmp_path / "merged.onnx", SIZE, dynamic=True)
     merged = onnx.load(tmp_path / "merged.onnx")
     head = Graph(merged).head

@@ -113,7 +113,7 @@ def test_the_step_writes_a_record_of_both_engines(tmp_path, monkeypatch, warning
         inputs[name].write_text(json.dumps({"median_ms": ms, "seed": ms, "layers": {"Conv": ms}}))
         records.write(inputs[f"{name}_record"], engine(digest=storage.sha256(inputs[name])))
     cell = Cell("null", "m", "int8", "dynamic")
-    measure_speedup.measure_speedup(cell, inputs, 64, 0.1, tmp_path / "speedup.json")
+    measure_speedup.measure_speedup(cell, **inputs, imgsz=64, seconds=0.1, out=tmp_path / "speedup.json")
     record = records.read(tmp_path / "speedup.json", Speedup)
     assert record.ratio == pytest.approx(1.1, rel=0.02)
     assert record.artefact.engine_sha256 == storage.sha256(inputs["engine"])

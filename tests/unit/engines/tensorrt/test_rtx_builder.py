@@ -105,7 +105,7 @@ def mini(tmp_path_factory):
 def rewritten(tmp_path_factory):
     torch.manual_seed(0)
     network = yolov5.YOLOv5(Architecture.official("n", 3, 0.5)).eval().fuse()
-    form = {"stem": 7, "pools": "parallel", "merge_c3": True}
+    form = rewrites.Form(stem=7, pools="parallel", merge_c3=True)
     return Maker(tmp_path_factory.mktemp("rewritten"), rewrites.rewritten(network, form), 64)
 
 

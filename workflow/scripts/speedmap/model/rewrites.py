@@ -1,6 +1,7 @@
 """Networks in other forms that compute the same and that an engine has better kernels for."""
 
 from copy import deepcopy
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +9,17 @@ from torch.nn.functional import pad
 
 from speedmap.model.yolov5 import C3, SPPF, YOLOv5
 
-PLAIN = {"stem": 6, "pools": "chained", "merge_c3": False}  # as checkpoints have it
+
+@dataclass(frozen=True)
+class Form:
+    """How a network is written, by default as checkpoints have it.
+
+    stem: 7 writes its 6x6 kernel as 7x7 with a first row and column of zeros. pools: "parallel" or "chained".
+    """
+
+    stem: int = 6
+    pools: str = "chained"
+    merge_c3: bool = False
 
 
 class ParallelSPPF(SPPF):
@@ -27,18 +38,15 @@ class MergedC3(C3):
         return self.cv3(torch.cat((self.m(inner), passed), 1))
 
 
-def rewritten(network: YOLOv5, form: dict) -> YOLOv5:
-    """Return a fused network that computes what another does, in a form of keys as in PLAIN; absent ones stay plain.
-
-    stem: 7 writes its 6x6 kernel as 7x7 with a first row and column of zeros. pools: "parallel" or "chained".
-    """
-    form, result = PLAIN | form, deepcopy(network)
-    if form["stem"] == 7:
+def rewritten(network: YOLOv5, form: Form) -> YOLOv5:
+    """Return a fused network that computes what another does, in some form."""
+    result = deepcopy(network)
+    if form.stem == 7:
         _enlarge(result.model[0].conv)
     for module in result.model:
-        if isinstance(module, SPPF) and form["pools"] == "parallel":
+        if isinstance(module, SPPF) and form.pools == "parallel":
             module.__class__ = ParallelSPPF
-        if isinstance(module, C3) and form["merge_c3"]:
+        if isinstance(module, C3) and form.merge_c3:
             _merge(module)
     return result
 

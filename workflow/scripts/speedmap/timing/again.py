@@ -138,10 +138,10 @@ def arguments(path: Path, record: Timed, dataset: str, out: Path) -> tuple[str, 
         files = {name: str(folder / "engine") for name, folder in sides.items()}
         inputs = files | {f"{name}_record": f"{file}.json" for name, file in files.items()}
         facts = {"cell": record.cell, "imgsz": timed.imgsz, "seconds": timed.protocol.min_s}
-        return "measure_speedup", {**facts, "inputs": {**inputs, "dataset": dataset}, "out": str(out)}
+        return "measure_speedup", {**facts, **inputs, "dataset": dataset, "out": str(out)}
     protocol = structs.asdict(record.protocol)
     facts = {"cell": record.cell, "imgsz": record.imgsz, "protocol": protocol, "code": record.environment.code}
-    return "measure_speed", {**facts, "inputs": {**_inputs(path, record), "dataset": dataset}, "out": str(out)}
+    return "measure_speed", {**facts, **_inputs(path, record), "dataset": dataset, "out": str(out)}
 
 
 def _inputs(path: Path, record: Speed) -> dict[str, str]:
