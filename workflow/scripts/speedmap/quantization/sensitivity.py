@@ -36,7 +36,7 @@ def choose(
     model = onnxlib.load(onnx)
     graph = Graph(model)
     work, priced = multiply_adds.count(onnx, imgsz), CONVENTIONS[dialect].bound
-    share = {name: count / sum(work.values()) for name, count in work.items()}
+    share = shares(work)
     batches, expected = _scanned(model, images[: options.images], imgsz, graph.dynamic, options.scan)
 
     eight_bits = partial(quantize, model, statistics, dialect=dialect, options=options, weights={})
@@ -95,10 +95,10 @@ def _scanned(
     return [batch for batch, _ in found], [output for _, output in found]
 
 
-def shares(onnx: Path, imgsz: int) -> dict[str, float]:
+def shares(work: dict[str, int]) -> dict[str, float]:
     """Return each convolution's share of the multiply-adds."""
-    work = multiply_adds.count(onnx, imgsz)
-    return {name: count / sum(work.values()) for name, count in work.items()}
+    total = sum(work.values())
+    return {name: count / total for name, count in work.items()}
 
 
 def affordable_ends(onnx: Path, imgsz: int, least_share: float) -> list[str]:
@@ -108,7 +108,7 @@ def affordable_ends(onnx: Path, imgsz: int, least_share: float) -> list[str]:
     """
     graph = Graph(onnxlib.load(onnx))
     errors = dict.fromkeys(graph.convs, 1.0)
-    return ranking([graph.head, graph.first], errors, shares(onnx, imgsz), 1 - least_share)
+    return ranking([graph.head, graph.first], errors, shares(multiply_adds.count(onnx, imgsz)), 1 - least_share)
 
 
 def ranking(groups: list[list[str]], errors: dict[str, float], share: dict[str, float], budget: float) -> list[str]:
