@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow/scripts")
 from speedmap.dataset import images, letterbox
 from speedmap.dataset.frames import frames
 from speedmap.engines import usage
+from speedmap.errors import UserError
 from speedmap.errors.explain import explain
 from speedmap.model import postprocess
 
@@ -34,6 +35,8 @@ def main(folder, source, out):
     """Detect in all images, draw the boxes, and print the medians of what an image took."""
     out.mkdir(parents=True, exist_ok=True)
     (use, opened), detections, times = usage.opened(folder), {}, []
+    if use.input.batch > 1:
+        raise UserError(f"{folder}: takes {use.input.batch} images at a time; give the cell of one, without -b")
     with opened as session:
         for name, image in frames(source):
             start = time.perf_counter()

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -213,3 +214,20 @@ def test_provenance_names_every_figure_with_its_code_and_hashes(results):
     assert facts.figures["tensorrt/yolov5s-int8-static/speed"].commit == "c" * 40
     assert facts.watched == {"gpu": "NVIDIA RTX 2060"}
     assert facts.config_sha256 != describe(gather(results()[0]), experiment(models=models, imgsz=320)).config_sha256
+
+
+def test_the_index_has_the_most_images_a_second_of_any_batch_where_there_is_one(results):
+    paths, others = results()
+    target = publish(paths, others)
+    assert "images/s" not in index.render(index.entries(Path("results/published")))
+    for batch, median in ((8, 4.0), (32, 20.0)):
+        cell = replace(FP16, batch=batch)
+        folder = target / Path(cell.folder).relative_to("results")
+        folder.mkdir(parents=True)
+        records.write(folder / "speed.json", speed(cell, median=median))
+    facts = records.read(target / "published.json", Manifest)
+    several = [f"{FP16.folder}-b{batch}/speed.json" for batch in (8, 32)]
+    write(target / "published.json", structs.replace(facts, records=[*facts.records, *several]))
+    (line,) = index.entries(Path("results/published"))
+    assert (line["FP16 ms"], line["FP16 images/s"], line["FP16 images/s batch"]) == (2.0, 2000.0, 8)
+    assert "|40.0|2000 at 8|" in re.sub(r" *\| *", "|", index.render([line]))

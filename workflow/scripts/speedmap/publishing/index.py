@@ -5,6 +5,7 @@ from pathlib import Path
 from speedmap.publishing import folders
 from speedmap.reporting.footnotes import words
 from speedmap.reporting.markdown import table
+from speedmap.reporting.throughput import images_per_second
 from speedmap.results import records
 from speedmap.results.cell_result import NAMES, CellResult, gather
 from speedmap.results.measured import Speed
@@ -30,6 +31,9 @@ NOTE = (
     "behind the links say which one ran. ?: of a run that was disturbed, unstable or ill known; its table says "
     "more. [index.csv](index.csv) holds the same unrounded, with all warnings, to be sorted by any column."
 )
+RATE = " images/s"
+RATES = tuple(f"{precision.upper()}{RATE}" for precision in PRECISIONS)
+RATE_NOTE = " images/s: the most of any batch of several images, which stands behind it."
 DOUBTFUL = " ?"
 
 
@@ -42,16 +46,20 @@ def entries(root: Path) -> list[dict]:
 
 def render(found: list[dict]) -> str:
     """Write the index as markdown, each device linked to its table."""
-    lines = [[f"[{line['Device']}]({line['Folder']}/table.md)", *_shown(line)] for line in found]
-    return f"# Published results\n\n{table(HEAD, lines)}\n\n{NOTE}\n"
+    rates = [name for name in RATES if any(name in line for line in found)]
+    head, note = [*HEAD[:-2], *rates, *HEAD[-2:]], f"{NOTE}{RATE_NOTE if rates else ''}"
+    lines = [[f"[{line['Device']}]({line['Folder']}/table.md)", *_shown(line, head)] for line in found]
+    return f"# Published results\n\n{table(head, lines)}\n\n{note}\n"
 
 
-def _shown(line: dict) -> list[str]:
-    return [_text(name, line[name], line.get(f"{name} quotable")) for name in HEAD[1:]]
+def _shown(line: dict, head: list[str]) -> list[str]:
+    texts = {name: _text(name, line.get(name), line.get(f"{name} quotable")) for name in head[1:]}
+    reached = {name: f"{texts[name]} at {line[f'{name} batch']}" for name in RATES if name in line and name in texts}
+    return list((texts | reached).values())
 
 
 def _text(name: str, value: str | float | None, quotable: bool | None) -> str:
-    digits = 2 if name.endswith("ms") else 1
+    digits = 2 if name.endswith("ms") else 0 if name.endswith(RATE) else 1
     doubt = DOUBTFUL if quotable is False else ""
     return f"{value:.{digits}f}{doubt}" if isinstance(value, float) else value or ""
 
@@ -71,16 +79,31 @@ def figures(rows: list[CellResult], backend: str, model: str) -> dict[str, float
 
     Beside each median whether it may be quoted, and what its run warned of.
     """
-    rows = [row for row in rows if row.cell.model == model and row.cell.batch == 1 and not row.invalid]
+    rows = [row for row in rows if row.cell.model == model and not row.invalid]
+    several = [row for row in rows if row.cell.batch > 1]
+    rows = [row for row in rows if row.cell.batch == 1]
     groups = {"Torch": [row for row in rows if (row.cell.backend, row.cell.shape) == ("torch", "dynamic")]}
     for precision in PRECISIONS:
         typed = [row for row in rows if (row.cell.backend, row.cell.precision) == (backend, precision)]
         groups[precision.upper()] = [row for row in typed if row.cell.shape == "static"] or typed
-    return _columns(groups, FIGURES) | _columns(groups, DOUBTS)
+    return _columns(groups, FIGURES) | _columns(groups, DOUBTS) | _throughputs(several, backend)
 
 
 def _columns(groups: dict[str, list[CellResult]], columns: dict) -> dict:
     return {f"{name} {key}": value(group) for name, group in groups.items() for key, value in columns.items()}
+
+
+def _throughputs(rows: list[CellResult], backend: str) -> dict[str, float | int]:
+    """Return the most images a second of each precision and the batch that reaches it; nothing without batches."""
+    columns: dict[str, float | int] = {}
+    for precision in PRECISIONS:
+        wanted = [row for row in rows if (row.cell.backend, row.cell.precision) == (backend, precision) and row.speed]
+        if wanted:
+            best = max(wanted, key=images_per_second)
+            columns[f"{precision.upper()}{RATE}"] = images_per_second(best)
+            columns[f"{precision.upper()}{RATE} batch"] = best.cell.batch
+            columns[f"{precision.upper()}{RATE} quotable"] = best.speed.quotable
+    return columns
 
 
 def _timed(rows: list[CellResult]) -> Speed | None:

@@ -10,7 +10,17 @@ from markupsafe import Markup
 from msgspec import to_builtins
 
 from speedmap.dataset.letterbox import pixels
-from speedmap.reporting import by_class, cell_table, charts, claims, detail_charts, markdown, roofline, verdicts
+from speedmap.reporting import (
+    batch_charts,
+    by_class,
+    cell_table,
+    charts,
+    claims,
+    detail_charts,
+    markdown,
+    roofline,
+    verdicts,
+)
 from speedmap.reporting.detection_pictures import Picture
 from speedmap.reporting.pareto_points import points, series
 from speedmap.results.cell_result import CellResult
@@ -63,6 +73,8 @@ def render(template: Path, material: Material, bundle: str) -> str:
         pareto=charts.pareto(points(rows), WIDE).to_dict(),
         distributions=distributions(rows),
         shapes=shapes(rows),
+        throughput=batch_charts.throughput(rows, WIDE),
+        sustained=batch_charts.sustained(rows, WIDE),
         layers=layers(rows),
         lint={row.title: row.speed.audit.lint for row in rows if row.speed and row.speed.audit.lint},
         **_roofs(material),

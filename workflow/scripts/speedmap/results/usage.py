@@ -9,11 +9,12 @@ class Input(Strict, kw_only=True):
     """What an engine takes: an image resized by the ratio that makes its long side imgsz, and padded evenly.
 
     dynamic: whether the short side is the least multiple of `stride` that holds the image; else it is imgsz, too.
-    padding: the grey of it, 0 to 255. The rest in words.
+    padding: the grey of it, 0 to 255. batch: images at a time. The rest in words.
     """
 
     name: str
     imgsz: int
+    batch: int = 1
     dynamic: bool
     stride: int
     padding: int
@@ -28,7 +29,7 @@ class Output(Strict, kw_only=True):
     """What an engine gives: a row an anchor, which thresholds and non-maximum suppression make into boxes."""
 
     name: str
-    layout: str = "[1, anchors, 5 + classes]"
+    layout: str = "[batch, anchors, 5 + classes]"
     row: tuple[str, ...] = ("centre x", "centre y", "width", "height", "objectness", "a score for each class")
     unit: str = "pixels of the input"
     score: str = "objectness times class score"
