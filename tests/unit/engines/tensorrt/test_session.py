@@ -89,7 +89,8 @@ class Context:
         self.engine.driver.calls.append("enqueue")
         value = ctypes.c_float.from_address(self.addresses["images"]).value
         count = int(np.prod(self.get_tensor_shape("output")))
-        (ctypes.c_float * count).from_address(self.addresses["output"])[:] = [value] * count
+        output = self.addresses[self.engine.get_tensor_name(1)]
+        (ctypes.c_float * count).from_address(output)[:] = [value] * count
         return self.engine.runs
 
 
@@ -156,6 +157,15 @@ def test_what_goes_in_comes_out_in_every_shape(opened):
         assert set(session.last) == {"h2d", "enqueue", "compute", "d2h"}
         assert session.facts["graphs"] == {"captured": 3, "refused": {}}
         json.dumps(session.facts)
+
+
+def test_an_output_of_another_name_comes_out_too(opened, monkeypatch):
+    monkeypatch.setattr(Engine, "get_tensor_name", lambda self, index: ("images", "output0")[index])
+    with opened() as session:
+        session.load(image(32, 64))
+        addresses = session._plan.context.addresses
+        assert set(addresses) == {"images", "output0"}
+        assert session.fetch().shape == (1, 2 * ANCHORS, 7)
 
 
 def test_a_shape_runs_once_before_its_graph_is_captured_and_is_replayed_between_two_events(opened):

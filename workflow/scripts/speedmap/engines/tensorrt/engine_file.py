@@ -100,8 +100,15 @@ def check_types(engine: Any, path: Path) -> None:
     """Refuse an engine without the one float32 input and output of a detector."""
     trt = load()
     names = {engine.get_tensor_name(index) for index in range(engine.num_io_tensors)}
-    if names != {INPUT, OUTPUT} or any(engine.get_tensor_dtype(name) != trt.DataType.FLOAT for name in names):
+    one_each = INPUT in names and len(names) == 2  # YOLOv5's export calls the other output0
+    if not one_each or any(engine.get_tensor_dtype(name) != trt.DataType.FLOAT for name in names):
         raise EngineError(f"{path}: has {sorted(names)} instead of float32 {INPUT} and {OUTPUT}; build it again")
+
+
+def output_name(engine: Any) -> str:
+    """Name the output of an engine that has one."""
+    names = (engine.get_tensor_name(index) for index in range(engine.num_io_tensors))
+    return next(name for name in names if name != INPUT)
 
 
 def profile(engine: Any) -> tuple[Shape, Shape, Shape]:
@@ -136,11 +143,11 @@ def new_context(engine: Any) -> Any:
     return context
 
 
-def output_shape(context: Any, shape: Shape) -> Shape:
+def output_shape(context: Any, shape: Shape, output_name: str = OUTPUT) -> Shape:
     """Set the input shape of a context and give the output shape that follows."""
     if not context.set_input_shape(INPUT, shape):
         raise explain(logger().errors, f"TensorRT refuses the input shape {list(shape)}")
-    output = tuple(context.get_tensor_shape(OUTPUT))
+    output = tuple(context.get_tensor_shape(output_name))
     if min(output) < 0:
         raise EngineError(f"the output's shape for {list(shape)} cannot be told before it runs; export the model again")
     return output

@@ -15,14 +15,14 @@ def take(given: Path, engine: Path, imgsz: int) -> Taken:
 
     Raises ForeignError, or the EngineError of one for another GPU or TensorRT, or with other inputs and outputs.
     """
-    with storage.atomic(engine) as temporary:
-        shutil.copyfile(given, temporary)
     with Stream(), released():
-        runtime, opened = deserialize(engine, library.platform())
+        runtime, opened = deserialize(given, library.platform())
         check_types(opened, given)
         least, _likeliest, largest = profile(opened)
         del opened, runtime
     if not fits((1, 3, imgsz, imgsz), least, largest):
         raise ForeignError(f"{given}: takes {list(least)} to {list(largest)}, not [1, 3, {imgsz}, {imgsz}]; set imgsz "
                            "to its size, or build it with a batch of 1")  # fmt: skip
+    with storage.atomic(engine) as temporary:
+        shutil.copyfile(given, temporary)
     return Taken("static" if least == largest else "dynamic", {})

@@ -18,12 +18,13 @@ from speedmap.engines.tensorrt.engine_file import (
     fits,
     memory_size,
     new_context,
+    output_name,
     output_shape,
     profile,
     released,
 )
 from speedmap.engines.tensorrt.library import EngineError, explain, library, logger, platform
-from speedmap.graph.detector_graph import INPUT, OUTPUT
+from speedmap.graph.detector_graph import INPUT
 from speedmap.results.cell import Cell
 
 log = logging.getLogger(__name__)
@@ -88,10 +89,11 @@ class Session:
         """Allocate once for the largest shape, and try the likeliest one."""
         check_types(self._engine, self.path)
         self.least, self.likeliest, self.largest = profile(self._engine)
+        self._output = output_name(self._engine)
         inputs, size = math.prod(self.largest), memory_size(self._engine)
-        outputs = math.prod(output_shape(new_context(self._engine), self.largest))
+        outputs = math.prod(output_shape(new_context(self._engine), self.largest, self._output))
         self._memory = (self._stream.device(size), size)
-        self._addresses = {INPUT: self._stream.device(4 * inputs), OUTPUT: self._stream.device(4 * outputs)}
+        self._addresses = {INPUT: self._stream.device(4 * inputs), self._output: self._stream.device(4 * outputs)}
         self._host_input, self._host_output = self._stream.pinned(inputs), self._stream.pinned(outputs)
         found = library()
         self.facts |= {
@@ -109,7 +111,9 @@ class Session:
         self._check(batch)
         self._plan = self._plan_for(batch.shape)
         if self._plan.graph is None:
-            output_shape(self._plan.context, batch.shape)  # the context may be one that other shapes use, too
+            output_shape(
+                self._plan.context, batch.shape, self._output
+            )  # the context may be one that other shapes use, too
         host = self._host_input[: batch.size]
         np.copyto(host, batch.reshape(-1))
         elapsed, _ = self._stream.timed(lambda: self._stream.to_device(self._addresses[INPUT], host))
@@ -131,7 +135,7 @@ class Session:
     def fetch(self) -> np.ndarray:
         """Copy the output back, float32 [1, anchors, 5 + classes]; a view that the next call overwrites."""
         host = self._host_output[: math.prod(self._plan.output)]
-        elapsed, _ = self._stream.timed(lambda: self._stream.to_host(host, self._addresses[OUTPUT]))
+        elapsed, _ = self._stream.timed(lambda: self._stream.to_host(host, self._addresses[self._output]))
         self.last |= {"d2h": elapsed}
         return host.reshape(self._plan.output)
 
@@ -175,7 +179,7 @@ class Session:
         return self._plans[shape]
 
     def _planned(self, context: Any, shape: Shape) -> Plan:
-        plan = Plan(context, output_shape(context, shape))
+        plan = Plan(context, output_shape(context, shape, self._output))
         for name, address in self._addresses.items():
             context.set_tensor_address(name, address)
         self._enqueue(context)  # the first run of a shape does work that must not be captured
