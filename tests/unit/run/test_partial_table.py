@@ -64,3 +64,18 @@ def test_further_builds_show_their_spread(paths):
     again = paths[0].replace("speed", "speed.2")
     write(again, speed(CELLS[0], median=1.5))
     assert " 1.500 to 2.000 " in tabulate([*paths, again], {})
+
+
+def test_a_batch_that_memory_cannot_hold_is_empty_with_the_reason_beside_the_others(paths):
+    cells = [*CELLS, *(Cell("tensorrt", "yolov5s", precision, "static", 8) for precision in ("fp16", "int8"))]
+    small, large = cells[2:]
+    Path(small.folder).mkdir()
+    write(f"{small.folder}/speed.json", speed(small, median=4.0))
+    Path("large.log").write_text("error: the GPU's memory is too small for the build; take a smaller batch\n")
+    missing = {f"{large.folder}/speed.json": ["large.log"], "results/table.md": []}
+    failed_run.write(cells, missing, {**CONFIG, "batches": [1, 8]}, "tensorrt", PARTIAL)
+    text = PARTIAL.read_text()
+    assert line(text.partition("## Throughput")[2])[:3] == ["1", "500", "500"]
+    row = next(each for each in text.splitlines() if "| 8 " in each)
+    assert [cell.strip() for cell in row.split("|")[3:-1]] == ["2000", "not measured<sup>1</sup>", ""]
+    assert "1. the GPU's memory is too small for the build; take a smaller batch" in text

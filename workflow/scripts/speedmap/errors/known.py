@@ -83,11 +83,11 @@ MESSAGES = {
     ),
     r"Requested amount of (GPU )?memory|insuff?icient memory on req|Error Code:? 2: Out ?Of ?Memory|getBestTactic": (
         "the GPU's memory is too small for the build, or other work holds it",
-        "end other work on the GPU, or set tensorrt.workspace_gib lower",
+        "end other work on the GPU, set tensorrt.workspace_gib lower, or take a smaller batch",
     ),
     r"CUDA out of memory|ERROR_OUT_OF_MEMORY|allocate: 2 \(out of memory\)|Cuda Runtime \(out of memory\)": (
         "the GPU's memory is too small for the run, or other work holds it",
-        "end other work on the GPU, or take a smaller model or imgsz",
+        "end other work on the GPU, or take a smaller model, imgsz or batch",
     ),
     r"Could not find any implementation": (
         "TensorRT could not try the kernels of a layer, or has none within its limits",
