@@ -26,6 +26,7 @@ int cuEventElapsedTime(float *ms, void *a, void *b) { return elapsed(ms); }
 int cuEventElapsedTime_v2(float *ms, void *a, void *b) { return elapsed(ms); }
 int cuMemAlloc_v2(address *at, size_t n) { *at = (address)malloc(n); return done("cuMemAlloc"); }
 PLAIN(cuMemFree_v2, "cuMemFree", address at)
+int cuMemGetInfo_v2(size_t *left, size_t *total) { *left = *total = 1 << 30; return done("cuMemGetInfo"); }
 int cuMemHostAlloc(void **at, size_t n, unsigned f) { *at = malloc(n); return done("cuMemHostAlloc"); }
 PLAIN(cuMemFreeHost, "cuMemFreeHost", void *at)
 int cuMemcpyHtoDAsync_v2(address to, const void *from, size_t n, void *s) { memcpy((void *)to, from, n); return done("cuMemcpyHtoDAsync"); }
