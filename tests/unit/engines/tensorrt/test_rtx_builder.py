@@ -13,7 +13,7 @@ import onnx
 import pytest
 import torch
 
-from speedmap.graph import export, fp16
+from speedmap.graph import batch, export, fp16
 from speedmap.graph.detector_graph import Graph
 from speedmap.model import checkpoint, rewrites, yolov5
 from speedmap.model.architecture import Architecture
@@ -121,6 +121,14 @@ def test_a_small_detector_is_built(rtx, mini, kind, shape):
     size, facts = rtx(mini.typed(kind, shape), shapes(64, shape))
     assert size > 10_000
     assert facts["types"] == "strong"
+
+
+@pytest.mark.parametrize("kind", ["fp16", "int8"])
+def test_a_batch_of_a_small_detector_is_built(rtx, mini, kind):
+    path = mini.folder / f"{kind}-static-b4.onnx"
+    onnx.save(batch.rebatched(onnx.load(mini.typed(kind, "static")), 4), path)
+    size, _ = rtx(path, ((4, 3, 64, 64),) * 3)
+    assert size > 10_000
 
 
 @pytest.mark.parametrize(("kind", "shape"), CELLS)

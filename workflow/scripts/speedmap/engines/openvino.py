@@ -130,7 +130,7 @@ def compile_graph(graph: bytes, **more: bool) -> CompiledModel:
 
 
 class Session:
-    """An engine ready to run one image at a time; a context manager.
+    """An engine ready to run one batch at a time; a context manager.
 
     last: milliseconds of the last run by phase. facts: what the record says about how it ran.
     """
@@ -151,7 +151,7 @@ class Session:
         del self.request, self.compiled
 
     def load(self, batch: np.ndarray) -> None:
-        """Set the input, float32 [1, 3, h, w] in 0..1, without copying it."""
+        """Set the input, float32 [batch, 3, h, w] in 0..1, without copying it."""
         self.batch = batch  # which the tensor does not keep alive
         self.request.set_tensor(INPUT, openvino.Tensor(batch, shared_memory=True))
 
@@ -167,7 +167,7 @@ class Session:
         return elapsed
 
     def fetch(self) -> np.ndarray:
-        """Return the output, float32 [1, anchors, 5 + classes]; valid until the next run."""
+        """Return the output, float32 [batch, anchors, 5 + classes]; valid until the next run."""
         return self.request.get_output_tensor(0).data
 
 

@@ -69,7 +69,7 @@ class Graph(NamedTuple):
 
 
 class Session:
-    """A network ready to run one image at a time, in eager mode, or as a CUDA graph per shape when `graphs`.
+    """A network ready to run one batch at a time, in eager mode, or as a CUDA graph per shape when `graphs`.
 
     fp16 runs where a GPU is; on the CPU, which has no fast fp16, fp32 runs instead, and `facts` says so. Channels lie
     last in memory and cuDNN chooses the fastest algorithm of each shape.
@@ -97,7 +97,7 @@ class Session:
         del self.network, self.graphs
 
     def load(self, batch: np.ndarray) -> None:
-        """Copy an input, float32 [1, 3, h, w] in 0..1, to the device."""
+        """Copy an input, float32 [batch, 3, h, w] in 0..1, to the device."""
         self.input = torch.from_numpy(batch).to(self.device, self.dtype, memory_format=torch.channels_last)
         if self.graphs is not None and self.input.shape not in self.graphs:
             self.graphs[self.input.shape] = self._capture(self.input.clone())
@@ -148,5 +148,5 @@ class Session:
         return elapsed
 
     def fetch(self) -> np.ndarray:
-        """Return the output as float32 [1, anchors, 5 + classes]; valid until the next run."""
+        """Return the output as float32 [batch, anchors, 5 + classes]; valid until the next run."""
         return self.output.float().cpu().numpy()

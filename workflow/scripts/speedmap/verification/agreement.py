@@ -1,6 +1,7 @@
 """How an engine's outputs agree with those of its float32 graph."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -33,21 +34,34 @@ def agreement(
     cosines, boxes, looked_at = [], [], [Path(file) for file in files[:MOST]]
     inputs = images_with_detections(reference, looked_at, imgsz, dynamic, IMAGES, SEEN)
     inputs = inputs or images_with_detections(reference, looked_at, imgsz, dynamic, IMAGES, -1)
-    pixels, expected = [image for image, _ in inputs], [rows for _, (rows,) in inputs]
+    pixels, expected = [image for image, _ in inputs], [_expected(rows) for _, (rows,) in inputs]
     for places in arrangements(len(inputs), batch):
         session.load(pixels[places[0]] if batch == 1 else np.concatenate([pixels[place] for place in places]))
         session.run()
         for place, rows in zip(places, session.fetch(), strict=True):
-            output = check(rows, expected[place].shape[1] - 5)
-            cosines.append(_cosine(scores(output.astype(float)), scores(expected[place].astype(float))))
-            best = np.argsort(-scores(expected[place]).max(1))[:20]
-            boxes += np.diag(overlaps(_corners(output[best]), _corners(expected[place][best]))).tolist()
+            wanted = expected[place]
+            output = check(rows, wanted.scores.shape[1])
+            cosines.append(_cosine(scores(output.astype(float)), wanted.scores))
+            boxes += np.diag(overlaps(_corners(output[wanted.best]), wanted.corners)).tolist()
     return Agreement(scores=float(np.min(cosines)), boxes=float(np.median(boxes)), images=len(inputs))
 
 
 def arrangements(images: int, batch: int) -> list[list[int]]:
     """Fill as many batches as there are images, each image once in every position."""
     return [[(first + position) % images for position in range(batch)] for first in range(images)]
+
+
+class Expected(NamedTuple):
+    """What the float32 graph gives for an image: class scores, the best anchors, and the corners of their boxes."""
+
+    scores: np.ndarray
+    best: np.ndarray
+    corners: np.ndarray
+
+
+def _expected(rows: np.ndarray) -> Expected:
+    best = np.argsort(-scores(rows).max(1))[:20]
+    return Expected(scores(rows.astype(float)), best, _corners(rows[best]))
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> float:

@@ -107,7 +107,7 @@ class Session:
         self._plan = self._plan_for(self.likeliest)
 
     def load(self, batch: np.ndarray) -> None:
-        """Copy an input, float32 [1, 3, h, w] in 0..1, to the GPU; EngineError when it does not fit the engine."""
+        """Copy an input, float32 [batch, 3, h, w] in 0..1, to the GPU; EngineError when it does not fit the engine."""
         self._check(batch)
         self._plan = self._plan_for(batch.shape)
         if self._plan.graph is None:
@@ -133,7 +133,7 @@ class Session:
         return elapsed
 
     def fetch(self) -> np.ndarray:
-        """Copy the output back, float32 [1, anchors, 5 + classes]; a view that the next call overwrites."""
+        """Copy the output back, float32 [batch, anchors, 5 + classes]; a view that the next call overwrites."""
         host = self._host_output[: math.prod(self._plan.output)]
         elapsed, _ = self._stream.timed(lambda: self._stream.to_host(host, self._addresses[self._output]))
         self.last |= {"d2h": elapsed}
