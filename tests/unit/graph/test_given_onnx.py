@@ -16,7 +16,7 @@ from speedmap.model import checkpoint, weights, yolov5
 from speedmap.model.yolov5 import Bottleneck
 
 NAMES = dict(enumerate("abcdefgh"))
-SAMPLE = Path(__file__).parents[3] / "sample"
+SAMPLE, SHARED = (Path(__file__).parents[levels] / name for levels, name in ((3, "sample"), (4, "shared")))
 
 
 @pytest.fixture(scope="module")
@@ -246,3 +246,19 @@ def test_a_head_of_four_strides_is_named(plain, tmp_path):
     (tmp_path / "best.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(GraphError, match="has 4 convolutions in its head, not 3: it is a P6 network"):
         given_onnx.read(tmp_path / "best.onnx")
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the real checkpoints are not beside the project")
+@pytest.mark.parametrize("name", ["yolov5n-v7.0", "yolov5s-v6.0"])
+def test_a_real_checkpoint_comes_back_through_its_onnx_to_the_bit(tmp_path, name):
+    content = checkpoint.load(SHARED / f"weights/{name}.pt")
+    classes = list(content.names)
+    path = exported.write(
+        yolov5.build(content.tensors, content.eps), tmp_path / "best.onnx", names=dict(enumerate(classes))
+    )
+    given = given_onnx.read(path)
+    again = checkpoint.given(path, given.tensors, given.names)
+    for file, read in ((tmp_path / "pt.safetensors", content), (tmp_path / "onnx.safetensors", again)):
+        weights.normalise(name, str(path), classes, file, read)
+    assert (tmp_path / "pt.safetensors").read_bytes() == (tmp_path / "onnx.safetensors").read_bytes()
