@@ -13,6 +13,7 @@ from msgspec import structs
 from helpers.record_factory import RUN, SHA, dataset, environment, image
 from speedmap.engines import null
 from speedmap.machine.monitor import Watch
+from speedmap.machine.sample import Sample
 from speedmap.results import metadata, records
 from speedmap.results.cell import Cell
 from speedmap.results.findings import (
@@ -30,7 +31,7 @@ from speedmap.timing.protocol import Protocol
 
 CELL = Cell("null", "yolov5n", "fp32", "static")
 PROTOCOL = SpeedProtocol(warmup_s=0, min_s=0, min_samples=400, conf=0.25, iou=0.45)
-QUIET = {"cpu_mhz": 2000.0, "others_share": 0.0}
+QUIET = Sample(cpu_mhz=2000.0, others_share=0.0)
 
 
 class Source:
@@ -79,9 +80,9 @@ def test_a_bimodal_clock_is_caught(measured):
 
 
 def test_a_foreign_process_is_caught(measured):
-    gpu = {"sm_mhz": 1980, "memory_mhz": 2619, "reasons": [], "pids": [1, 2]}
+    gpu = Sample(sm_mhz=1980, memory_mhz=2619, reasons=[], pids=[1, 2])
     assert ForeignProcess(1) in measured(Source(gpu)).warnings
-    assert OthersUsedCpu(0.4) in measured(Source({**QUIET, "others_share": 0.4})).warnings
+    assert OthersUsedCpu(0.4) in measured(Source(structs.replace(QUIET, others_share=0.4))).warnings
 
 
 def test_a_dead_watcher_is_caught(measured):
