@@ -118,3 +118,17 @@ def test_torch_is_a_target_in_every_precision_and_shape(plan):
     assert code == 0, output
     assert jobs(output, "measure_accuracy") == 1
     assert "build_engine" not in output
+
+
+def test_batches_add_engines_of_static_input_from_the_same_typed_graphs_and_no_map(plan):
+    code, output = plan(batches=[1, 8], models={"m": MINI})
+    assert code == 0, output
+    assert [jobs(output, rule) for rule in ("type_fp16", "type_int8", "change_batch")] == [2, 2, 2]
+    assert [jobs(output, rule) for rule in ("build_engine", "verify_engine", "measure_speed")] == [6, 6, 6 + 3]
+    assert jobs(output, "measure_accuracy") == 4 + 1
+
+
+def test_a_dynamic_cell_of_a_batch_is_no_static_one(plan):
+    code, output = plan("results/openvino/yolov5s-mini-int8-dynamic-b8/speed.json")
+    assert code != 0
+    assert "No rule to produce results/openvino/yolov5s-mini-int8-dynamic-b8/speed.json" in output
