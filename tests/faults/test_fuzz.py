@@ -15,7 +15,6 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
 import hostile
@@ -27,10 +26,12 @@ from speedmap.results import checks, records
 from speedmap.results.cell_result import CellResult
 from speedmap.results.reported import Source
 from speedmap.run import config as run_config
+from speedmap.run import mistakes
 from speedmap.run.settings import decode
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+RULES = yaml.safe_load(SCHEMA.read_text())
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 PUBLISHED = sorted((ROOT / "results/published").glob("*/tensorrt/*/accuracy.json"))[0].parent
 fuzz = settings(max_examples=int(os.environ.get("FUZZ", "100")), derandomize="FUZZ" not in os.environ,
@@ -66,7 +67,7 @@ def refusal(attempt):
     """Return what a user is told when something is refused, None when it is not."""
     try:
         attempt()
-    except (UserError, WorkflowError) as error:
+    except UserError as error:
         return str(error)
     return None
 
@@ -179,8 +180,15 @@ def test_any_text_as_a_record(tmp_path_factory, text):
 @given(data=st.data())
 def test_a_changed_config_is_refused_or_understood(data):
     config = changed(data, CONFIG)
-    valid = not list(Draft202012Validator(yaml.safe_load(SCHEMA.read_text())).iter_errors(config))
-    if said := refusal(lambda: (validate(config, str(SCHEMA)), run_config.check(config, []))):
-        assert not valid or said.startswith(("models.", "skip: "))
+    valid = Draft202012Validator(RULES).is_valid(config)
+    if said := refusal(lambda: mistakes.check(config, SCHEMA, [])):
+        assert not valid
+        assert said.startswith("--config: ")
+        assert "\n" not in said
+        return
+    assert valid
+    validate(config, str(SCHEMA))  # which fills in the defaults
+    if said := refusal(lambda: run_config.check(config, [])):
+        assert said.startswith(("models.", "skip: ", "dataset.", "batches: ", "int8."))
         return
     assert all(cell.count("-") >= 2 for cell in run_config.cells(decode(config)))

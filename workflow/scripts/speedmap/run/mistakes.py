@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,15 @@ def check(config: dict, schema_file: Path, files: Sequence[str]) -> None:
 
     files: that the config was read from.
     """
-    schema = yaml.safe_load(schema_file.read_text("utf-8"))
+    schema = _schema(schema_file)
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=_rank)
     if errors:
         raise ConfigError(describe(errors[0], schema, files))
+
+
+@cache
+def _schema(file: Path) -> dict:
+    return yaml.safe_load(file.read_text("utf-8"))
 
 
 def _rank(error: ValidationError) -> int:
