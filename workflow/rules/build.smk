@@ -7,7 +7,7 @@ many times as fast by one thread as by several that wait for one another. ONNX R
 
 rule convert_labels:
     input:
-        data=SETTINGS.dataset.data or [],
+        data=local(SETTINGS.dataset.data or []),
         images=folder_of("images"),
     output:
         annotations="results/labels/instances.json",
@@ -27,7 +27,7 @@ rule convert_labels:
 rule check_dataset:
     input:
         images=folder_of("images"),
-        annotations=SETTINGS.dataset.annotations,
+        annotations=place_of(SETTINGS.dataset.annotations),
         calibration=folder_of("calibration"),
     output:
         "results/dataset.json",

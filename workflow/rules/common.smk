@@ -1,11 +1,29 @@
 """The config, the backend, the cells, and what a run does when it starts and ends; parsing changes no file."""
 
+import os
 import sys
 from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
+from snakemake.sourcecache import HostingProviderFile, LocalSourceFile
 from snakemake.utils import validate
 
-SCRIPTS = Path(workflow.basedir, "workflow/scripts")
+
+def scripts_folder(source):
+    """Return where adapters and library lie; those of a hosted repository are fetched to where Snakemake runs scripts."""
+    if isinstance(source, LocalSourceFile):
+        return Path(source.get_path_or_uri(secret_free=True)).resolve()
+    if not isinstance(source, HostingProviderFile):
+        raise WorkflowError(f"{source}: speedmap is a module by the path of a clone, github(...) or gitlab(...) alone")
+    source.fetch_if_required()
+    repository = source.hosted_repo.repo
+    os.environ.setdefault("SPEEDMAP_COMMIT", repository.commit(source.ref).hexsha)
+    listed = repository.git.ls_tree("-r", "--name-only", source.ref, f"{source.path}/").splitlines()
+    paths = [workflow.sourcecache.get_path(source.join(name.removeprefix(f"{source.path}/"))) for name in listed]
+    return Path(os.path.commonpath(paths))
+
+
+SCRIPTS = scripts_folder(workflow.current_basedir.join("../scripts"))
 sys.path.insert(0, str(SCRIPTS))
 
 from speedmap.engines import registry
@@ -27,10 +45,11 @@ with start.refusing():
     settings.check_method(SETTINGS.int8.method, BACKEND, PLATFORM)
     environment.commit()  # a wrong variable is told now, not after the first measurement
 
-ENVIRONMENT = str(Path(workflow.basedir, "envs", "gpu.yaml" if BACKEND == "tensorrt" else "cpu.yaml"))
+ENVIRONMENT = "../../envs/gpu.yaml" if BACKEND == "tensorrt" else "../../envs/cpu.yaml"
 IMPLICIT = SETTINGS.int8.method == "implicit"
 INT8 = {key: value for key, value in config["int8"].items() if key != "method"}  # of the explicit one
 CONFIG = settings.experiment(config)
+CORES = workflow.resource_settings.cores or 1  # a report is made without any
 
 
 wildcard_constraints:

@@ -37,18 +37,24 @@ def archive_of(wildcards):
 # build.smk
 
 
+def place_of(path):
+    """Return a path in the config: of what is made here, an output of a rule; else the user's, without a prefix."""
+    return path if path.removeprefix(downloads.ROOT) in SOURCES or path in yolo_data.MADE else local(path)
+
+
 def folder_of(part):
     """Return a folder of images; of the user's own, the stamp tells what its time does not."""
     path = getattr(SETTINGS.dataset, part)
-    return path if part in SETTINGS.dataset.sources or path in yolo_data.MADE else ancient(path)
+    made = part in SETTINGS.dataset.sources or path in yolo_data.MADE
+    return place_of(path) if made else ancient(place_of(path))
 
 
 @start.refusing()
-def stamp_of_images(wildcards):
+def stamp_of_images(wildcards, input):
     data = SETTINGS.dataset
-    made = stamp_of_labels(wildcards) if data.data else target(data.annotations)
-    calibration = "" if data.calibration in yolo_data.MADE else contents(data.calibration)
-    return stamp(data.images), calibration, target(data.images), made
+    made = stamp_of_labels(wildcards) if data.data else target(input.annotations)
+    calibration = "" if data.calibration in yolo_data.MADE else contents(input.calibration)
+    return stamp(input.images), calibration, target(input.images), made
 
 
 @start.refusing()
@@ -56,17 +62,17 @@ def stamp_of_labels(wildcards):
     return stamp(SETTINGS.dataset.images), contents_of(yolo_data.sources(SETTINGS.dataset, INT8["images"]))
 
 
-def stamp_of_weights(wildcards):
-    return target(source_of_weights(wildcards))
+def stamp_of_weights(wildcards, input):
+    return target(input.weights) if input.weights else None
 
 
 def weights_of(wildcards):
-    weights = source_of_weights(wildcards)
-    return [] if weights == "random" else weights
+    weights = SETTINGS.models[wildcards.model].weights
+    return [] if weights == "random" else place_of(weights)
 
 
-def source_of_weights(wildcards):
-    return SETTINGS.models[wildcards.model].weights
+def source_of_weights(wildcards, input):
+    return str(input.weights or "random")
 
 
 def is_onnx(wildcards):
@@ -93,7 +99,7 @@ def reference_of(wildcards):
     return f"results/onnx/{wildcards.model}-{wildcards.shape.partition('-')[0]}.onnx"
 
 
-def options_of_build(wildcards):
+def options_of_build(wildcards, input):
     """Return the backend's options, and for an engine that is to be calibrated while it is built, on what.
 
     A further build times its kernels anew: with the timings of the first it would choose what that one chose.
@@ -103,7 +109,7 @@ def options_of_build(wildcards):
         options = options | {"timing_cache": False}
     if not IMPLICIT or wildcards.precision != "int8":
         return options
-    return options | {"implicit": {"dataset": "results/dataset.json", "images": config["int8"]["images"]}}
+    return options | {"implicit": {"dataset": str(input.dataset), "images": config["int8"]["images"]}}
 
 
 # measure.smk
@@ -137,7 +143,7 @@ def foreign_files(wildcards):
     """Return an engine from elsewhere, and the file beside it that holds an OpenVINO model's weights."""
     engine = SETTINGS.foreign[wildcards.name].engine
     beside = str(Path(engine).with_suffix(".bin"))
-    return [engine, beside] if engine.endswith(".xml") and Path(beside).exists() else engine
+    return local([engine, beside] if engine.endswith(".xml") and Path(beside).exists() else engine)
 
 
 def facts_of_foreign(wildcards):
@@ -152,25 +158,30 @@ def facts_of_foreign(wildcards):
 # publish.smk
 
 
+def published_root():
+    """Return the folder of all that is published, with the prefix that a module may have."""
+    return Path(rules.publish.output.index).parent
+
+
 @start.refusing()
 def baseline_folder(wildcards):
-    return str(folders.baseline(config["baseline"], BACKEND, PLATFORM))
+    return str(folders.baseline(config["baseline"], BACKEND, PLATFORM, published_root()))
 
 
 def baseline_records(wildcards):
-    return folders.recorded(Path(baseline_folder(wildcards)))
+    return local(folders.recorded(Path(baseline_folder(wildcards))))
 
 
 def report_baseline(wildcards):
     """Name the baseline's folder, "" where there is none: the report does without."""
     try:
-        return str(folders.baseline(config["baseline"], BACKEND, PLATFORM))
+        return str(folders.baseline(config["baseline"], BACKEND, PLATFORM, published_root()))
     except UserError:
         return ""
 
 
 def report_baseline_records(wildcards):
-    return folders.recorded(Path(folder)) if (folder := report_baseline(wildcards)) else []
+    return local(folders.recorded(Path(folder))) if (folder := report_baseline(wildcards)) else []
 
 
 def report_given(wildcards):
@@ -183,4 +194,4 @@ def report_given(wildcards):
 
 
 def published_folders(wildcards):
-    return folders.handed_in()
+    return local(folders.handed_in(published_root()))

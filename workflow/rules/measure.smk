@@ -12,7 +12,7 @@ rule measure_speed:
         "logs/{backend}/{model}-{precision}-{shape}/measure_speed{build}.log",
     conda:
         ENVIRONMENT
-    threads: workflow.cores
+    threads: CORES
     resources:
         gpu=1,
     params:
@@ -38,7 +38,7 @@ rule measure_again:
     priority: -1
     conda:
         ENVIRONMENT
-    threads: workflow.cores
+    threads: CORES
     resources:
         gpu=1,
     params:
@@ -61,7 +61,7 @@ rule measure_speedup:
         "logs/{backend}/{model}-int8-{shape}/measure_speedup.log",
     conda:
         ENVIRONMENT
-    threads: workflow.cores
+    threads: CORES
     resources:
         gpu=1,
     params:
@@ -86,7 +86,7 @@ rule measure_accuracy:
         shape="static|dynamic",
     conda:
         ENVIRONMENT
-    threads: min(5, workflow.cores) if BACKEND == "tensorrt" else workflow.cores  # beside a GPU: decode, launch, NMS
+    threads: min(5, CORES) if BACKEND == "tensorrt" else CORES  # beside a GPU: decode, launch, NMS
     resources:
         gpu=1,
     params:
@@ -113,7 +113,7 @@ rule measure_foreign:
         name=downloads.pattern(SETTINGS.foreign),
     conda:
         ENVIRONMENT
-    threads: workflow.cores
+    threads: CORES
     resources:
         gpu=1,
     params:
@@ -130,7 +130,7 @@ rule measure_peaks:
         "logs/measure_peaks.log",
     conda:
         ENVIRONMENT
-    threads: workflow.cores
+    threads: CORES
     resources:
         gpu=1,
     params:

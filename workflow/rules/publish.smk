@@ -29,7 +29,7 @@ rule judge_comparison:
     input:
         "results/compare.json",
     output:
-        "results/compare.md",
+        report("results/compare.md", caption="../report/compare.rst", category="Over time"),
     log:
         "logs/judge_comparison.log",
     localrule: True
@@ -47,7 +47,7 @@ rule record_history:
         engines=ENGINES + AGAIN,
     output:
         lines=update("results/history.jsonl"),
-        plot="results/history.svg",
+        plot=report("results/history.svg", caption="../report/history.rst", category="Over time"),
     log:
         "logs/record_history.log",
     localrule: True

@@ -27,8 +27,8 @@ rule render_table:
         engines=ENGINES + SPEEDUPS + AGAIN,
         dataset="results/dataset.json",
     output:
-        table="results/table.md",
-        csv="results/table.csv",
+        table=report("results/table.md", caption="../report/table.rst", category="Tables"),
+        csv=report("results/table.csv", caption="../report/table.rst", category="Tables"),
         environment="results/environment.json",
     log:
         "logs/render_table.log",
@@ -48,7 +48,7 @@ rule draw_pareto:
         records=RECORDS,
         engines=ENGINES + AGAIN,
     output:
-        "results/pareto.svg",
+        report("results/pareto.svg", caption="../report/pareto.rst", category="Plots"),
     log:
         "logs/draw_pareto.log",
     localrule: True
@@ -74,7 +74,7 @@ rule render_report:
         peaks="results/peaks.json",
         template=workflow.source_path("../report/report.html.j2"),
     output:
-        "results/report.html",
+        report("results/report.html", caption="../report/report.rst", category="Tables"),
     log:
         "logs/render_report.log",
     localrule: True

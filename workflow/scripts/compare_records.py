@@ -11,7 +11,7 @@ from speedmap.run.job import job
 
 def compare_records(paths: list[str], baseline_paths: list[str], baseline: str, limits: dict, out: str) -> None:
     """Write each figure's verdict; fails only where nothing can be compared."""
-    before, after, bounds = gather(baseline_paths, Path(baseline)), gather(paths), Limits(**limits)
+    before, after, bounds = gather(baseline_paths), gather(paths), Limits(**limits)
     changes, versions = compare.compare(before, after, bounds), compare.changed(before, after)
     records.write(Path(out), Comparison(baseline=baseline, limits=bounds, versions=versions, changes=changes))
 

@@ -52,7 +52,7 @@ def test_a_folder_of_another_device_is_not_overwritten(results):
 def test_records_are_copied_and_found_again(results):
     paths, others = results()
     target = publish(paths, others)
-    rows = gather(folders.recorded(target), target)
+    rows = gather(folders.recorded(target))
     assert rows == gather(paths)
     assert rows[0].engine == records.read(Path(others[0]), Engine)
     assert records.read(target / "dataset.json", PublishedDataset).images == 3
@@ -90,7 +90,7 @@ def test_a_copy_that_cannot_take_its_place_leaves_a_baseline(results):
     (target / "table.md").mkdir()
     with pytest.raises(IsADirectoryError):
         publish(paths[:2], [*others, write("results/table.md", "a table")])
-    assert len(gather(folders.recorded(target), target)) == 2
+    assert len(gather(folders.recorded(target))) == 2
     assert not list(target.glob("**/*.part"))
 
 
@@ -99,7 +99,7 @@ def test_a_further_build_belongs_to_its_cell(results):
     again = write("results/tensorrt/yolov5s-fp16-static/speed.2.json", speed(FP16))
     assert checks.checked([again]) == [again]
     target = publish([*paths, again], others)
-    first, second = gather(folders.recorded(target), target)
+    first, second = gather(folders.recorded(target))
     assert first.builds == (speed(FP16),)
     assert (first.medians, second.medians, second.builds) == ([2.0, 2.0], [2.0], ())
     content = json.loads(Path(again).read_text())

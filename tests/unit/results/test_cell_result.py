@@ -16,7 +16,7 @@ def scored(folder, backend, precision, shape, score=0.4):
 @pytest.mark.parametrize(("shape", "expected"), [("dynamic", {"torch", "fp16"}), ("static", {"fp16"})])
 def test_a_map_is_held_against_others_of_its_input_shape(tmp_path, shape, expected):
     cells = [("torch", "fp32", "dynamic"), ("tensorrt", "fp16", shape), ("tensorrt", "int8", shape)]
-    rows = gather([scored(tmp_path, *cell) for cell in cells], tmp_path)
+    rows = gather([scored(tmp_path, *cell) for cell in cells])
     assert rows[2].references.keys() == expected
     assert rows[1].references.keys() == expected - {"fp16"}  # not against itself
     assert rows[0].references == {}
@@ -24,7 +24,7 @@ def test_a_map_is_held_against_others_of_its_input_shape(tmp_path, shape, expect
 
 
 def test_the_map_of_a_data_set_without_boxes_is_no_figure_but_a_reason(tmp_path):
-    (row,) = gather([scored(tmp_path, "tensorrt", "fp16", "static", score=-1.0)], tmp_path)
+    (row,) = gather([scored(tmp_path, "tensorrt", "fp16", "static", score=-1.0)])
     assert row.accuracy is None
     notes = Notes(row.failed)
     assert table.map_figure(row, notes) == "not measured<sup>1</sup>"

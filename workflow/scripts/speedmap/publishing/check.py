@@ -41,7 +41,7 @@ def problems(folder: Path) -> list[str]:
     for stage in (_manifest, _files, _schemas):  # of what is not whole nothing else can be said
         if wrong := list(stage(folder, facts)):
             return wrong
-    rows = gather(folders.recorded(folder), folder)
+    rows = gather(folders.recorded(folder))
     return [*_machine(folder, facts, rows), *_environment(folder, rows), *signs.edited(folder, facts, rows)]
 
 

@@ -36,14 +36,14 @@ def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-")
 
 
-def baseline(wanted: str | None, backend: str, platform: dict) -> Path:
-    """Find the folder to compare with: the wanted one, else the newest of this device and backend."""
+def baseline(wanted: str | None, backend: str, platform: dict, root: Path = ROOT) -> Path:
+    """Find the folder to compare with: the wanted one, else the newest of this device and backend below `root`."""
     if wanted:
         if not Path(wanted, MANIFEST).is_file():
             raise PublishError(f"baseline: {wanted} holds no published results; name a folder below {ROOT}")
         return Path(wanted)
     here = {"device": device(platform), "backend": backend}  # of any version
-    fitting = [path for path, facts in manifests().items() if facts.items() >= here.items()]
+    fitting = [path for path, facts in manifests(root).items() if facts.items() >= here.items()]
     if not fitting:
         raise PublishError(
             f"nothing is published for {here['device']} yet; publish a run, or set baseline in the config"

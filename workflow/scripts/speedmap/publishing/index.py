@@ -65,7 +65,7 @@ def _text(name: str, value: str | float | None, quotable: bool | None) -> str:
 
 
 def _lines(folder: Path, facts: Manifest) -> list[dict]:
-    rows = gather(folders.recorded(folder), folder)
+    rows = gather(folders.recorded(folder))
     return [
         {"Device": facts.device, "Backend": title(facts), "Model": model,
          **figures(rows, facts.backend, model), "Data": _data(rows), "Date": facts.published[:10],

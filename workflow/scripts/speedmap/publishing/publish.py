@@ -45,7 +45,8 @@ def publish(paths: list[str], others: list[str], target: Path, identity: dict, f
     _check_owner(target, identity)
     if found and not force:
         raise PublishError(f"{'; '.join(found)}; measure again from a clean commit, or set publish.force in the config")
-    copies = {target / path.relative_to("results"): path for path in map(Path, [*paths, *others])}
+    root = target.parents[1]  # results, with the prefix that a module may have
+    copies = {target / path.relative_to(root): path for path in map(Path, [*paths, *others])}
     with ExitStack() as places:  # which are taken in reverse order, so the manifest's last
         manifest, files = places.enter_context(storage.atomic(target / MANIFEST)), {}
         for place, source in copies.items():
@@ -57,7 +58,7 @@ def publish(paths: list[str], others: list[str], target: Path, identity: dict, f
             published=datetime.now(UTC).isoformat(timespec="seconds"),
             commit=next(record.environment.commit for row in rows for record in row.measured),
             objections=found,
-            records=list(paths),
+            records=[f"results/{Path(path).relative_to(root)}" for path in paths],
             files=files,
         )
         records.write(manifest, facts)

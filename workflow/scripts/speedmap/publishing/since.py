@@ -16,7 +16,7 @@ def held(rows: list[CellResult], baseline: str, paths: list[str], limits: Limits
     if not baseline:
         return [], "No baseline is published for this device."
     try:
-        return compare.compare(gather(paths, Path(baseline)), rows, limits), f"The baseline is {baseline}."
+        return compare.compare(gather(paths), rows, limits), f"The baseline is {baseline}."
     except UserError as error:
         return [], f"Not held against {baseline}: {error}."
 

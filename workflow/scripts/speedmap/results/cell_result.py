@@ -87,21 +87,19 @@ class CellResult:
 REFERENCES = {"torch": ("torch", "fp32"), "fp16": (None, "fp16")}  # of the same input shape; None: of the same backend
 
 
-def gather(paths: list[str], root: Path = Path("results")) -> list[CellResult]:
-    """Join speed and accuracy records, and the engine's beside them, in the order in which the cells come.
-
-    root: the folder that stands for `results`.
-    """
+def gather(paths: list[str]) -> list[CellResult]:
+    """Join speed and accuracy records, and the engine's beside them, in the order in which the cells come."""
     joined: dict[Cell, dict[str, Speed | Accuracy]] = {}
+    places: dict[Cell, Path] = {}
     for path in map(Path, paths):
         record = measured(path)
         joined.setdefault(record.cell, {})[path.stem] = record
-    rows = {cell: _row(cell, by_name, root) for cell, by_name in joined.items()}
+        places[record.cell] = path.parent
+    rows = {cell: _row(cell, by_name, places[cell]) for cell, by_name in joined.items()}
     return [replace(row, references=_references(row.cell, rows)) for row in rows.values()]
 
 
-def _row(cell: Cell, joined: dict[str, Speed | Accuracy], root: Path) -> CellResult:
-    folder = root / Path(cell.folder).relative_to("results")
+def _row(cell: Cell, joined: dict[str, Speed | Accuracy], folder: Path) -> CellResult:
     engine, speedup = _beside(folder / "engine.json", Engine), _beside(folder / "speedup.json", Speedup)
     builds = tuple(record for name, record in joined.items() if name.startswith("speed."))
     accuracy, failed = joined.get("accuracy"), ()
