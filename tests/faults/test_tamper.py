@@ -169,9 +169,9 @@ def find():
 
 
 def read():
-    read_weights.read_weights(
-        MODEL, "sample/yolov5s-mini.safetensors", DATASET, "out/weights.safetensors", "out/weights.json"
-    )
+    known = {"is_onnx": False, "dataset": DATASET, "imgsz": 128}
+    paths = {"out": "out/weights.safetensors", "record": "out/weights.json"}
+    read_weights.read_weights(MODEL, "sample/yolov5s-mini.safetensors", **known, **paths)
 
 
 FAULTS = {
