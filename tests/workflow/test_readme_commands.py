@@ -31,14 +31,15 @@ python() { command python "$1" 2>&1 | grep -Fx "python $*"; }
 
 
 def own(folder):
-    """Make what README supposes in a folder: a checkpoint, a data set of YOLO, and mine.yaml as it stands there."""
+    """Make what README supposes in a folder: a checkpoint, a data set, an engine, and the configs as they stand."""
     truth = json.loads((ROOT / "sample/instances.json").read_text())
     (folder / "few.json").write_text(json.dumps({**truth, "images": truth["images"][:2]}))
     spare = sorted((ROOT / "sample/calibration").iterdir())[:2]
     yolo.write(folder / "data", folder / "few.json", ROOT / "sample/images", spare)
     shutil.copy(ROOT / "sample/yolov5s-mini.safetensors", folder / "best.pt")  # a plan looks for it, not into it
-    block = re.search(r"^    # mine\.yaml\n((?:    .*\n)+)", README, re.MULTILINE)[1]
-    (folder / "mine.yaml").write_text(re.sub("^    ", "", block, flags=re.MULTILINE))
+    (folder / "theirs.xml").touch()
+    for name, block in re.findall(r"^    # (\w+\.yaml).*\n((?:    .*\n)+)", README, re.MULTILINE):
+        (folder / name).write_text(re.sub("^    ", "", block, flags=re.MULTILINE))
 
 
 @pytest.fixture
