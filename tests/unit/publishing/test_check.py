@@ -11,7 +11,8 @@ from speedmap import storage
 from speedmap.publishing import check, folders
 from speedmap.publishing.folders import PublishError
 
-OURS = Path(__file__).parents[3] / "results/published/h100-tensorrt8.6"
+PUBLISHED = Path(__file__).parents[3] / "results/published"
+OURS, BATCHES = PUBLISHED / "h100-tensorrt8.6", PUBLISHED / "h200-tensorrt8.6"
 CELL = "tensorrt/yolov5s-v6.0-int8-static"
 SPEED, ACCURACY, ENGINE = (f"{CELL}/{name}.json" for name in ("speed", "accuracy", "engine"))
 OTHER = "tensorrt/yolov5m-int8-static/speed.json"
@@ -54,8 +55,18 @@ def faster(value):
     return value * 0.9
 
 
-def test_what_this_project_publishes_is_whole_and_unedited(folder):
-    assert check.problems(folder) == []
+@pytest.mark.parametrize("published", sorted(PUBLISHED.glob("*/published.json")), ids=lambda path: path.parent.name)
+def test_what_this_project_publishes_is_whole_and_unedited(published):
+    assert check.problems(published.parent) == []
+
+
+def test_an_edited_throughput_is_found_although_its_hash_was_made_anew(tmp_path):
+    folder = shutil.copytree(BATCHES, tmp_path / BATCHES.name)
+    table = (folder / "table.md").read_text()
+    assert table.count(" 7959 ") == 1
+    (folder / "table.md").write_text(table.replace(" 7959 ", " 8959 "))
+    (line,) = rehashed(folder)
+    assert "table.md: 8959 of yolov5n-v7.0 is in no record" in line
 
 
 @pytest.mark.parametrize("name", [SPEED, "table.md", "environment.json"])

@@ -106,15 +106,19 @@ def _schemas(folder: Path, facts: Manifest) -> Iterator[str]:
 
 
 def _machine(folder: Path, facts: Manifest, rows: list[CellResult]) -> Iterator[str]:
-    """Yield each record that was not measured on the machine that the manifest names, or with other software."""
+    """Yield each record that was not measured on the machine that the manifest names, or with other software.
+
+    Torch's may be of another Python than the backend's: one that has both is not to be had for every TensorRT.
+    """
     first = next(record.environment for row in rows for record in row.measured)
+    software: dict[bool, dict[str, str]] = {}
     for place, record in _measured(folder, rows):
-        here = record.environment
+        here, torch = record.environment, record.cell.backend == "torch"
         same = {
             "device": folders.device(here.platform) == facts.device,
             "processor": here.cpu == first.cpu,
-            "software": here.versions == first.versions,
-            facts.backend: record.cell.backend == "torch" or here.platform.get(facts.backend) == facts.version,
+            "software": here.versions == software.setdefault(torch, here.versions),
+            facts.backend: torch or here.platform.get(facts.backend) == facts.version,
         }
         for name in (name for name, holds in same.items() if not holds):
             yield f"{place}: is of another {name} than {MANIFEST} or the other records; measure all on one machine"

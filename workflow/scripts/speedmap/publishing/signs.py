@@ -17,6 +17,7 @@ from msgspec import structs
 from speedmap import __version__
 from speedmap.accuracy.paired_difference import standard_error
 from speedmap.publishing import provenance
+from speedmap.reporting.throughput import images_per_second
 from speedmap.results import records
 from speedmap.results.cell_result import CellResult
 from speedmap.results.measured import Accuracy, Speed
@@ -146,10 +147,11 @@ def _csv(path: Path, rows: list[CellResult]) -> Iterator[str]:
 
 
 def _page(path: Path, rows: list[CellResult]) -> Iterator[str]:
-    """Yield each speed and mAP in the tables of table.md, a row a model, that no record of the model has."""
+    """Yield each figure in the tables of table.md, a row a model or a batch of it, that no record of the model has."""
     by_model = defaultdict(set)
     for row in rows:
-        by_model[row.cell.model].update(value for value in _figures(row) if value is not None)
+        figures = (*_figures(row), row.cell.batch, images_per_second(row))
+        by_model[row.cell.model].update(value for value in figures if value is not None)
     for line in path.read_text("utf-8", errors="replace").splitlines():
         model, *cells = (cell.strip() for cell in line.strip("|").split("|"))
         for text in cells if model in by_model else ():
