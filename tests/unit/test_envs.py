@@ -21,7 +21,7 @@ def test_conda_and_pip_have_the_same_pins(path):
 
 
 def test_the_environments_that_rules_name_are_there():
-    named = set(re.findall(r'"(\w+\.yaml)"', Path("workflow/rules/common.smk").read_text()))
+    named = set(re.findall(r'envs/(\w+\.yaml)"', Path("workflow/rules/common.smk").read_text()))
     assert named == {path.name for path in ENVS.glob("*.yaml")}
 
 

@@ -50,11 +50,12 @@ def folder_of(part):
 
 
 @start.refusing()
-def stamp_of_images(wildcards, input):
+def stamp_of_images(wildcards):
+    """Hash what was given; not by `input`, since a change of what follows from inputs does not make Snakemake rerun."""
     data = SETTINGS.dataset
-    made = stamp_of_labels(wildcards) if data.data else target(input.annotations)
-    calibration = "" if data.calibration in yolo_data.MADE else contents(input.calibration)
-    return stamp(input.images), calibration, target(input.images), made
+    made = stamp_of_labels(wildcards) if data.data else target(data.annotations)
+    calibration = "" if data.calibration in yolo_data.MADE else contents(data.calibration)
+    return stamp(data.images), calibration, target(data.images), made
 
 
 @start.refusing()
@@ -62,8 +63,8 @@ def stamp_of_labels(wildcards):
     return stamp(SETTINGS.dataset.images), contents_of(yolo_data.sources(SETTINGS.dataset, INT8["images"]))
 
 
-def stamp_of_weights(wildcards, input):
-    return target(input.weights) if input.weights else None
+def stamp_of_weights(wildcards):
+    return target(SETTINGS.models[wildcards.model].weights)
 
 
 def weights_of(wildcards):
@@ -99,8 +100,8 @@ def reference_of(wildcards):
     return f"results/onnx/{wildcards.model}-{wildcards.shape.partition('-')[0]}.onnx"
 
 
-def options_of_build(wildcards, input):
-    """Return the backend's options, and for an engine that is to be calibrated while it is built, on what.
+def options_of_build(wildcards):
+    """Return the backend's options, and for an engine that is to be calibrated while it is built, on how many images.
 
     A further build times its kernels anew: with the timings of the first it would choose what that one chose.
     """
@@ -109,7 +110,7 @@ def options_of_build(wildcards, input):
         options = options | {"timing_cache": False}
     if not IMPLICIT or wildcards.precision != "int8":
         return options
-    return options | {"implicit": {"dataset": str(input.dataset), "images": config["int8"]["images"]}}
+    return options | {"implicit": {"images": config["int8"]["images"]}}
 
 
 # measure.smk

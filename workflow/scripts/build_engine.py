@@ -16,14 +16,15 @@ def build_engine(
     cell: Cell, platform: dict, onnx: str, dataset: str, imgsz: int, options: dict, out: str, record: str
 ) -> None:
     """Build an engine; the record beside it says what it was built from, on what and how."""
-    height, width = map(int, next(iter(records.read(Path(dataset), Dataset).shapes)).split("x"))  # the most frequent
-    backend, engine = registry.backend(cell.backend), Path(out)
+    backend, engine, shapes = registry.backend(cell.backend), Path(out), records.read(Path(dataset), Dataset).shapes
+    likeliest = tuple(map(int, next(iter(shapes)).split("x")))  # the most frequent
     registry.demand(platform, backend.platform())
+    options = options | ({"implicit": options["implicit"] | {"dataset": dataset}} if "implicit" in options else {})
     with gpu_lease.lease(backend.on_gpu, alone=False) as run:
-        facts = backend.build(Path(onnx), engine, (height, width), imgsz, cell.shape == "dynamic", options)
-    hashes = {"engine_sha256": storage.sha256(engine), "onnx_sha256": storage.sha256(Path(onnx))}
-    made = {"platform": backend.platform(), "bytes": engine.stat().st_size, "options": options, "build": facts}
-    records.write(Path(record), Engine(**hashes, **made, runs=[records.convert(run, Run)]))
+        facts = backend.build(Path(onnx), engine, likeliest, imgsz, cell.shape == "dynamic", options)
+    made = {"platform": backend.platform(), "options": options, "build": facts, "runs": [records.convert(run, Run)]}
+    made |= {"engine_sha256": storage.sha256(engine), "onnx_sha256": storage.sha256(Path(onnx))}
+    records.write(Path(record), Engine(bytes=engine.stat().st_size, **made))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,9 @@ def test_a_link_to_another_file_or_folder_is_seen_whatever_their_times(tmp_path,
     Path("best.pt").symlink_to("b.pt")
     assert target("best.pt") != first
     assert target("nowhere") == ("nowhere", 0)
+
+
+def test_what_makes_a_rule_rerun_does_not_follow_from_its_inputs():
+    """Snakemake leaves parameters out of its triggers that are functions of `input`, whose names it watches itself."""
+    text = Path("workflow/rules/inputs.smk").read_text()
+    assert re.findall(r"def (\w+)\(wildcards, input", text) == ["source_of_weights"]
