@@ -11,15 +11,13 @@ from speedmap.results import records
 from speedmap.results.prepared import Dataset, Export, Graph
 from speedmap.run.job import job
 
-CHECKED = 3  # calibration images that a graph is compared with torch on
-
 
 def export_onnx(network: str, dataset: str, imgsz: int, form: dict, static: str, dynamic: str, record: str) -> None:
     """Export a network in a form that computes the same; the record holds the worst differences from torch."""
     model = weights.network(Path(network))
     chosen = rewrites.Form(**form)
     rewritten = rewrites.rewritten(model, chosen)
-    files = list(map(Path, records.read(Path(dataset), Dataset).calibration_files[:CHECKED]))
+    files = list(map(Path, records.read(Path(dataset), Dataset).calibration_files[: export.CHECKED]))
     graphs = {}
     for shape, path in (("static", Path(static)), ("dynamic", Path(dynamic))):
         export.export(rewritten, path, imgsz, shape == "dynamic")

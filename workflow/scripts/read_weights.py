@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from speedmap import storage
-from speedmap.graph import given_onnx
+from speedmap.graph import export, given_onnx
 from speedmap.model import checkpoint, weights
 from speedmap.results import records
 from speedmap.results.prepared import Dataset, Weights
@@ -17,7 +17,7 @@ def read_weights(model: str, source: str, is_onnx: bool, dataset: str, imgsz: in
     content = checkpoint.given(Path(source), given.tensors, given.names) if given else None
     facts = weights.normalise(model, source, [category.name for category in data.categories], path, content)
     if given:
-        files = list(map(Path, data.calibration_files[: given_onnx.CHECKED]))
+        files = list(map(Path, data.calibration_files[: export.CHECKED]))
         facts["given"] = given_onnx.difference(given, weights.network(path), files, imgsz)
     records.write(Path(record), Weights(model=model, **facts, engine_sha256=storage.sha256(path)))
 

@@ -15,6 +15,7 @@ from speedmap.graph.onnx_runtime import session
 from speedmap.model.yolov5 import YOLOv5
 
 OPSET = 17  # the last that TensorRT 8.6 parses
+CHECKED = 3  # calibration images that a network in another form is compared on
 HALF = 5  # times as much where a graph computes in float16
 WORST_BOX, WORST_SCORE = 0.02, 0.01  # of the side (64 px at least), probability: beyond these it is another network
 

@@ -17,7 +17,6 @@ from speedmap.model.yolov5 import YOLOv5
 
 STRIDES = (8, 16, 32)
 SIDE = 320  # of the input where it is free
-CHECKED = 3  # calibration images that the file is compared on
 
 
 @dataclass(frozen=True)
