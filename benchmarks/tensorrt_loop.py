@@ -2,17 +2,19 @@
 
     python benchmarks/tensorrt_loop.py results/tensorrt/yolov5s-fp16-static/engine [.../speed.json] [--shape 480 640]
 
-Prints the median device time of the loop and, given a record, its difference to the record's median of that input
-shape. Without `--graph` TensorRT's kernels are enqueued one by one, and a small model takes the host's time; with it
-they are captured and replayed, as speedmap does.
+Prints the median device time of the loop, images a second by it and by the host's clock around all of it and, given a
+record, the difference to the record's median of that input shape. Without `--graph` TensorRT's kernels are enqueued one
+by one, and a small model takes the host's time; with it they are captured and replayed, as speedmap does.
 """
 
 import argparse
 import logging
 import statistics
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import tensorrt as trt
 from cuda.bindings import driver
 
@@ -40,15 +42,15 @@ def volume(shape: tuple[int, ...]) -> int:
 
 
 def prepare(engine: trt.ICudaEngine, shape: tuple[int, ...] | None) -> tuple[trt.IExecutionContext, tuple[int, ...]]:
-    """Bind zeroed device memory to a context for one input shape; None takes the profile's likeliest."""
+    """Bind device memory to a context for one input shape, noise as its input; None takes the profile's likeliest."""
     context = engine.create_execution_context()
     fixed = tuple(engine.get_tensor_shape("images"))
     shape = shape or (fixed if -1 not in fixed else tuple(engine.get_tensor_profile_shape("images", 0)[1]))
     context.set_input_shape("images", shape)
     for name in ("images", "output"):
-        size = 4 * volume(tuple(context.get_tensor_shape(name)))
-        memory = ok(driver.cuMemAlloc(size))
-        ok(driver.cuMemsetD8(memory, 0, size))
+        noise = np.random.default_rng(0).random(volume(tuple(context.get_tensor_shape(name))), np.float32)
+        memory = ok(driver.cuMemAlloc(noise.nbytes))
+        ok(driver.cuMemcpyHtoD(memory, noise.ctypes.data, noise.nbytes))
         context.set_tensor_address(name, int(memory))
     return context, shape
 
@@ -70,17 +72,23 @@ def launcher(context: trt.IExecutionContext, stream: object, graph: bool) -> obj
     return lambda: ok(driver.cuGraphLaunch(executable, stream))
 
 
-def loop(launch: object, stream: object, warmup: int, count: int) -> list[float]:
-    """Time single runs in milliseconds, each between its own two events; all are waited for only at the end."""
+def loop(launch: object, stream: object, warmup: int, count: int) -> tuple[list[float], float]:
+    """Time single runs in milliseconds, each between its own two events; all are waited for only at the end.
+
+    Returns these, and the seconds of all by the host's clock.
+    """
     for _ in range(warmup):
         launch()
     pairs = [(ok(driver.cuEventCreate(0)), ok(driver.cuEventCreate(0))) for _ in range(count)]
+    ok(driver.cuStreamSynchronize(stream))
+    begin = time.perf_counter()
     for start, stop in pairs:
         ok(driver.cuEventRecord(start, stream))
         launch()
         ok(driver.cuEventRecord(stop, stream))
     ok(driver.cuStreamSynchronize(stream))
-    return [ok(driver.cuEventElapsedTime(start, stop)) for start, stop in pairs]
+    seconds = time.perf_counter() - begin
+    return [ok(driver.cuEventElapsedTime(start, stop)) for start, stop in pairs], seconds
 
 
 def recorded(path: Path, shape: tuple[int, ...]) -> float:
@@ -109,8 +117,10 @@ def main() -> None:
     if engine is None:
         raise SystemExit(f"{args.engine}: not an engine for this TensorRT and GPU")
     context, shape = prepare(engine, (1, 3, *args.shape) if args.shape else None)
-    median = statistics.median(loop(launcher(context, stream, args.graph), stream, 200, args.count))
+    times, seconds = loop(launcher(context, stream, args.graph), stream, args.count // 5, args.count)
+    median = statistics.median(times)
     logging.info("%s %s: median %.4f ms of %d runs", args.engine, list(shape), median, args.count)
+    logging.info("images/s: %.1f, by the host's clock %.1f", 1e3 * shape[0] / median, args.count * shape[0] / seconds)
     if args.record:
         there = recorded(args.record, shape)
         logging.info("record: median %.4f ms; the loop differs by %+.2f%%", there, 100 * (median / there - 1))

@@ -1,6 +1,8 @@
 import pytest
 
 from helpers.record_factory import result
+from speedmap.machine.monitor import summarize
+from speedmap.machine.sample import Sample
 from speedmap.reporting import batch_charts
 from speedmap.results.findings import Throttled
 
@@ -23,20 +25,27 @@ def test_no_chart_without_batches():
 
 
 def long(seconds, *warnings, **sample):
-    """A run that is twice as slow in its second half."""
+    """A run that is twice as slow in its second half, sampled ten times a second, as a watch thins its samples."""
     made = result()
     made.speed.samples_ms = [1.0] * 600 + [2.0] * 600
-    made.speed.watch.samples = [{"at_s": 0.0, **sample}, {"at_s": seconds, **sample}]
+    samples = [Sample(at_s=tenth / 10, **sample) for tenth in range(round(seconds * 10))]
+    made.speed.watch = summarize(samples, {}, alive=True, error=None)
     made.speed.watch.warnings = list(warnings)
     return made
 
 
 def test_a_long_run_shows_its_latency_over_time_and_a_short_one_does_not():
-    ((name, spec, _),) = batch_charts.sustained([long(120.0), long(59.0)], 400)
+    ((name, spec, _),) = batch_charts.sustained([long(120.0), long(57.0)], 400)
     points = values(spec)
     assert name == "tensorrt/yolov5s-fp16-static"
     assert (len(points), points[0]["s"], points[-1]["s"]) == (120, 0.5, 119.5)
     assert [points[at]["ms"] for at in (0, 59, 60, 119)] == [1, 1, 2, 2]
+
+
+def test_a_run_of_just_a_minute_is_long_though_its_last_kept_sample_is_before_its_end():
+    run = long(60.0)
+    assert run.speed.watch.samples[-1]["at_s"] < 60
+    assert len(batch_charts.sustained([run], 400)) == 1
 
 
 @pytest.mark.parametrize(

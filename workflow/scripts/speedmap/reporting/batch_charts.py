@@ -42,8 +42,9 @@ def sustained(rows: list[CellResult], width: int | str) -> list[tuple[str, dict,
 
 
 def lasted(watch: Watch) -> float:
-    """Return the seconds over which a run was watched."""
-    return max((sample["at_s"] for sample in watch.samples), default=0.0)
+    """Return the seconds of a watched run: it goes on after the last kept sample for as long as these lie apart."""
+    steps = len(watch.samples) - 1
+    return watch.samples[-1]["at_s"] * (steps + 1) / steps if steps > 0 else 0.0
 
 
 def _sustained(row: CellResult, width: int | str) -> dict:
