@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from speedmap.results.cell import Cell
 from speedmap.results.measured import Speed
 from speedmap.timing import stats
 
-CONFIG = {"backend": "openvino", "shapes": ["static"], "torch": False, "models": {"yolov5s": MINI}}
+CONFIG = {"backend": "openvino", "shapes": ["static"], "batches": [1, 8], "torch": False, "models": {"yolov5s": MINI}}
+FP16, INT8 = (Cell("openvino", "yolov5s", precision, "static") for precision in ("fp16", "int8"))
 # rules that need nothing but records
 AFTER = ("render_table", "compare_records", "judge_comparison", "record_history", "publish")
 pytestmark = pytest.mark.workflow
@@ -31,7 +33,8 @@ def write(results, cell, median):
     timed.samples_ms, timed.shapes, timed.summary = samples, ["640x640"] * 400, stats.summary(samples, 0.0)
     folder = results / "openvino" / cell.name
     records.write(folder / "speed.json", timed)
-    records.write(folder / "accuracy.json", accuracy(cell, **facts))
+    if cell.batch == 1:
+        records.write(folder / "accuracy.json", accuracy(cell, **facts))
     records.write(folder / "engine.json", engine())
     records.write(folder / "verify.json", verification())
     if cell.precision == "int8":
@@ -50,10 +53,10 @@ def run_in(folder):
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """A folder with two measured cells and the sample."""
+    """A folder with two measured cells, the same in batches, and the sample."""
     folder = prepare(tmp_path_factory.mktemp("measured"))
-    for precision in ("fp16", "int8"):
-        write(folder / "results", Cell("openvino", "yolov5s", precision, "static"), 10.0)
+    for cell in (FP16, INT8, replace(FP16, batch=8), replace(INT8, batch=8)):
+        write(folder / "results", cell, 10.0)
     records.write(folder / "results/dataset.json", dataset())
     records.write(folder / "results/calibration/yolov5s-openvino.json", choice())
     return folder
@@ -90,23 +93,25 @@ def compare(snakemake, **changes):
 def test_what_was_published_is_indexed_and_no_worse_than_itself(snakemake, published, tmp_path):
     index = (tmp_path / "results/published/README.md").read_text()
     assert f"({published.name}/table.md)" in index
-    assert "|yolov5s|||10.00|40.0|10.00|40.0|tiny|" in re.sub(" *[|] *", "|", index)
+    assert "|yolov5s|||10.00|40.0|10.00|40.0|800 at 8|800 at 8|tiny|" in re.sub(" *[|] *", "|", index)
     kept = Path("calibration/yolov5s-openvino.json")
     assert (published / kept).read_text() == (tmp_path / "results" / kept).read_text()
     code, output = compare(snakemake)
     assert code == 0, output
     page = (tmp_path / "results/compare.md").read_text()
-    assert page.startswith(f"# No worse than results/published/{published.name}\n\n4 within noise.")
+    assert page.startswith(f"# No worse than results/published/{published.name}\n\n6 within noise.")
 
 
-@pytest.mark.parametrize(("factor", "expected"), [(1.2, 1), (1.03, 1), (1.01, 0)])
-def test_slower_than_published_fails_from_the_limit_on(snakemake, published, tmp_path, factor, expected):
-    write(published, Cell("openvino", "yolov5s", "fp16", "static"), 10.0 / factor)
+@pytest.mark.parametrize(("batch", "factor", "expected"), [(8, 1.2, 1), (1, 1.03, 1), (1, 1.01, 0)])
+def test_slower_than_published_fails_from_the_limit_on(snakemake, published, tmp_path, batch, factor, expected):
+    slower = replace(FP16, batch=batch)
+    write(published, slower, 10.0 / factor)
     table = (tmp_path / "results/table.md").read_text()
     code, output = compare(snakemake)
     assert code == expected, output
     assert (tmp_path / "results/table.md").read_text() == table  # also of a run that fails
-    assert ("openvino/yolov5s-fp16-static|speed|**regressed**" in output) == bool(expected)
+    assert (f"openvino/{slower.name}|speed|**regressed**" in output) == bool(expected)
+    assert ("\n1 regressed, 5 within noise." in output) == bool(expected)  # and nothing else
 
 
 def test_a_published_cell_that_is_gone_fails(snakemake, published):
@@ -141,11 +146,11 @@ def test_the_history_grows_by_what_is_new_and_is_drawn(snakemake, tmp_path):
     assert code == 0, output
     path = tmp_path / "results/history.jsonl"
     before = path.read_text().splitlines()
-    assert len(before) == 4
-    write(tmp_path / "results", Cell("openvino", "yolov5s", "fp16", "static"), 9.0)
+    assert len(before) == 6
+    write(tmp_path / "results", FP16, 9.0)
     code, output = snakemake("-R", "record_history", "--", "results/history.svg")
     assert code == 0, output
     after = path.read_text().splitlines()
-    assert after[:4] == before
-    assert round(json.loads(after[4])["value"]) == 9
+    assert after[:6] == before
+    assert round(json.loads(after[6])["value"]) == 9
     assert "<svg" in (tmp_path / "results/history.svg").read_text()
