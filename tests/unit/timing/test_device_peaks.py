@@ -7,8 +7,8 @@ def test_rates_are_multiply_adds_and_bytes_read_and_written_a_second(monkeypatch
     monkeypatch.setattr(device_peaks, "SIDE", {"cpu": 10})
     monkeypatch.setattr(device_peaks, "BYTES", {"cpu": 100})
     monkeypatch.setattr(device_peaks, "_best", lambda work: work() is None or 0.5)
-    assert device_peaks._product(lambda device: lambda: "product", "cpu") == 2000
-    assert device_peaks._copy("cpu") == 400
+    peaks = device_peaks.measure()
+    assert (set(peaks["operations"].values()), peaks["bytes"]) == ({2000}, 400)
 
 
 def test_the_best_of_several_runs_counts(monkeypatch):

@@ -4,7 +4,7 @@ An engine timed twice differs by up to 8% from process to process, for clocks an
 share both, so that their ratio is known far better than either time.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
@@ -12,10 +12,11 @@ from statistics import median
 
 import numpy as np
 
-from speedmap.engines.interface import Backend, Session
+from speedmap.engines.interface import Backend
 from speedmap.machine.monitor import watch
 from speedmap.results.cell import Cell
 from speedmap.results.findings import ForeignProcess, OthersUsedCpu, Throttled
+from speedmap.timing.protocol import Run, runner
 
 ROUNDS, RUNS = 40, 50  # turns of each engine and runs a turn, at most
 LEAST_ROUNDS = 10  # fewer give no interval
@@ -47,8 +48,8 @@ def measure(backend: Backend, cell: Cell, engine: Path, twin: Path, sizes: list[
 
 
 def alternate(
-    first: Callable[[str], float],
-    second: Callable[[str], float],
+    first: Run,
+    second: Run,
     inputs: Sequence[str],
     rounds: int = ROUNDS,
     runs: int = RUNS,
@@ -67,7 +68,7 @@ def alternate(
     return pairs[1:]
 
 
-def turns(runners: Sequence[Callable[[str], float]], inputs: Sequence[str], seconds: float) -> tuple[int, int]:
+def turns(runners: Sequence[Run], inputs: Sequence[str], seconds: float) -> tuple[int, int]:
     """Return in how many rounds of how many runs a turn each engine runs for some seconds.
 
     Slow engines take fewer rounds of one run, not less than LEAST_ROUNDS, fast ones at most ROUNDS of RUNS.
@@ -90,18 +91,3 @@ def speedup(pairs: Sequence[tuple[float, float]], draws: int = DRAWS) -> dict:
     first, second = np.median(times, axis=0)
     return {"ratio": float(np.median(ratios)), "low": float(low), "high": float(high), "rounds": len(ratios),
             "first_ms": float(first), "second_ms": float(second)}  # fmt: skip
-
-
-def runner(session: Session, batches: dict[str, np.ndarray]) -> Callable[[str], float]:
-    """Make a function that runs one of several inputs in an engine, each loaded anew when it changes."""
-    loaded = ""
-
-    def run(name: str) -> float:
-        nonlocal loaded
-        if name != loaded:
-            session.load(batches[name])
-            loaded = name
-        session.occupy()
-        return session.run()
-
-    return run

@@ -32,9 +32,9 @@ def measure() -> dict:
     torch.backends.cuda.matmul.allow_tf32 = False  # as in the engines
     fast = {name: dtype for name, dtype in FLOATS.items() if name not in SLOW[device]}
     with watch(device == "cuda") as watched:
-        operations = {name: _product(partial(_floats, dtype), device) for name, dtype in fast.items()}
-        operations["int8"] = _product(_integers, device)
-        copied = _copy(device)
+        products = {name: partial(_floats, dtype) for name, dtype in fast.items()} | {"int8": _integers}
+        operations = {name: _rate(SIDE[device] ** 3, prepare, device) for name, prepare in products.items()}
+        copied = _rate(2 * BYTES[device], _copy, device)  # read and written
     name = torch.cuda.get_device_name() if device == "cuda" else environment.cpu_name()
     warnings = watched.result.warnings
     by = f"torch {torch.__version__}"
@@ -51,20 +51,18 @@ def _integers(device: str) -> Callable[[], object]:
     return lambda: torch._int_mm(left, right.t())  # cuBLAS has fast integer kernels for a second matrix by columns only
 
 
-def _product(prepare: Callable[[str], Callable[[], object]], device: str) -> float | None:
+def _copy(device: str) -> Callable[[], object]:
+    source = torch.zeros(BYTES[device], dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    return lambda: target.copy_(source)
+
+
+def _rate(amount: int, prepare: Callable[[str], Callable[[], object]], device: str) -> float | None:
+    """Return how much of an amount of work is done in a second."""
     try:
-        return SIDE[device] ** 3 / _best(prepare(device))
+        return amount / _best(prepare(device))
     except (RuntimeError, AttributeError):  # this torch or device has no such product, or too little memory for it
         return None
-
-
-def _copy(device: str) -> float | None:
-    try:
-        source = torch.zeros(BYTES[device], dtype=torch.uint8, device=device)
-        target = torch.empty_like(source)
-    except RuntimeError:  # too little memory
-        return None
-    return 2 * BYTES[device] / _best(lambda: target.copy_(source))  # read and written
 
 
 def _best(work: Callable[[], object]) -> float:

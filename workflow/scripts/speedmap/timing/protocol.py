@@ -5,6 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle, repeat
 
+import numpy as np
+
+from speedmap.engines.interface import Session
+
 Run = Callable[[str], float]  # runs one input, gives milliseconds
 Clock = Callable[[], float]  # seconds
 
@@ -16,6 +20,21 @@ class Protocol:
     warmup_s: float
     min_s: float
     min_samples: int
+
+
+def runner(session: Session, batches: dict[str, np.ndarray]) -> Run:
+    """Make a function that runs one of several inputs in an engine, each loaded anew when it changes."""
+    loaded = ""
+
+    def run(name: str) -> float:
+        nonlocal loaded
+        if name != loaded:
+            session.load(batches[name])
+            loaded = name
+        session.occupy()
+        return session.run()
+
+    return run
 
 
 def warm_up(run: Run, inputs: Iterable[str], protocol: Protocol) -> None:

@@ -19,7 +19,7 @@ from speedmap.results.cell import Cell
 from speedmap.results.measured import Audit, Phases, ShapeMedian, SpeedProtocol, Summary, Timed, Timing
 from speedmap.results.prepared import Dataset, Image
 from speedmap.timing import stats
-from speedmap.timing.protocol import Protocol, collect, warm_up
+from speedmap.timing.protocol import Protocol, collect, runner, warm_up
 
 PHASE_IMAGES = 50  # images that go through the whole way from pixels to boxes
 LEAST_PHASES, LEAST_BATCHES = 3, 30  # batches that do so, and that are timed, however large they are
@@ -55,7 +55,7 @@ def measure(
         imgsz=imgsz,
         dataset=data.named(),
         session=facts,
-        audit=audit or _audit(facts["precision"]),
+        audit=audit or Audit(precision=facts["precision"], shares={facts["precision"]: 1.0}),
         watch=watched.result,
         inferences=launched * len(measured.samples_ms),
     )
@@ -65,11 +65,6 @@ def protocol_of(asked: SpeedProtocol, batch: int) -> Protocol:
     """Return how long a batch is timed: `min_samples` images at least, but not fewer than LEAST_BATCHES batches."""
     images_least = -(-asked.min_samples // batch)
     return Protocol(asked.warmup_s, asked.min_s, max(images_least, min(LEAST_BATCHES, asked.min_samples)))
-
-
-def _audit(precision: str) -> Audit:
-    """Return the audit of an engine that runs the precision that it says."""
-    return Audit(precision=precision, shares={precision: 1.0})
 
 
 def _alternatives(
@@ -108,16 +103,7 @@ def time_engine(
         batches = {shape: images.load(Path(file), imgsz, dynamic)[0] for shape, file in dict(order).items()}
     else:
         batches = {order[0][0]: stacked([file for _, file in order], imgsz, batch)}
-    loaded = ""
-
-    def run(shape: str) -> float:
-        nonlocal loaded
-        if shape != loaded:
-            session.load(batches[shape])
-            loaded = shape
-        session.occupy()
-        return session.run()
-
+    run = runner(session, batches)
     for shape in batches:  # the first run of a shape may compile, tune or capture
         run(shape)
     warm_up(run, batches, protocol)
@@ -136,23 +122,16 @@ def sum_up(samples: list[tuple[str, float]]) -> Timing:
     by_shape = defaultdict(list)
     for shape, value in samples:
         by_shape[shape].append(value)
-    values, relative = [value for _, value in samples], ratios(samples)
+    per_shape = {shape: ShapeMedian(count=len(times), median_ms=median(times)) for shape, times in by_shape.items()}
+    values = [value for _, value in samples]
+    relative = [value / per_shape[shape].median_ms for shape, value in samples]  # so that the mix does not count
     return Timing(
         samples_ms=[round(value, 5) for value in values],
         shapes=[shape for shape, _ in samples],
         summary=stats.summary(values, stats.drift(relative)),
         doubts=[*stats.doubts(relative), *(stats.gap(values) if len(by_shape) > 1 else ())],
-        per_shape={shape: ShapeMedian(count=len(times), median_ms=median(times)) for shape, times in by_shape.items()},
+        per_shape=per_shape,
     )
-
-
-def ratios(samples: list[tuple[str, float]]) -> list[float]:
-    """Divide each sample by its shape's median, so that the mix of shapes does not count."""
-    by_shape = defaultdict(list)
-    for shape, value in samples:
-        by_shape[shape].append(value)
-    middle = {shape: median(values) for shape, values in by_shape.items()}
-    return [value / middle[shape] for shape, value in samples]
 
 
 def time_phases(
