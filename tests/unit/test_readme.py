@@ -38,6 +38,6 @@ def test_links_lead_to_files_that_are_there(page):
 def test_the_line_to_quote_is_that_of_the_published_records():
     folder = Path("results/published/h100-tensorrt8.6")
     config = records.read(folder / "environment.json", Provenance).config
-    (line,) = claims.claims(gather(folders.recorded(folder)), config)
+    (line,) = map(str, claims.claims(gather(folders.recorded(folder)), config))
     readme = Path("README.md").read_text("utf-8").splitlines()
     assert line == " ".join(part.removeprefix("> ") for part in readme if part.startswith("> "))

@@ -10,9 +10,7 @@ from speedmap.run.job import job
 
 def draw_pareto(paths: list[str], out: str) -> None:
     """Write results/pareto.svg."""
-    charts.save(
-        charts.pareto(points(gather(paths))), "Latency against mAP: towards the upper left is better", Path(out)
-    )
+    charts.save(charts.pareto(points(gather(paths))), charts.PARETO, Path(out))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from measure_speed import measure_speed
 from measure_speedup import measure_speedup
+from speedmap.reporting.footnotes import words
 from speedmap.results import records
 from speedmap.results.reported import Again
 from speedmap.run.job import job
@@ -15,7 +16,8 @@ def measure_again(timed: list[str], dataset: str, seconds: float, out: str) -> N
     """Put less disturbed records in the place of disturbed ones, and write what became of each."""
     steps = {"measure_speed": measure_speed, "measure_speedup": measure_speedup}
     measure = partial(again.in_own_process, steps)
-    results = again.again(list(map(Path, timed)), dataset, seconds, measure, again.disturbances)
+    noise = partial(again.disturbances, words)
+    results = again.again(list(map(Path, timed)), dataset, seconds, measure, noise)
     records.write(Path(out), Again(seconds=seconds, cells=results))
 
 

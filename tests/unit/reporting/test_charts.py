@@ -8,18 +8,17 @@ from xml.etree import ElementTree
 
 import pytest
 
+from helpers.svg import SVG, contrast, length, marks, place, texts
 from speedmap.reporting import charts, detail_charts, history_chart
 from speedmap.reporting.pareto_points import Point
 from speedmap.reporting.roofline import Roof
 from speedmap.results.prepared import ConvCost
 
-SVG = "{http://www.w3.org/2000/svg}"
 TORCH = Point("yolov5s", "Torch FP32", "dynamic", 8.0, 7.5, 9.0, 40.0, 1.5)
 FP16 = Point("yolov5s", "TensorRT FP16", "static", 2.0, 1.9, 2.2, 39.0, 1.5)
 INT8 = Point("yolov5s", "TensorRT INT8", "dynamic", 1.0, 0.9, 1.1, 42.0, None)
 POINTS = [TORCH, FP16, INT8]
 LINES, HEADS, ACROSS, UP, MARKS = (f"layer_{number}_marks" for number in range(5))
-DARK = "#12161c"  # the report's page
 
 
 @pytest.fixture
@@ -32,24 +31,6 @@ def draw(tmp_path):
         return ElementTree.parse(tmp_path / "chart.svg").getroot()
 
     return run
-
-
-def texts(root):
-    return ["".join(element.itertext()) for element in root.iter(f"{SVG}text")]
-
-
-def marks(root, name):
-    """List the marks of a layer."""
-    groups = [group for group in root.iter(f"{SVG}g") if name in group.get("class", "").split()]
-    return [child for group in groups for child in group]
-
-
-def place(mark):
-    return tuple(map(float, re.match(r"translate\(([^,]+),([^)]+)\)", mark.get("transform")).groups()))
-
-
-def length(mark):
-    return abs(float(mark.get("x2") or 0)), abs(float(mark.get("y2") or 0))
 
 
 def test_the_pareto_plot_has_a_title_units_and_a_legend(draw):
@@ -116,16 +97,9 @@ def test_the_same_figures_make_the_same_file(draw, tmp_path):
     assert drawn[0] == drawn[1]
 
 
-def luminance(colour):
-    channels = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-
-
 @pytest.mark.parametrize("colour", [*charts.SERIES.values(), *charts.SPARE, *charts.STAYS.values()])
 def test_colours_stand_out_from_both_pages(colour):
-    assert 1.05 / (luminance(colour) + 0.05) >= 3
-    assert (luminance(colour) + 0.05) / (luminance(DARK) + 0.05) >= 3
+    assert all(contrast(colour, page["back"]) >= 3 for page in (charts.LIGHT, charts.DARK))
 
 
 def test_no_two_series_have_one_colour_and_a_series_keeps_its_own():

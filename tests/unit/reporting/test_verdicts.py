@@ -90,7 +90,7 @@ def test_without_turns_the_gain_is_that_of_the_medians_with_the_doubt_of_either(
 
 
 def test_the_line_to_quote_names_machine_figures_and_doubt():
-    (line,) = claims.claims(pair(watched=None), experiment(shapes=["dynamic", "static"]))
+    (line,) = map(str, claims.claims(pair(watched=None), experiment(shapes=["dynamic", "static"])))
     assert line == (
         "INT8 against FP16 on NVIDIA RTX 2060, TensorRT 10.3.0, static input 640 x 640, batch 1: s 1.250 times as fast "
         "(1.250 to 1.250), -1.00 ± 0.00 mAP. In brackets: 95% interval of engines that took turns; mAP50-95 in points "
@@ -100,7 +100,7 @@ def test_the_line_to_quote_names_machine_figures_and_doubt():
 
 def test_without_int8_the_medians_are_quoted():
     noisy = cell("m", 2.0, 0.4, warnings=[OthersUsedCpu(0.4)])
-    (line,) = claims.claims([S, noisy], experiment(shapes=["static"]))
+    (line,) = map(str, claims.claims([S, noisy], experiment(shapes=["static"])))
     assert "s FP16 1 ms (1 to 1), mAP 30.0 ± 1.0; m FP16 2 ms (2 to 2), mAP 40.0 ± 1.0 (not to be quoted)." in line
     assert claims.claims([], experiment()) == []
 

@@ -1,10 +1,11 @@
 import pytest
 
-from helpers.record_factory import accuracy, write
+from helpers.record_factory import accuracy, experiment, write
 from speedmap.reporting import table
 from speedmap.reporting.footnotes import Notes, words
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import gather
+from speedmap.results.reported import Source
 from speedmap.run import failed_run
 
 
@@ -27,6 +28,7 @@ def test_the_map_of_a_data_set_without_boxes_is_no_figure_but_a_reason(tmp_path)
     (row,) = gather([scored(tmp_path, "tensorrt", "fp16", "static", score=-1.0)])
     assert row.accuracy is None
     notes = Notes(row.failed)
-    assert table.map_figure(row, notes) == "not measured<sup>1</sup>"
+    page = table.Page({row.cell: row}, experiment(models={"n": Source(weights="n.pt")}), "tensorrt", notes)
+    assert page.shown(row.cell, table.map_figure) == "not measured<sup>1</sup>"
     assert "no boxes" in notes.lines()[0]
     assert "no boxes" in words(failed_run.explained(row, {}).failed[0])

@@ -44,6 +44,7 @@ def test_the_time_left_is_soon_that_of_the_runs_own_jobs(progress):
     progress.begin(4, "measure_speed", {}, 250)
     assert progress.left(290) == pytest.approx(10)
     assert progress.left(400) == 0  # what takes longer than thought is done any moment, never in the past
+    assert progress.line(400) == "[3/4] measure speed, 150 s"  # and nobody knows when
 
 
 def test_jobs_side_by_side_take_less_time_than_one_after_another():

@@ -17,7 +17,7 @@ POINTS = 120  # of the line of a long run, each the median of as many samples
 
 def throughput(rows: list[CellResult], width: int | str) -> list[tuple[str, dict]]:
     """Draw each model's images a second against the batch, a line a precision; [] where no cell has a batch."""
-    timed = [row for row in rows if row.cell.shape == "static" and row.speed and not row.invalid]
+    timed = [row for row in rows if row.cell.shape == "static" and row.has_speed]
     models = dict.fromkeys(row.cell.model for row in timed if row.cell.batch > 1)
     return [(model, _throughput([row for row in timed if row.cell.model == model], width)) for model in models]
 
@@ -37,7 +37,7 @@ def _throughput(rows: list[CellResult], width: int | str) -> dict:
 
 def sustained(rows: list[CellResult], width: int | str) -> list[tuple[str, dict, str]]:
     """Draw the latency of each long run over its time, and say whether it throttled; [] where no run was long."""
-    timed = [row for row in rows if row.speed and not row.invalid and lasted(row.speed.watch) >= LONG_S]
+    timed = [row for row in rows if row.has_speed and lasted(row.speed.watch) >= LONG_S]
     return [(row.title, _sustained(row, width), throttled(row.speed.watch)) for row in timed]
 
 

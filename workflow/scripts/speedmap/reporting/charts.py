@@ -1,6 +1,6 @@
 """Charts in Vega-Lite: one definition of each, which files show as it is and the report's reader can ask for figures.
 
-None has colours of its own but those of the series: the neutral ones are those of paper here, and the page's on a page.
+None has colours of its own but those of the series: the neutral ones are those of paper or of a page.
 """
 
 from itertools import cycle
@@ -16,6 +16,11 @@ from speedmap.results.prepared import ConvCost
 VEGA_LITE = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
 PAPER = {"background": "white", "view": {"stroke": None}, "axis": {"gridColor": "#ddd"}, "rule": {"color": "#666"},
          "point": {"color": "#666"}}  # fmt: skip
+# Of the report's page, on which texts stand out by 4.5:1.
+LIGHT = {"text": "#1c2430", "faint": "#556070", "line": "#d5dae1", "back": "#ffffff", "panel": "#f5f7f9",
+         "link": "#2461c1", "good": "#156c34", "bad": "#b3261e"}  # fmt: skip
+DARK = {"text": "#e4e8ee", "faint": "#a3adbb", "line": "#38414d", "back": "#12161c", "panel": "#1b2129",
+        "link": "#7aa9ff", "good": "#7bd88f", "bad": "#ff9a90"}  # fmt: skip
 FILE_WIDTH = 720  # pixels; in the report a chart is as wide as its place
 # Of one lightness, so that each stands out by 3:1 from white and from the report's dark page.
 SERIES = {
@@ -23,11 +28,13 @@ SERIES = {
     "TensorRT FP32": "#1d84f5", "TensorRT BF16": "#1d9999", "TensorRT FP16": "#03a14a", "TensorRT INT8": "#d55c13",
     "OpenVINO FP32": "#2692ba", "OpenVINO BF16": "#269b7e", "OpenVINO FP16": "#7c9128", "OpenVINO INT8": "#b37903",
 }  # fmt: skip
+PARETO = "Latency against mAP: towards the upper left is better"
 SPARE = ("#e14754", "#868686")  # before those of series that are not shown
 LEGEND = alt.Legend(orient="bottom", columns=3, title=None)
 MARKS = alt.Legend(orient="top", title=None, symbolFillColor="grey", symbolStrokeColor="grey")
 INPUTS = {"static": "circle", "dynamic": "diamond"}
 STAYS = {"INT8": "#1d84f5", "stays in float": "#d55c13"}
+GREY = "#868686"  # stands out by 3:1 from both pages
 FAINT = 0.3  # opacity of what cannot be quoted
 HEAD = 60  # square pixels of an arrow's head
 ANGLE = "atan2(scale('y', datum.map) - scale('y', datum.map0), scale('x', datum.ms) - scale('x', datum.ms0))"
@@ -40,9 +47,26 @@ def bundle() -> str:
 
 def save(chart: alt.TopLevelMixin, title: str, path: Path) -> None:
     """Write a chart as an SVG file on white."""
-    spec = chart.properties(title=title).to_dict()
     with storage.atomic(path) as temporary:
-        temporary.write_text(vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE, config=PAPER), "utf-8")
+        temporary.write_text(svg(chart.properties(title=title), PAPER), "utf-8")
+
+
+def svg(chart: alt.TopLevelMixin, look: dict) -> str:
+    """Draw a chart in the neutral colours of a look."""
+    return vl_convert.vegalite_to_svg(chart.to_dict(), vl_version=VEGA_LITE, config=look)
+
+
+def look(page: dict[str, str]) -> dict:
+    """Return the look of a picture that stands alone, in a page's colours."""
+    faint, line, mark = page["faint"], page["line"], page["link"]
+    return {
+        "background": page["back"], "padding": 14, "view": {"stroke": None},
+        "axis": {"labelColor": faint, "titleColor": faint, "gridColor": line, "domainColor": line, "tickColor": line},
+        "title": {"color": page["text"], "fontSize": 15, "anchor": "start", "offset": 14, "subtitleColor": faint,
+                  "subtitlePadding": 6},
+        "text": {"color": page["text"], "fontSize": 12}, "rule": {"color": mark},
+        "point": {"stroke": mark, "fill": mark},
+    }  # fmt: skip
 
 
 def pareto(points: list[Point], width: int | str = FILE_WIDTH) -> alt.LayerChart:
@@ -61,7 +85,7 @@ def pareto(points: list[Point], width: int | str = FILE_WIDTH) -> alt.LayerChart
         .encode(x, y, text="model:N")
     )
     return alt.layer(*_arrows(points, x, y), *_bars(points, x, y), figures, names).properties(
-        width=width, height=400, description="Latency against mAP: towards the upper left is better"
+        width=width, height=400, description=PARETO
     )
 
 

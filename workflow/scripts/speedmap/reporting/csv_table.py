@@ -1,32 +1,25 @@
 """All that is known of each cell as a csv file: unrounded, a number where the page has a text."""
 
 from collections.abc import Callable
-from operator import attrgetter
 
 import pandas as pd
 
-from speedmap.accuracy import paired_difference
+from speedmap.accuracy.paired_difference import Difference
 from speedmap.reporting import detail_table, footnotes, throughput
-from speedmap.reporting.detail_table import Columns
+from speedmap.reporting.detail_table import Columns, against, at
 from speedmap.results.cell_result import CellResult
-
-
-def _interval(end: str) -> Callable[[CellResult], float | None]:
-    return lambda row: row.speed and getattr(row.speed.summary, f"median_{end}_ms")
 
 
 def _of_builds(choose: Callable[[list[float]], float]) -> Callable[[CellResult], float | None]:
     return lambda row: choose(row.medians) if len(row.medians) > 1 else None
 
 
-def _difference(name: str, part: str) -> Callable[[CellResult], float | None]:
-    """Return a column: the difference of the mAP, its `value` or its `error`, in points."""
+def _value(difference: Difference) -> float:
+    return 100 * difference.value
 
-    def column(row: CellResult) -> float | None:
-        difference = paired_difference.between(row.accuracy, row.references.get(name))
-        return difference and 100 * getattr(difference, part)
 
-    return column
+def _error(difference: Difference) -> float:
+    return 100 * difference.error
 
 
 def _warnings(row: CellResult) -> str | None:
@@ -34,25 +27,25 @@ def _warnings(row: CellResult) -> str | None:
 
 
 IDENTITY: Columns = {
-    "cell": attrgetter("title"),
-    "backend": attrgetter("cell.backend"),
-    "model": attrgetter("cell.model"),
-    "precision": attrgetter("cell.precision"),
-    "ran": attrgetter("precision"),
-    "input": attrgetter("cell.shape"),
-    "batch": attrgetter("cell.batch"),
+    "cell": at("title"),
+    "backend": at("cell.backend"),
+    "model": at("cell.model"),
+    "precision": at("cell.precision"),
+    "ran": at("precision"),
+    "input": at("cell.shape"),
+    "batch": at("cell.batch"),
 }
 NUMBERS: Columns = {
     "images/s": throughput.images_per_second,
-    "p50 low ms": _interval("low"),
-    "p50 high ms": _interval("high"),
+    "p50 low ms": at("speed.summary.median_low_ms"),
+    "p50 high ms": at("speed.summary.median_high_ms"),
     "builds least ms": _of_builds(min),
     "builds most ms": _of_builds(max),
-    "less torch": _difference("torch", "value"),
-    "± less torch": _difference("torch", "error"),
-    "less FP16": _difference("fp16", "value"),
-    "± less FP16": _difference("fp16", "error"),
-    "quotable": lambda row: row.speed and row.speed.quotable,
+    "less torch": against("torch", _value),
+    "± less torch": against("torch", _error),
+    "less FP16": against("fp16", _value),
+    "± less FP16": against("fp16", _error),
+    "quotable": at("speed.quotable"),
     "warnings": _warnings,
 }
 TEXTS = {"builds ms", "besides"}  # of the page

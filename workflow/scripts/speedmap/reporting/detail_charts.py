@@ -5,7 +5,7 @@ import math
 import altair as alt
 import numpy as np
 
-from speedmap.reporting.charts import LEGEND, SERIES, colour, of
+from speedmap.reporting.charts import GREY, LEGEND, SERIES, colour, of
 from speedmap.reporting.roofline import Roof
 
 BINS = 80
@@ -13,7 +13,6 @@ CLIPPED = 0.995  # quantile at which the latencies of each cell are cut off
 FARTHEST = 3.0  # of the slowest median, where the scale ends at the latest
 FULL = 0.8  # of a row's height that the most frequent latency takes
 ROW = 34  # pixels
-GREY = "#868686"  # stands out by 3:1 from white and from the report's dark page
 PRECISIONS = {name: SERIES[f"TensorRT {name}"] for name in ("FP32", "BF16", "FP16", "INT8")}
 
 

@@ -1,30 +1,43 @@
 """All that is known of each cell, in the detail tables; csv_table has the same unrounded."""
 
 from collections.abc import Callable
-from operator import attrgetter
 
 import pandas as pd
 
 from speedmap.accuracy import paired_difference
+from speedmap.accuracy.paired_difference import Difference
 from speedmap.reporting import energy_columns, footnotes, markdown
 from speedmap.reporting.footnotes import words
+from speedmap.reporting.throughput import graph
 from speedmap.results import findings
 from speedmap.results.cell_result import CellResult
 from speedmap.results.findings import Finding
 
 
-def _summary(name: str) -> Callable[[CellResult], float | None]:
-    return lambda row: row.speed and getattr(row.speed.summary, name)
+def at(path: str, times: int | None = None) -> Callable[[CellResult], object]:
+    """Return a column: what stands at a path of attributes of a cell, so many times; None where one on the way is."""
+
+    def column(row: CellResult) -> object:
+        value = row
+        for name in path.split("."):
+            value = None if value is None else getattr(value, name)
+        return value if times is None or value is None else times * value
+
+    return column
 
 
-def _phase(name: str) -> Callable[[CellResult], float | None]:
-    return lambda row: row.speed and getattr(row.speed.phases, name)
+def against(name: str, part: Callable[[Difference], object]) -> Callable[[CellResult], object]:
+    """Return a column: a part of the difference of the mAP to a reference of the cell."""
+
+    def column(row: CellResult) -> object:
+        difference = paired_difference.between(row.accuracy, row.references.get(name))
+        return difference and part(difference)
+
+    return column
 
 
 def _graphed(row: CellResult) -> float | None:
-    """Return torch's median as a CUDA graph, which is how a TensorRT engine runs anyway."""
-    summary = row.speed.alternatives.get("cuda_graph") if row.speed else None
-    return summary and summary.median_ms
+    return (summary := graph(row)) and summary.median_ms
 
 
 def _builds(row: CellResult) -> str | None:
@@ -32,35 +45,9 @@ def _builds(row: CellResult) -> str | None:
     return f"{min(row.medians):.3f} to {max(row.medians):.3f}" if len(row.medians) > 1 else None
 
 
-def _metric(name: str) -> Callable[[CellResult], float | None]:
-    return lambda row: row.accuracy and 100 * getattr(row.accuracy.metrics, name)
-
-
-def _agreement(row: CellResult) -> float | None:
-    agreement = row.speed and row.speed.audit.agreement
-    return agreement and agreement.scores
-
-
 def _share(row: CellResult) -> float | None:
     """Return the share of the multiply-adds that ran in the cell's precision; torch runs what it says."""
     return row.speed.audit.shares[row.precision] if row.speed and row.cell.backend != "torch" else None
-
-
-def _error(row: CellResult) -> float | None:
-    error = row.accuracy and row.accuracy.metrics.map_se
-    return None if error is None else 100 * error
-
-
-def _speedup(key: str) -> Callable[[CellResult], float | None]:
-    return lambda row: row.speedup and getattr(row.speedup, key)
-
-
-def _against(name: str) -> Callable[[CellResult], str | None]:
-    def column(row: CellResult) -> str | None:
-        difference = paired_difference.between(row.accuracy, row.references.get(name))
-        return difference and str(difference)
-
-    return column
 
 
 def _doubt(kind: type[Finding], field: str) -> Callable[[CellResult], float | None]:
@@ -83,23 +70,23 @@ def _besides(row: CellResult) -> str | None:
 Columns = dict[str, Callable[[CellResult], object]]
 
 HEAD: Columns = {
-    "cell": attrgetter("title"),
-    "ran": attrgetter("precision"),
+    "cell": at("title"),
+    "ran": at("precision"),
 }
 TIMES: Columns = {
-    "p50 ms": _summary("median_ms"),
-    "p90 ms": _summary("p90_ms"),
-    "p99 ms": _summary("p99_ms"),
-    "samples": _summary("count"),
+    "p50 ms": at("speed.summary.median_ms"),
+    "p90 ms": at("speed.summary.p90_ms"),
+    "p99 ms": at("speed.summary.p99_ms"),
+    "samples": at("speed.summary.count"),
     "builds ms": _builds,
     "CUDA graph ms": _graphed,
-    "FP16 / INT8": _speedup("ratio"),
-    "from": _speedup("low"),
-    "to": _speedup("high"),
-    "letterbox ms": _phase("letterbox"),
-    "infer ms": _phase("run"),
-    "NMS ms": _phase("nms"),
-    "end-to-end ms": _phase("end_to_end"),
+    "FP16 / INT8": at("speedup.ratio"),
+    "from": at("speedup.low"),
+    "to": at("speedup.high"),
+    "letterbox ms": at("speed.phases.letterbox"),
+    "infer ms": at("speed.phases.run"),
+    "NMS ms": at("speed.phases.nms"),
+    "end-to-end ms": at("speed.phases.end_to_end"),
 }
 DOUBTED = {  # column -> kind of finding and the field of its figure
     "others' CPU": (findings.OthersUsedCpu, "share"),
@@ -111,14 +98,14 @@ DOUBTED = {  # column -> kind of finding and the field of its figure
 DOUBTS: Columns = {name: _doubt(*figure) for name, figure in DOUBTED.items()} | {"besides": _besides}
 REST: Columns = {
     "engine MB": lambda row: row.engine and row.engine.bytes / 1e6,
-    "build s": lambda row: row.engine and row.engine.build_s,
+    "build s": at("engine.build_s"),
     "share": _share,
-    "agreement": _agreement,
-    "mAP": _metric("map"),
-    "± mAP": _error,
-    "mAP50": _metric("map50"),
-    "less torch": _against("torch"),
-    "less FP16": _against("fp16"),
+    "agreement": at("speed.audit.agreement.scores"),
+    "mAP": at("accuracy.metrics.map", 100),
+    "± mAP": at("accuracy.metrics.map_se", 100),
+    "mAP50": at("accuracy.metrics.map50", 100),
+    "less torch": against("torch", str),
+    "less FP16": against("fp16", str),
     "invalid": lambda row: words(row.invalid[0]) if row.invalid else None,
 }
 TABLES = {  # on the page; columns and rows without any figure are left out

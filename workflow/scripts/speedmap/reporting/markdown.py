@@ -1,7 +1,7 @@
 """Tables in markdown, and markdown as HTML."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from markdown_it import MarkdownIt
 from tabulate import tabulate
@@ -14,6 +14,11 @@ def table(head: Sequence[str], lines: Iterable[Sequence], align: Sequence[str] |
     """Write a table; `|` in a text would end its column, so that it is escaped."""
     rows = [[str(value).replace("|", "\\|") for value in line] for line in (head, *lines)]
     return tabulate(rows[1:], rows[0], tablefmt="github", disable_numparse=True, colalign=align)
+
+
+def columns(given: Mapping[str, Sequence]) -> str:
+    """Write a table by its columns, each below its head."""
+    return table(list(given), zip(*given.values(), strict=True))
 
 
 def html(text: str) -> str:

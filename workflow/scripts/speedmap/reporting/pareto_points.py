@@ -34,7 +34,7 @@ def joined(rows: list[CellResult]) -> list[CellResult]:
     torch = [row for row in rows if row.cell.backend == "torch" and row.cell.shape == "dynamic"]
     engines = [row for row in rows if row.cell.backend != "torch"]
     both = [replace(row, accuracy=_accuracy(torch, row.cell.model)) for row in torch] + engines
-    return [row for row in both if row.speed and row.accuracy and not row.invalid]
+    return [row for row in both if row.has_speed and row.accuracy]
 
 
 def points(rows: list[CellResult]) -> list[Point]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import CellResult
 from speedmap.results.findings import Disturbance, Finding, Int8Slower, NotCompared, OfBuild, OfTurns
-from speedmap.results.measured import Speed, Speedup
+from speedmap.results.measured import Speedup
 from speedmap.verification import validity
 
 LEAST = 0.01  # slower than that is worth a word
@@ -23,8 +23,15 @@ def noted(rows: list[CellResult]) -> list[CellResult]:
 def _remarks(row: CellResult, rows: dict[Cell, CellResult]) -> tuple[Finding, ...]:
     audit = row.speed.audit if row.speed else None
     of_engine = [*validity.mixed(audit.shares), *audit.remarks] if audit else []
-    compared = against_float(row, rows.get(replace(row.cell, precision="fp16")))
+    float_twin = twin(row, rows)
+    compared = against_float(row, float_twin) if float_twin else []
     return (*of_engine, *compared, *in_turns(row), *rebuilt(row))
+
+
+def twin(row: CellResult, rows: dict[Cell, CellResult]) -> CellResult | None:
+    """Return the float engine of the model and input of an INT8 one, where both have a speed that is not worthless."""
+    other = rows.get(replace(row.cell, precision="fp16"))
+    return other if row.cell.precision == "int8" and row.has_speed and other and other.has_speed else None
 
 
 def in_turns(row: CellResult) -> list[OfTurns]:
@@ -42,33 +49,29 @@ def rebuilt(row: CellResult) -> list[OfBuild]:
     return said
 
 
-def against_float(row: CellResult, twin: CellResult | None) -> list[Int8Slower | NotCompared]:
+def against_float(row: CellResult, twin: CellResult) -> list[Int8Slower | NotCompared]:
     """Return that INT8 is slower than the float engine of the same model and input, and why if their layers tell.
 
     [] where it is not surely slower; that it reads slower is no finding where a run cannot be quoted.
     """
-    if row.cell.precision != "int8" or not twin or not row.speed or not twin.speed or row.invalid or twin.invalid:
-        return []
-    ratio, low, high = turns(row.speedup) if row.speedup else alone(twin.speed, row.speed)
+    times, low, high = ratio(row, twin)
     if high > 1 - LEAST:
         return []
     if doubtful := _doubtful(row, twin):
         return [NotCompared(twin.precision, tuple(doubtful))]
     level = row.engine.options.get("builder_level") if row.engine else None
-    return [Int8Slower(twin.precision, ratio, low, high, row.speedup is not None, level, why(row.speedup))]
+    return [Int8Slower(twin.precision, times, low, high, row.speedup is not None, level, why(row.speedup))]
 
 
-def turns(speedup: Speedup) -> tuple[float, float, float]:
-    """Return how many times as fast INT8 is with its interval, of engines that took turns."""
-    return speedup.ratio, speedup.low, speedup.high
+def ratio(row: CellResult, twin: CellResult) -> tuple[float, float, float]:
+    """Return how many times as fast INT8 is as its twin, and from where to where that may be.
 
-
-def alone(before: Speed, after: Speed) -> tuple[float, float, float]:
-    """Return how many times as fast the second of two runs is.
-
-    Between the outer ends of both medians' intervals, and by REPEAT wider, since neither knows of other processes.
+    Of engines that took turns, with its 95% interval. Of two runs, between the outer ends of both medians' intervals,
+    and by REPEAT wider, since neither knows of other processes.
     """
-    first, second = before.summary, after.summary
+    if row.speedup:
+        return row.speedup.ratio, row.speedup.low, row.speedup.high
+    first, second = twin.speed.summary, row.speed.summary
     return (
         first.median_ms / second.median_ms,
         first.median_low_ms / second.median_high_ms / (1 + REPEAT),

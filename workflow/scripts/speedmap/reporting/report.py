@@ -15,6 +15,7 @@ from speedmap.reporting import (
     by_class,
     cell_table,
     charts,
+    claim_picture,
     claims,
     detail_charts,
     markdown,
@@ -61,16 +62,19 @@ def render(template: Path, material: Material, bundle: str) -> str:
     rows, facts = material.rows, material.facts
     table, _, details = material.table.partition(DETAILS)
     return environment.get_template(template.name).render(
-        **_answers(rows, facts),
+        **(answers := _answers(rows, facts)),
         bundle=Markup(bundle),
         paper=charts.PAPER,
+        width=charts.FILE_WIDTH,
+        pages={"light": charts.LIGHT, "dark": charts.DARK},
         cells=(cells := cell_table.lines(rows, material.changes, material.past)),
         powered=any(line.power for line in cells),
         held=bool(material.changes),
         compared=material.compared,
         table=Markup(markdown.html(table)),
         details=Markup(markdown.html(details)),
-        pareto=charts.pareto(points(rows), WIDE).to_dict(),
+        pareto=charts.pareto(points(rows), WIDE).to_dict()
+        | {"title": {"text": charts.PARETO, "subtitle": answers["machine"]}},
         distributions=distributions(rows),
         shapes=shapes(rows),
         throughput=batch_charts.throughput(rows, WIDE),
@@ -102,7 +106,7 @@ def _answers(rows: list[CellResult], facts: Provenance) -> dict:
         "losses": verdicts.losses(rows),
         "gains": pairs,
         "shared_doubt": verdicts.shared_doubt(pairs),
-        "claims": claims.claims(rows, facts.config),
+        "claims": [(str(claim), claim_picture.addresses(claim)) for claim in claims.claims(rows, facts.config)],
     }
 
 
@@ -123,7 +127,7 @@ def distributions(rows: list[CellResult]) -> list[tuple[str, dict]]:
     """Draw the latencies of each model's timed cells on one scale."""
     by_model = defaultdict(list)
     for row in rows:
-        if row.speed and not row.invalid:
+        if row.has_speed:
             by_model[row.cell.model].append((f"{series(row)} {row.cell.input}", series(row), row.speed.samples_ms))
     return [(model, detail_charts.latencies(cells, WIDE).to_dict()) for model, cells in by_model.items()]
 
@@ -144,7 +148,7 @@ def layers(rows: list[CellResult]) -> list[tuple[str, dict]]:
 
 def shapes(rows: list[CellResult]) -> list[tuple[str, dict]]:
     """Draw each model's medians of the input shapes against their pixels, for the cells of dynamic input."""
-    timed = [row for row in rows if row.speed and row.cell.shape == "dynamic" and not row.invalid]
+    timed = [row for row in rows if row.has_speed and row.cell.shape == "dynamic"]
     medians = {model: [] for model in dict.fromkeys(row.cell.model for row in timed)}
     for row in timed:
         medians[row.cell.model] += _medians(row)

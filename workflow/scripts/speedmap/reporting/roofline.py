@@ -80,7 +80,7 @@ def doubts(rows: list[CellResult], work: dict[str, int], peaks: Peaks, imgsz: in
 
 
 def _timed(rows: list[CellResult], work: dict[str, int]) -> list[CellResult]:
-    timed = [row for row in rows if row.speed and row.engine and row.engine.bytes and not row.invalid]
+    timed = [row for row in rows if row.has_speed and row.engine and row.engine.bytes]
     return [row for row in timed if row.cell.model in work]
 
 

@@ -1,7 +1,7 @@
 """The tables that people read, and under them what ran, on what, how surely."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from msgspec import UNSET
 
@@ -9,12 +9,45 @@ from speedmap.reporting import detail_table, footnotes, markdown, remarks, throu
 from speedmap.reporting.footnotes import Notes
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import NAMES, CellResult
+from speedmap.results.findings import Finding
 from speedmap.results.measured import Environment
 from speedmap.results.prepared import Dataset
 from speedmap.results.reported import Experiment
 
 MISSING = "not measured"
 TITLES = {"dynamic": "Dynamic input [1, 3, {0}*]", "static": "Static input [1, 3, {0}, {0}]"}
+
+
+Figure = tuple[str, Sequence[Finding]]  # a figure as text, "" where it was not measured, and what is said of it
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the tables of a page are made from."""
+
+    rows: dict[Cell, CellResult]
+    config: Experiment
+    backend: str
+    notes: Notes
+
+    def ran(self, cells: list[Cell]) -> str:
+        """Name the precision that ran in a column, `FP16/FP32` if rows differ; what was asked for if nobody knows."""
+        timed = {self.rows[cell].precision for cell in cells if cell in self.rows and self.rows[cell].speed}
+        return "/".join(sorted(timed or {cells[0].precision})).upper()
+
+    def shown(self, cell: Cell, figure: Callable[[CellResult], Figure]) -> str:
+        """Write a cell's figure with the marks of what is said of it, or why there is none."""
+        row, model = self.rows.get(cell), self.config.models[cell.model]
+        if row is None and cell.name in self.config.skip:
+            return "skipped"
+        if row and row.invalid:
+            return "invalid" + self.notes.mark(row.invalid)
+        if row is None and cell.backend == "torch" and model.onnx:
+            return "from ONNX"
+        if figure is map_figure and model.weights == "random":
+            return "random weights"
+        text, said = figure(row) if row else ("", [])
+        return text + self.notes.mark(said) if text else MISSING + self.notes.mark(row.failed if row else [])
 
 
 def render(rows: list[CellResult], config: Experiment, dataset: Dataset, backend: str) -> str:
@@ -25,20 +58,17 @@ def render(rows: list[CellResult], config: Experiment, dataset: Dataset, backend
     if not rows:
         raise ValueError("no cell to tabulate")
     rows = remarks.noted(rows)
-    rows_by_cell = {row.cell: row for row in rows}
     notes = Notes(finding for row in rows for finding in footnotes.said(row))
+    page = Page({row.cell: row for row in rows}, config, backend, notes)
     single = config.batches is UNSET or 1 in config.batches
-    tables = [_table(rows_by_cell, config, backend, shape, notes) for shape in config.shapes if single]
-    ran, shown = partial(_ran, rows_by_cell), partial(_shown, rows_by_cell, config, notes)
-    tables += throughput.render(rows_by_cell, config, backend, ran, shown)
-    others = _others(rows_by_cell, config.shapes, notes)
-    parts = [*quotable(rows), *tables, _foot(rows, config, dataset), *others, *notes.lines(), detail_table.render(rows)]
-    return "\n\n".join(parts) + "\n"
+    tables = [_table(page, shape) for shape in config.shapes if single] + throughput.render(page)
+    parts = [*quotable(rows), *tables, _foot(rows, config, dataset), *_others(page), *notes.lines()]
+    return "\n\n".join([*parts, detail_table.render(rows)]) + "\n"
 
 
 def quotable(rows: list[CellResult]) -> list[str]:
     """Return how many of the speeds may be quoted; [] where there is none."""
-    timed = [row.speed.quotable for row in rows if row.speed and not row.invalid]
+    timed = [row.speed.quotable for row in rows if row.has_speed]
     known = "watched, undisturbed, stable and known to 5%"
     if not timed:
         return []
@@ -49,75 +79,38 @@ def quotable(rows: list[CellResult]) -> list[str]:
     ]
 
 
-def _table(rows_by_cell: dict[Cell, CellResult], config: Experiment, backend: str, shape: str, notes: Notes) -> str:
+def _table(page: Page, shape: str) -> str:
     """Write the table of one input shape; torch, which has no static engine, stands in the dynamic one."""
-    pairs = [(backend, precision, precision) for precision in config.precisions]
+    config = page.config
+    pairs = [(page.backend, precision, precision) for precision in config.precisions]
     if shape == "dynamic" and config.torch:
         pairs.insert(0, ("torch", "fp16", "fp32"))
     columns = {"Model": list(config.models)}
     for name, fast, exact in pairs:
         for title, precision, figure in (("Speed", fast, speed_figure), ("mAP", exact, map_figure)):
             cells = [Cell(name, model, precision, shape) for model in config.models]
-            header = f"{NAMES[name]}<br><sup>{title}-{_ran(rows_by_cell, cells)}"
-            columns[header] = [_figure(rows_by_cell.get(cell), cell, config, figure, notes) for cell in cells]
-    table = markdown.table(list(columns), zip(*columns.values(), strict=True))
-    return f"## {TITLES[shape].format(config.imgsz)}\n\n{table}"
+            header = f"{NAMES[name]}<br><sup>{title}-{page.ran(cells)}"
+            columns[header] = [page.shown(cell, figure) for cell in cells]
+    return f"## {TITLES[shape].format(config.imgsz)}\n\n{markdown.columns(columns)}"
 
 
-def _ran(rows_by_cell: dict[Cell, CellResult], cells: list[Cell]) -> str:
-    """Name the precision that ran in a column, `FP16/FP32` if the rows differ; what was asked for if nobody knows."""
-    timed = {rows_by_cell[cell].precision for cell in cells if cell in rows_by_cell and rows_by_cell[cell].speed}
-    return "/".join(sorted(timed or {cells[0].precision})).upper()
-
-
-def _shown(
-    rows_by_cell: dict[Cell, CellResult],
-    config: Experiment,
-    notes: Notes,
-    cell: Cell,
-    figure: Callable[[CellResult, Notes], str],
-) -> str:
-    return _figure(rows_by_cell.get(cell), cell, config, figure, notes)
-
-
-def _figure(
-    row: CellResult | None, cell: Cell, config: Experiment, figure: Callable[[CellResult, Notes], str], notes: Notes
-) -> str:
-    if row is None and cell.name in config.skip:
-        return "skipped"
-    if row and row.invalid:
-        return "invalid" + notes.mark(row.invalid)
-    if row is None and cell.backend == "torch" and config.models[cell.model].onnx:
-        return "from ONNX"
-    if figure is map_figure and config.models[cell.model].weights == "random":
-        return "random weights"
-    return figure(row, notes) if row else MISSING
-
-
-def speed_figure(row: CellResult, notes: Notes) -> str:
-    """Write a cell's median in milliseconds, to three digits, with the marks of its warnings."""
+def speed_figure(row: CellResult) -> Figure:
+    """Write a cell's median in milliseconds, to three digits."""
     if row.speed is None:
-        return MISSING + notes.mark(row.failed)
+        return "", []
     value = row.speed.summary.median_ms
-    digits = 2 if value < 10 else 1
-    return f"{value:.{digits}f} ms{notes.mark([*row.speed.warnings, *row.remarks])}"
+    return f"{value:.{2 if value < 10 else 1}f} ms", [*row.speed.warnings, *row.remarks]
 
 
-def map_figure(row: CellResult, notes: Notes) -> str:
-    """Write a cell's mAP50-95 in points, with the marks of its warnings."""
-    if row.accuracy is None:
-        return MISSING + notes.mark(row.failed)
-    return f"{100 * row.accuracy.metrics.map:.1f}{notes.mark(row.accuracy.warnings)}"
+def map_figure(row: CellResult) -> Figure:
+    """Write a cell's mAP50-95 in points."""
+    return (f"{100 * row.accuracy.metrics.map:.1f}", row.accuracy.warnings) if row.accuracy else ("", [])
 
 
-def _others(rows_by_cell: dict[Cell, CellResult], shapes: list[str], notes: Notes) -> list[str]:
+def _others(page: Page) -> list[str]:
     """Mark the cells that stand in none of the tables but in the details: torch's, without one of dynamic input."""
-    texts = {
-        row.title: row.invalid or [*row.failed, *row.warnings, *row.remarks]
-        for cell, row in rows_by_cell.items()
-        if cell.shape not in shapes
-    }
-    marked = ", ".join(name + notes.mark(said) for name, said in texts.items() if said)
+    rows = [row for cell, row in page.rows.items() if cell.shape not in page.config.shapes]
+    marked = ", ".join(row.title + page.notes.mark(said) for row in rows if (said := footnotes.said(row)))
     return [f"In the details only: {marked}."] if marked else []
 
 

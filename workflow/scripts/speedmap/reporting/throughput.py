@@ -1,15 +1,12 @@
 """The third table: images a second by batch, of static input."""
 
-from collections.abc import Callable
-
 from msgspec import UNSET
 
 from speedmap.reporting import markdown, remarks
-from speedmap.reporting.footnotes import Notes
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import NAMES, CellResult
+from speedmap.results.findings import Finding
 from speedmap.results.measured import Summary
-from speedmap.results.reported import Experiment
 
 TITLE = "## Throughput, static input [N, 3, {0}, {0}]"
 NOTE = (
@@ -18,29 +15,25 @@ NOTE = (
     "where they took none, between the ends of both medians' intervals, wider by what an engine timed twice differs by."
 )
 GRAPHED = " Torch: as a CUDA graph."
-NONE = "not measured"
-
-Rows = dict[Cell, CellResult]
-Shown = Callable[[Cell, Callable[[CellResult, Notes], str]], str]  # a figure, or why there is none
 
 
-def render(rows: Rows, config: Experiment, backend: str, ran: Callable[[list[Cell]], str], shown: Shown) -> list[str]:
-    """Write the table, a row a model and batch; [] where no batches were asked for.
-
-    ran: names the precision that ran in some cells. shown: writes a cell's figure with its marks, or why it has none.
-    """
+def render(page) -> list[str]:
+    """Write the table of a page, a row a model and batch; [] where no batches were asked for. page: of table.py."""
+    config, rows = page.config, page.rows
     if config.batches is UNSET:
         return []
     lines = [(model, batch) for model in config.models for batch in config.batches]
     columns = {"Model": [model for model, _ in lines], "Batch": [batch for _, batch in lines]}
-    for name, precision in [*([("torch", "fp16")] if config.torch else []), *((backend, p) for p in config.precisions)]:
+    pairs = [*([("torch", "fp16")] if config.torch else []), *((page.backend, one) for one in config.precisions)]
+    for name, precision in pairs:
         cells = [Cell(name, model, precision, "static", batch) for model, batch in lines]
-        columns[f"{NAMES[name]}<br><sup>{ran(cells)} images/s"] = [shown(cell, figure) for cell in cells]
+        columns[f"{NAMES[name]}<br><sup>{page.ran(cells)} images/s"] = [page.shown(cell, figure) for cell in cells]
     if {"fp16", "int8"} <= set(config.precisions):
-        columns["INT8 / FP16"] = [_ratio(rows, Cell(backend, model, "int8", "static", batch)) for model, batch in lines]
-    graphed = any(graph(row) for cell, row in rows.items() if cell.shape == "static" and row.speed)
-    table = markdown.table(list(columns), zip(*columns.values(), strict=True))
-    return [f"{TITLE.format(config.imgsz)}\n\n{table}\n\n{NOTE}{GRAPHED if graphed else ''}"]
+        cells = [Cell(page.backend, model, "int8", "static", batch) for model, batch in lines]
+        columns["INT8 / FP16"] = [_ratio(rows.get(cell), rows) for cell in cells]
+    graphed = any(graph(row) for cell, row in rows.items() if cell.shape == "static")
+    note = NOTE + GRAPHED if graphed else NOTE
+    return [f"{TITLE.format(config.imgsz)}\n\n{markdown.columns(columns)}\n\n{note}"]
 
 
 def graph(row: CellResult) -> Summary | None:
@@ -53,27 +46,14 @@ def images_per_second(row: CellResult) -> float | None:
     return 1e3 * row.cell.batch / (graph(row) or row.speed.summary).median_ms if row.speed else None
 
 
-def figure(row: CellResult, notes: Notes) -> str:
-    """Write a cell's images a second, to three digits at least, with the marks of its warnings."""
+def figure(row: CellResult) -> tuple[str, list[Finding]]:
+    """Write a cell's images a second, to three digits at least, and return what is said of them."""
     value = images_per_second(row)
     if value is None:
-        return NONE + notes.mark(row.failed)
-    digits = 0 if value >= 100 else 1 if value >= 10 else 2
-    return f"{value:.{digits}f}{notes.mark([*row.speed.warnings, *row.remarks])}"
+        return "", []
+    return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f}", [*row.speed.warnings, *row.remarks]
 
 
-def _ratio(rows: Rows, cell: Cell) -> str:
-    figures = ratio(rows, cell)
-    return "{:.2f} ({:.2f} to {:.2f})".format(*figures) if figures else ""
-
-
-def ratio(rows: Rows, cell: Cell) -> tuple[float, float, float] | None:
-    """Return how many times as fast an INT8 cell is as its FP16 twin, and from where to where it may be.
-
-    None where either is not there or invalid.
-    """
-    twin = Cell(cell.backend, cell.model, "fp16", cell.shape, cell.batch)
-    pair = [rows[each] for each in (twin, cell) if each in rows and rows[each].speed and not rows[each].invalid]
-    if len(pair) < 2:
-        return None
-    return remarks.turns(pair[1].speedup) if pair[1].speedup else remarks.alone(pair[0].speed, pair[1].speed)
+def _ratio(row: CellResult | None, rows: dict[Cell, CellResult]) -> str:
+    twin = row and remarks.twin(row, rows)
+    return "{:.2f} ({:.2f} to {:.2f})".format(*remarks.ratio(row, twin)) if twin else ""

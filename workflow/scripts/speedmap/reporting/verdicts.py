@@ -1,6 +1,6 @@
 """What the report says first: what to take within a latency budget, what loses mAP, what INT8 gains and costs."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil, floor, log10
 
 import numpy as np
@@ -92,7 +92,7 @@ def fastest(rows: list[CellResult], limit: float) -> CellResult | None:
 
 def _timed(rows: list[CellResult]) -> list[CellResult]:
     """Take the cells that tell the latency of one image."""
-    return [row for row in rows if row.speed and not row.invalid and row.cell.batch == 1]
+    return [row for row in rows if row.has_speed and row.cell.batch == 1]
 
 
 def _ms(row: CellResult) -> float:
@@ -138,20 +138,12 @@ def losses(rows: list[CellResult]) -> list[Loss]:
 def gains(rows: list[CellResult]) -> list[Gain]:
     """Hold each INT8 engine against the float engine of its model and input."""
     by_cell = {row.cell: row for row in rows}
-    pairs = [
-        (row, by_cell.get(replace(row.cell, precision="fp16")))
-        for row in rows
-        if row.cell.precision == "int8" and row.speed and not row.invalid
-    ]
-    return [_gain(row, twin) for row, twin in pairs if twin and twin.speed and not twin.invalid]
+    return [_gain(row, twin) for row in rows if (twin := remarks.twin(row, by_cell))]
 
 
 def _gain(row: CellResult, twin: CellResult) -> Gain:
-    ratio = remarks.turns(row.speedup) if row.speedup else remarks.alone(twin.speed, row.speed)
-    return Gain(
-        row, twin, *ratio, row.speedup is not None, paired_difference.between(row.accuracy, twin.accuracy),
-        _doubt(row, twin),
-    )  # fmt: skip
+    cost = paired_difference.between(row.accuracy, twin.accuracy)
+    return Gain(row, twin, *remarks.ratio(row, twin), row.speedup is not None, cost, _doubt(row, twin))
 
 
 def _doubt(row: CellResult, twin: CellResult) -> str:

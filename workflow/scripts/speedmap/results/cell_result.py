@@ -44,6 +44,11 @@ class CellResult:
         return self.speed.audit.precision if self.speed else self.cell.precision
 
     @property
+    def has_speed(self) -> bool:
+        """Whether the cell has a speed that is not worthless."""
+        return self.speed is not None and not self.invalid
+
+    @property
     def measured(self) -> list[Speed | Accuracy]:
         """The records of the cell's figures, as far as there are any."""
         return [record for record in (self.speed, self.accuracy) if record]

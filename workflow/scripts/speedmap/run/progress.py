@@ -66,8 +66,9 @@ class Progress:
         return self.count(f"{first}{others}, {now - first.since:.0f} s", now)
 
     def count(self, text: str, now: float) -> str:
-        """Write a text between how many jobs are done and about how long the others take."""
-        return f"[{self.done}/{self.total}] {text}; about {duration.words(self.left(now))} left"
+        """Write a text between how many jobs are done and how long the others take, if that can be told."""
+        left = self.left(now)
+        return f"[{self.done}/{self.total}] {text}{f'; about {duration.words(left)} left' if left >= 1 else ''}"
 
 
 def about(wildcards: Mapping[str, str]) -> str:

@@ -22,9 +22,10 @@ from speedmap.results.findings import ClockChanged, Disturbance, Finding, Imprec
 from speedmap.results.measured import Ratio, Speed, Speedup, Take
 
 PROBE_S = 1.0  # that the machine is looked at before a run
+PATIENCE = 1 / 3  # of the time given, that may go by in waiting: a neighbour who stays is not waited out
 Measure = Callable[[str, dict], bool]  # runs a step by its name with what it takes; whether it ended well
 Timed = Speed | Speedup
-Noise = Callable[[bool], list[Finding]]  # disturbs the GPU, or the processors, now
+Noise = Callable[[bool], str]  # says what disturbs the GPU, or the processors, now
 
 
 def again(
@@ -37,16 +38,19 @@ def again(
 ) -> dict[str, str]:
     """Measure disturbed cells again, each once, while there is time and the machine is quiet.
 
-    paths: of all records of speeds and speed-ups. seconds: in all, waiting included. Returns what became of each that
-    was worth it, by its path.
+    paths: of all records of speeds and speed-ups. seconds: in all, of which waiting takes PATIENCE at most. Returns
+    what became of each that was worth it, by its path.
     """
     disturbed = {path: record for path in paths if worth(record := read(path))}
     waiting = dict(sorted(disturbed.items(), key=lambda item: took(item[1])))  # most have time
-    end, results = clock() + seconds, {}
+    end, patience, results = clock() + seconds, PATIENCE * seconds, {}
     if waiting:
         _say(f"{len(waiting)} of {len(paths)} timings are disturbed or unstable: taken again within {seconds:.0f} s")
     for number, (path, record) in enumerate(waiting.items(), 1):
-        quiet = _quiet_before(end - took(record), any(run.gpu for run in record.runs), noise, clock)
+        begun = clock()
+        latest = min(end - took(record), begun + patience)
+        quiet = begun < end - took(record) and _quiet_before(latest, any(run.gpu for run in record.runs), noise, clock)
+        patience -= max(clock() - begun - PROBE_S, 0)
         results[str(path)] = _once_more(path, record, dataset, measure) if quiet else "no quiet time was left for it"
         _say(f"[{number}/{len(waiting)}] {record.cell.backend}/{record.cell.name}, {path.stem}: {results[str(path)]}")
     return results
@@ -74,21 +78,26 @@ def took(record: Timed) -> float:
 def _quiet_before(latest: float, gpu: bool, noise: Noise, clock: Callable[[], float]) -> bool:
     """Wait until nothing disturbs the machine; False when it has not become quiet by the latest time to start."""
     said = False
-    while clock() < latest:
-        if not (heard := noise(gpu)):
-            return True
+    while heard := noise(gpu):
+        if clock() >= latest:
+            return False
         if not said:
-            _say(f"waiting until the machine is quieter ({'; '.join(map(str, heard))})")
+            _say(f"waiting until the machine is quieter: {heard}")
         said = True
-    return False
+    return True
 
 
-def disturbances(gpu: bool) -> list[Finding]:
-    """Watch the machine for PROBE_S, and return what would disturb a run now; the clocks of an idle GPU say nothing."""
+def disturbances(words: Callable[[Finding], str], gpu: bool) -> str:
+    """Watch the machine for PROBE_S; returns what would disturb a run now and who does, "" for nothing.
+
+    The clocks of an idle GPU say nothing. words: writes a finding for a reader.
+    """
     with watch(gpu) as watched:
         time.sleep(PROBE_S)
-    seen = watched.result.warnings
-    return [each for each in seen if isinstance(each, Disturbance) and not isinstance(each, ClockChanged)]
+    seen = [each for each in watched.result.warnings if isinstance(each, Disturbance)]
+    told = [words(each) for each in seen if not isinstance(each, ClockChanged)]
+    busiest = [f"{name} {share:.0%}" for name, share in watched.result.busiest.items()]
+    return f"{'; '.join(told)} ({', '.join(busiest)})" if told and busiest else "; ".join(told)
 
 
 def in_own_process(steps: dict[str, Callable], step: str, arguments: dict) -> bool:
