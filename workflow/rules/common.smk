@@ -2,6 +2,7 @@
 
 import os
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -31,6 +32,16 @@ from speedmap.machine import environment
 from speedmap.run import config as settings
 from speedmap.run import mistakes, start
 from speedmap.run.settings import decode
+
+given = deepcopy(config)  # by --configfile and --config
+DEFAULT = Path("config.yaml" if Path("config.yaml").exists() else "config/config.yaml")
+
+with start.refusing():
+    mistakes.check_readable(filter(Path.exists, [DEFAULT]))
+
+
+configfile: str(DEFAULT)
+
 
 config |= settings.replacing(given) | settings.numbers(config)
 

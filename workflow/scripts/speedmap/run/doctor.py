@@ -156,9 +156,10 @@ def config(files: list[str]) -> tuple[Line, Settings | None]:
     except ImportError as error:
         return Line(MISSING, "config", f"cannot be read without {error.name}", "make table installs it"), None
     try:
+        mistakes.check_readable(files)
         given: dict = {}
         for file in files:
-            update_config(given, yaml.safe_load(Path(file).read_text("utf-8")) or {})
+            update_config(given, yaml.safe_load(Path(file).read_text("utf-8")))
         merged = yaml.safe_load((ROOT / "config.yaml").read_text("utf-8"))  # as the Snakefile does
         update_config(merged, given)
         merged |= settings.replacing(given)
@@ -169,7 +170,7 @@ def config(files: list[str]) -> tuple[Line, Settings | None]:
         chosen = decode(merged)
     except UserError as error:
         return Line(MISSING, "config", str(error)), None
-    except (OSError, WorkflowError, yaml.YAMLError, AttributeError, TypeError) as error:
+    except (OSError, WorkflowError) as error:
         return Line(MISSING, "config", f"{', '.join(files)}: {error}", "correct it"), None
     return Line(OK, "config", f"{', '.join(files)}: {len(settings.cells(chosen))} cells"), chosen
 
