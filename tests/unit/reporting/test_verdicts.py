@@ -56,10 +56,12 @@ def test_what_is_invalid_answers_nothing_and_what_is_disturbed_is_marked():
 
 def test_losses_are_held_against_torch_before_fp16_the_least_first():
     torch, fp16 = cell("s", 1.0, 0.3), cell("s", 1.0, 0.32)
-    small = replace(cell("s", 1.0, 0.29, precision="int8"), references={"torch": torch.accuracy, "fp16": fp16.accuracy})
-    other = replace(cell("m", 1.0, 0.35, precision="int8"), references={"fp16": fp16.accuracy})
+    small = replace(
+        cell("s", 1.0, 0.29, precision="int8"), references={"torch": torch.accuracy, "float": fp16.accuracy}
+    )
+    other = replace(cell("m", 1.0, 0.35, precision="int8"), references={"float": fp16.accuracy})
     first, second = verdicts.losses([small, other, torch])
-    assert (first.against, first.difference.value) == ("FP16", pytest.approx(0.03))
+    assert (first.against, first.difference.value) == ("float", pytest.approx(0.03))
     assert (second.against, second.difference.value) == ("torch", pytest.approx(-0.01))
 
 

@@ -81,7 +81,7 @@ def _rate(ms: float | None, batch: int) -> str:
 
 
 def _cost(row: CellResult) -> str:
-    """Write the difference to torch's mAP, else to FP16's."""
+    """Write the difference to torch's mAP, else to the float engine's."""
     differences = {name: paired_difference.between(row.accuracy, other) for name, other in row.references.items()}
     return next((f"{one} ({name})" for name, one in differences.items() if one), "")
 

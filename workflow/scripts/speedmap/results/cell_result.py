@@ -11,14 +11,14 @@ from speedmap.results.findings import DifferentEngines, Finding, NoBoxes
 from speedmap.results.measured import Accuracy, Speed, Speedup
 from speedmap.results.prepared import Engine
 
-NAMES = {"tensorrt": "TensorRT", "openvino": "OpenVINO", "torch": "Torch"}
+NAMES = {"tensorrt": "TensorRT", "openvino": "OpenVINO", "torch": "Torch", "null": "null"}
 
 
 @dataclass(frozen=True)
 class CellResult:
     """A cell with its records; any of them is None when it was not measured.
 
-    references: accuracy records that its mAP is held against, `torch` and `fp16`, as far as there are any. failed: why
+    references: accuracy records that its mAP is held against, `torch` and `float`, as far as there are any. failed: why
     something was not measured, remarks: what else the reader of its speed should know; () for nothing. builds: speed
     records of further engines that were built from the same graph. speedup: of INT8 over FP16.
     """
@@ -89,7 +89,7 @@ class CellResult:
         return [warning for record in self.measured for warning in record.warnings]
 
 
-REFERENCES = {"torch": ("torch", "fp32"), "fp16": (None, "fp16")}  # of the same input shape; None: of the same backend
+REFERENCES = {"torch": ("torch", "fp32"), "float": (None, "fp16")}  # of the same input shape; None: of the same backend
 
 
 def gather(paths: list[str]) -> list[CellResult]:
