@@ -80,7 +80,7 @@ rule publish:
     conda:
         ENVIRONMENT
     params:
-        identity=folders.identity(BACKEND, PLATFORM),
+        identity=folders.identity(BACKEND, PLATFORM)._asdict(),
         force=config["publish"]["force"],
         code=fingerprint("publish"),
     script:

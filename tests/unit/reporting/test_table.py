@@ -135,7 +135,7 @@ def test_the_page_is_the_golden_one(rows, golden):
     made["b-fp16-static"] = replace(made["b-fp16-static"], builds=(again,))
     del made["b-int8-dynamic"]
     torch = [row("torch", "a", "fp16", "dynamic", 6, 0), row("torch", "a", "fp32", "dynamic", 0, 39.04)]
-    torch[1].accuracy.bootstrap["map"] = [0.002, 0.001]
+    torch[1].accuracy.bootstrap.map = [0.002, 0.001]
     against = {"torch": torch[1].accuracy, "float": made["a-fp16-dynamic"].accuracy}
     made["a-int8-dynamic"] = replace(made["a-int8-dynamic"], references=against)
     timed = replace(torch[0], speed=structs.replace(torch[0].speed, **graph), accuracy=None)

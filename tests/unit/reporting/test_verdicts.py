@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from helpers.record_factory import experiment, result, speedup, watch
+from helpers.record_factory import experiment, measured, result, speedup, watch
 from speedmap.reporting import cell_table, claims, sparkline, verdicts
 from speedmap.results.findings import OthersUsedCpu, ScoresDisagree
 from speedmap.results.reported import Change
@@ -108,8 +108,7 @@ def test_without_int8_the_medians_are_quoted():
 
 
 def past(value, day, **facts):
-    line = {"cell": S.title, "figure": "speed", "valid": True, "platform": S.speed.environment.platform}
-    return line | {"measured": f"2026-01-0{day}", "value": value} | facts
+    return measured(S.title, value=value, day=day, **facts)
 
 
 def test_a_cell_has_a_line_with_its_rates_doubts_verdicts_and_history():

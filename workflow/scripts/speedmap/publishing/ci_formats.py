@@ -6,7 +6,6 @@ from xml.etree import ElementTree
 from speedmap.accuracy.paired_difference import SURE
 from speedmap.publishing.compare import BAD, ORDER, UNJUDGED
 from speedmap.publishing.compare_page import reason
-from speedmap.reporting import throughput
 from speedmap.results.cell_result import CellResult
 from speedmap.results.reported import Change, Comparison
 
@@ -78,7 +77,7 @@ def _measures(row: CellResult) -> dict[str, dict[str, float]]:
         times = summary.median_ms, summary.median_low_ms, summary.median_high_ms
         measures["latency"] = _metric(*(NS * ms for ms in times))
         if row.cell.batch > 1:
-            summary = throughput.graph(row) or summary
+            summary = row.graphed or summary
             times = summary.median_ms, summary.median_high_ms, summary.median_low_ms
             measures["throughput"] = _metric(*(1e3 * row.cell.batch / ms for ms in times))
     if row.accuracy:

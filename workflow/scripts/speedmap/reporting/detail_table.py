@@ -8,7 +8,6 @@ from speedmap.accuracy import paired_difference
 from speedmap.accuracy.paired_difference import Difference
 from speedmap.reporting import energy_columns, footnotes, markdown
 from speedmap.reporting.footnotes import words
-from speedmap.reporting.throughput import graph
 from speedmap.results import findings
 from speedmap.results.cell_result import CellResult
 from speedmap.results.findings import Finding
@@ -37,7 +36,7 @@ def against(name: str, part: Callable[[Difference], object]) -> Callable[[CellRe
 
 
 def _graphed(row: CellResult) -> float | None:
-    return (summary := graph(row)) and summary.median_ms
+    return row.graphed and row.graphed.median_ms
 
 
 def _builds(row: CellResult) -> str | None:

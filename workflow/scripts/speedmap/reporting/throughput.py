@@ -6,7 +6,6 @@ from speedmap.reporting import markdown, remarks
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import NAMES, CellResult
 from speedmap.results.findings import Finding
-from speedmap.results.measured import Summary
 
 TITLE = "## Throughput, static input [N, 3, {0}, {0}]"
 NOTE = (
@@ -32,19 +31,14 @@ def render(page) -> list[str]:
     if {"fp16", "int8"} <= set(config.precisions):
         cells = [Cell(page.backend, model, "int8", "static", batch) for model, batch in lines]
         columns["INT8 / float"] = [_ratio(rows.get(cell), rows) for cell in cells]
-    graphed = any(graph(row) for cell, row in rows.items() if cell.shape == "static")
+    graphed = any(row.graphed for cell, row in rows.items() if cell.shape == "static")
     note = NOTE + GRAPHED if graphed else NOTE
     return [f"{TITLE.format(config.imgsz)}\n\n{markdown.columns(columns)}\n\n{note}"]
 
 
-def graph(row: CellResult) -> Summary | None:
-    """Return torch's times as a CUDA graph, which is how a TensorRT engine runs anyway; None where there are none."""
-    return row.speed.alternatives.get("cuda_graph") if row.speed else None
-
-
 def images_per_second(row: CellResult) -> float | None:
     """Return how many images a cell does in a second, torch as a CUDA graph where it was one; None if not timed."""
-    return 1e3 * row.cell.batch / (graph(row) or row.speed.summary).median_ms if row.speed else None
+    return 1e3 * row.cell.batch / (row.graphed or row.speed.summary).median_ms if row.speed else None
 
 
 def figure(row: CellResult) -> tuple[str, list[Finding]]:

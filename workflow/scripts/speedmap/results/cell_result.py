@@ -8,7 +8,7 @@ from speedmap.results import records
 from speedmap.results.cell import Cell
 from speedmap.results.checks import measured
 from speedmap.results.findings import DifferentEngines, Finding, NoBoxes
-from speedmap.results.measured import Accuracy, Speed, Speedup
+from speedmap.results.measured import Accuracy, Speed, Speedup, Summary
 from speedmap.results.prepared import Engine
 
 NAMES = {"tensorrt": "TensorRT", "openvino": "OpenVINO", "torch": "Torch", "null": "null"}
@@ -35,8 +35,7 @@ class CellResult:
 
     @property
     def title(self) -> str:
-        """The cell's name with its backend."""
-        return f"{self.cell.backend}/{self.cell.name}"
+        return self.cell.title
 
     @property
     def precision(self) -> str:
@@ -47,6 +46,11 @@ class CellResult:
     def has_speed(self) -> bool:
         """Whether the cell has a speed that is not worthless."""
         return self.speed is not None and not self.invalid
+
+    @property
+    def graphed(self) -> Summary | None:
+        """Torch's times as a CUDA graph, which is how a TensorRT engine runs anyway; None where there are none."""
+        return self.speed.alternatives.get("cuda_graph") if self.speed else None
 
     @property
     def measured(self) -> list[Speed | Accuracy]:
