@@ -14,7 +14,7 @@ from speedmap.graph import export, onnx_runtime
 from speedmap.graph.detector_graph import INPUT, Graph
 from speedmap.quantization import calibration, observers
 from speedmap.quantization.calibration import CalibrationError, Statistics
-from speedmap.quantization.ranges import HALF, Scale
+from speedmap.quantization.ranges import HALF
 
 
 def test_statistics_are_those_of_the_values(statistics, graph, pictures):
@@ -30,24 +30,6 @@ def test_statistics_are_those_of_the_values(statistics, graph, pictures):
     mean, covariance = statistics.channels[tensor]
     np.testing.assert_allclose(mean, channels.mean(1), rtol=1e-5)
     np.testing.assert_allclose(covariance, np.cov(channels, bias=True), rtol=1e-3, atol=1e-5)
-
-
-def test_samples_are_values_of_all_channels_at_the_same_positions(statistics, graph, pictures):
-    tensor = Graph(onnx.load(graph)).convs["/model.2/cv1/conv/Conv"].input[0]
-    run = onnx_runtime.tapped(graph, [tensor])
-    seen = np.concatenate(
-        [run(images.load(path, SIZE, True)[0])[0][0].reshape(statistics.shapes[tensor][1], -1) for path in pictures], 1
-    )
-    sampled = statistics.samples[tensor]
-    assert sampled.shape == (len(seen), calibration.SAMPLED)
-    assert {column.tobytes() for column in sampled.T.copy()} <= {column.tobytes() for column in seen.T.copy()}
-    assert statistics.samples.keys() == {conv.input[0] for conv in Graph(onnx.load(graph)).convs.values()}
-
-
-def test_a_shift_is_what_rounding_adds_to_a_channel_on_average(statistics):
-    samples = {"x": np.array([[0.2, 0.2, 0.2, 0.2], [0.9, 1.1, 2.4, -2.4], [0, 0, 0, 300]], np.float32)}
-    shift = replace(statistics, samples=samples).shift("x", Scale(step=1.0, zero=0, signed=True))
-    np.testing.assert_allclose(shift, [-0.2, 0, -173 / 4], atol=1e-6)
 
 
 def test_a_value_that_rounding_puts_beyond_the_last_bin_is_counted_in_it():
@@ -118,9 +100,6 @@ def test_saved_statistics_come_back_with_their_record(statistics, pictures, tmp_
         np.testing.assert_array_equal(again.histograms[name].counts, histogram.counts)
         assert again.histograms[name].width == histogram.width
     assert again.shapes == statistics.shapes
-    assert again.samples.keys() == statistics.samples.keys()
-    for name, values in statistics.samples.items():
-        np.testing.assert_array_equal(again.samples[name], values)
     for kind in ("channels", "windows"):
         before, after = getattr(statistics, kind), getattr(again, kind)
         assert before.keys() == after.keys() != set()

@@ -15,17 +15,15 @@ from speedmap.dataset import images as imagery
 from speedmap.errors import UserError
 from speedmap.graph.detector_graph import Graph
 from speedmap.graph.onnx_runtime import tapped
-from speedmap.quantization.observers import POSITIONS, Moments, Observer, Sample, Sums, Window
-from speedmap.quantization.ranges import Histogram, Scale
+from speedmap.quantization.observers import POSITIONS, Moments, Observer, Sums, Window
+from speedmap.quantization.ranges import Histogram
 from speedmap.results import records
 from speedmap.results.prepared import Calibration
 
 MOMENTS = ("channels", "windows")  # in a file
-SAMPLED = 1024  # values of each channel that are kept: their mean rounding is known to a hundredth of a step
 LARGEST = 1152  # values under a kernel whose covariance is kept, 5 MB: 3x3 of 128 channels
 ALGORITHM = ("histograms of 16384 bins around zero, wider as values grow; means and covariances of the channels, and "
-             f"of up to {LARGEST} values under a kernel at {POSITIONS} positions an image; {SAMPLED} values of each "
-             "channel")  # fmt: skip
+             f"of up to {LARGEST} values under a kernel at {POSITIONS} positions an image")  # fmt: skip
 PREPROCESSING = "letterbox to imgsz, padded with 114 (static: to a square), RGB in 0..1"
 
 
@@ -38,15 +36,13 @@ class Statistics:
     """What calibration saw of each tensor that a convolution reads or that could carry a scale for one.
 
     histograms: by tensor name, equal in a model's static and dynamic graph. channels: of the tensors that convolutions
-    without a window read. windows: of larger kernels than 1x1, by convolution. samples: values [channels, positions] of
-    what convolutions read. shapes: of the last image. record: how it came about, JSON. scales: already chosen from
-    these, see sites.
+    without a window read. windows: of larger kernels than 1x1, by convolution. shapes: of the last image. record: how
+    it came about, JSON. scales: already chosen from these, see sites.
     """
 
     histograms: dict[str, Histogram]
     channels: dict[str, Moments]
     windows: dict[str, Moments]
-    samples: dict[str, np.ndarray]
     shapes: dict[str, tuple[int, ...]]
     record: dict
     scales: dict = field(default_factory=dict, repr=False, compare=False)
@@ -57,11 +53,6 @@ class Statistics:
             return self.windows[conv]
         mean, covariance = self.channels[tensor]
         return Moments(np.repeat(mean, kernel[0] * kernel[1]), covariance if kernel == (1, 1) else None)
-
-    def shift(self, tensor: str, scale: Scale) -> np.ndarray:
-        """Return by how much rounding to a scale changes each channel of a tensor on average, [channels]."""
-        values = self.samples[tensor]
-        return (scale.round(values) - values).mean(1, np.float64)
 
     def save(self, npz: Path) -> None:
         """Write everything into one .npz, and the record, too, as JSON beside it."""
@@ -75,8 +66,6 @@ class Statistics:
             columns[kind] = np.array(list(getattr(self, kind)))
             for name, (mean, covariance) in getattr(self, kind).items():
                 columns |= {f"{kind} {name} mean": mean, f"{kind} {name} covariance": covariance}
-        columns |= {"samples": np.array(list(self.samples))}
-        columns |= {f"samples {name}": values for name, values in self.samples.items()}
         with storage.atomic(npz) as temporary, temporary.open("wb") as file:
             np.savez(file, names=names, shapes=shapes, record=record, **columns)
         records.write(npz.with_suffix(".json"), records.convert(self.record, Calibration))
@@ -93,12 +82,11 @@ class Statistics:
                 {name: Moments(data[f"{kind} {name} mean"], data[f"{kind} {name} covariance"]) for name in data[kind]}
                 for kind in MOMENTS
             )
-            samples = {name: data[f"samples {name}"] for name in data["samples"]}
             record = json.loads(str(data["record"]))
         except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
             raise CalibrationError(f"{npz}: no calibration statistics ({error}); delete it and run again") from error
         histograms = dict(zip(names, (Histogram(*row) for row in rows), strict=True))
-        return cls(histograms, channels, windows, samples, dict(zip(names, shapes, strict=True)), record)
+        return cls(histograms, channels, windows, dict(zip(names, shapes, strict=True)), record)
 
 
 def collect(onnx: Path, images: list[Path], imgsz: int) -> Statistics:
@@ -110,7 +98,6 @@ def collect(onnx: Path, images: list[Path], imgsz: int) -> Statistics:
     graph = Graph(onnxlib.load(onnx))
     observers, windows = {name: Observer() for name in graph.read}, _windows(graph)
     channels = {node.input[0]: Sums() for conv, node in graph.convs.items() if conv not in windows}
-    samples = {node.input[0]: Sample(max(SAMPLED // len(images), 1)) for node in graph.convs.values()}
     run = tapped(onnx, list(observers))
     for path in tqdm(images, "calibrating", unit="image", disable=None, leave=False):
         batch, _ = imagery.load(path, imgsz, graph.dynamic)
@@ -119,12 +106,10 @@ def collect(onnx: Path, images: list[Path], imgsz: int) -> Statistics:
             _observe(observer, values[name], f"{onnx.name}: tensor {name} on {path}")
         for tensor, sums in channels.items():
             sums.add(values[tensor][0].reshape(values[tensor].shape[1], -1))
-        for tensor, sample in samples.items():
-            sample.add(values[tensor])
         for window in windows.values():
             window.add(values[window.tensor])
         values.clear()  # before the next image's are made
-    return _statistics(observers, channels, windows, samples, _provenance(onnx, images, imgsz, graph.dynamic))
+    return _statistics(observers, channels, windows, _provenance(onnx, images, imgsz, graph.dynamic))
 
 
 def _windows(graph: Graph) -> dict[str, Window]:
@@ -145,17 +130,12 @@ def _observe(observer: Observer, value: np.ndarray, where: str) -> None:
 
 
 def _statistics(
-    observers: dict[str, Observer],
-    channels: dict[str, Sums],
-    windows: dict[str, Window],
-    samples: dict[str, Sample],
-    record: dict,
+    observers: dict[str, Observer], channels: dict[str, Sums], windows: dict[str, Window], record: dict
 ) -> Statistics:
     return Statistics(
         {name: observer.histogram for name, observer in observers.items()},
         {name: sums.moments for name, sums in channels.items()},
         {conv: window.seen.moments for conv, window in windows.items()},
-        {name: sample.values for name, sample in samples.items()},
         {name: observer.shape for name, observer in observers.items()},
         record,
     )

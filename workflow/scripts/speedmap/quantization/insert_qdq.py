@@ -60,8 +60,7 @@ def quantize(
         for name in site.convs:
             if name not in weights:
                 weights[name] = _rounded_weight(graph, name, statistics, options, convention)
-            shift = statistics.shift(graph.convs[name].input[0], site.scale) * options.bias_correction
-            nodes += _weight(graph, name, weights[name], shift)
+            nodes += _weight(graph, name, weights[name])
         nodes += _activations(graph, site, convention.bracketed)
         _redirect(graph, site, convention)
     _insert(result, nodes)
@@ -83,13 +82,13 @@ def _rounded_weight(
     return RoundedWeight(value, steps, (graph.constant(bias) + change).astype(np.float32))
 
 
-def _weight(graph: Graph, conv: str, weight: RoundedWeight, shift: np.ndarray) -> list[NodeProto]:
+def _weight(graph: Graph, conv: str, weight: RoundedWeight) -> list[NodeProto]:
     """Let a convolution read rounded weights, of new names, since simplified graphs share initializers that are equal.
 
-    shift: of its input by rounding, on average, [in], which the bias takes back. Returns the nodes that round them.
+    Returns the nodes that round them.
     """
     graph.add(f"{conv}/weight", weight.value)
-    graph.add(f"{conv}/bias", (weight.bias - weight.value.sum((2, 3)) @ shift).astype(np.float32))
+    graph.add(f"{conv}/bias", weight.bias)
     graph.convs[conv].input[1:] = [rounded(f"{conv}/weight"), f"{conv}/bias"]
     return _pair(graph, f"{conv}/weight", weight.steps, np.zeros(len(weight.steps), np.int8))
 

@@ -42,22 +42,6 @@ class Sums:
         return Moments(mean, covariance.astype(np.float32))
 
 
-class Sample:
-    """Keeps the values of a tensor's channels at some positions of each image."""
-
-    def __init__(self, positions: int) -> None:
-        self.positions, self.random, self.rows = positions, np.random.default_rng(0), []
-
-    def add(self, value: np.ndarray) -> None:
-        """Look at a tensor [1, channels, h, w]."""
-        rows = value.reshape(value.shape[1], -1)
-        self.rows.append(rows.take(self.random.integers(rows.shape[1], size=self.positions), 1))
-
-    @property
-    def values(self) -> np.ndarray:
-        return np.concatenate(self.rows, 1)
-
-
 class Observer:
     """Counts the values of one tensor, image by image, in memory that does not grow."""
 
