@@ -1,5 +1,6 @@
 # make table:  set everything up, measure what the config names, print results/table.md
 # make report: the same, and results/report.html: one file with all pictures
+# make again:  measure again what the last table cannot quote, and print the table anew
 # make doctor: set everything up, say what make table will do here, what is missing and what to do about it
 # make test:   set everything up, run the linters and the tests
 # make test-slurm: the same on a SLURM of three nodes that it starts on this machine (apt install slurmctld slurmd munge);
@@ -7,7 +8,7 @@
 # make runs/a100: a folder to run in for one kind of machine beside others, with one index of all that is published
 # make help:   print these lines
 #
-# CONFIG=mine.yaml after any of the first three: a config of your own, or several, over config.yaml
+# CONFIG=mine.yaml after any of the first four: a config of your own, or several, over config.yaml
 # LOGGER=      show Snakemake's own lines, not one of progress
 PYTHON ?= python3
 export PYTHONUTF8 := 1
@@ -29,14 +30,18 @@ SURFACES := $(addprefix $(VENV)/surface/,tensorrt-cu13-bindings==11.4.0.106 tens
 	cuda-bindings==13.5.0 cuda-bindings==12.9.4)
 
 # Snakemake finds the logger by its package's name on Python's path. -- ends the list of config files.
-SNAKEMAKE = PYTHONPATH=workflow/scripts $(VENV)/bin/snakemake --cores $(CORES) $(LOGGER) $(if $(CONFIG),--configfile $(CONFIG)) --
+SNAKEMAKE = PYTHONPATH=workflow/scripts $(VENV)/bin/snakemake --cores $(CORES) $(LOGGER) $(if $(CONFIG),--configfile $(CONFIG)) $(if $(FORCE),$(FORCE) )--
 
-.PHONY: table report test test-slurm lint doctor help
+.PHONY: table report again test test-slurm lint doctor help
 .DELETE_ON_ERROR:
 
 table: $(RUN)
-	@$(SNAKEMAKE) results/table.md
+	@$(FIND) $(SNAKEMAKE) results/table.md
 	@$(VENV)/bin/python workflow/scripts/show_table.py results/table.md "make report$(if $(CONFIG), CONFIG='$(CONFIG)')"
+
+again: FIND = records=$$($(VENV)/bin/python workflow/scripts/list_spoilt.py) &&
+again: FORCE = -R $$records
+again: table
 
 report: $(RUN)
 	@$(SNAKEMAKE) results/table.md results/report.html
@@ -76,7 +81,7 @@ $(RUN): envs/$(SPEEDMAP_ENV).txt envs/common.txt | $(VENV)/bin/python
 	@touch $@
 
 $(DEV) $(VENV)/slurm.ready: $(VENV)/%.ready: envs/%.txt | $(VENV)/bin/python
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r $<
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 $(SURFACES): | $(VENV)/bin/python

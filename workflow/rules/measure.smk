@@ -44,6 +44,8 @@ rule measure_again:
     params:
         seconds=config["remeasure_s"],
         code=fingerprint("measure_again"),
+    message:
+        "Measure again what was disturbed, in {params.seconds} s at most; nothing where nothing was."
     script:
         "../scripts/measure_again.py"
 
@@ -117,11 +119,8 @@ rule measure_foreign:
     resources:
         gpu=1,
     params:
-        backend=BACKEND,
-        given=foreign_of,
-        asked={key: config[key] for key in ("imgsz", "speed", "accuracy")},
+        facts=facts_of_foreign,
         platform=PLATFORM,
-        code=fingerprint("measure_foreign", registry.module(BACKEND)),
     script:
         "../scripts/measure_foreign.py"
 

@@ -13,9 +13,7 @@ from speedmap.results.prepared import Choice
 from speedmap.run.job import job
 
 
-def type_int8(
-    dialect: str, source: str, options: dict, out: str, statistics: str | None = None, choice: str | None = None
-) -> None:
+def type_int8(dialect: str, source: str, statistics: str | None, choice: str | None, options: dict, out: str) -> None:
     """Insert Q/DQ nodes at every convolution but those chosen to stay in float.
 
     Without statistics the graph stays float32, for a TensorRT that finds INT8 ranges while it builds.
@@ -32,7 +30,9 @@ if __name__ == "__main__":
     with job(snakemake.log[0]):
         type_int8(
             dialect=qdq_plan.dialect(snakemake.wildcards.backend, snakemake.params.target),
-            **dict(snakemake.input.items()),
+            source=snakemake.input.onnx,
+            statistics=snakemake.input.get("statistics"),
+            choice=snakemake.input.get("choice"),
             options=snakemake.params.options,
             out=snakemake.output[0],
         )

@@ -27,7 +27,7 @@ def test_the_peaks_of_such_a_gpu_are_unknown_and_no_cell_has_a_roof(without_cuda
     assert (found["device"], found["operations"], found["bytes"]) == (None, {}, None)
     assert "the driver is too old for it" in found["by"]
     row = CellResult(Cell("tensorrt", "a", "fp16", "static"), {}, None, {"bytes": 1})
-    assert roofline.roofs([row], {"a": 1}, Peaks(**found, runs=[]), 64) == []
+    assert roofline.roofline([row], {"a": 1}, Peaks(**found, runs=[]), 64).roofs == []
 
 
 def test_a_torch_for_cpus_measures_the_cpu_whatever_gpu_is_there(without_cuda, monkeypatch):

@@ -8,12 +8,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from helpers.record_factory import measured
 from helpers.svg import SVG, contrast, length, marks, place, texts
 from speedmap.reporting import charts, detail_charts, history_chart
 from speedmap.reporting.pareto_points import Point
 from speedmap.reporting.roofline import Roof
-from speedmap.results.measured import Layers
 from speedmap.results.prepared import ConvCost
 
 TORCH = Point("yolov5s", "Torch FP32", "dynamic", 8.0, 7.5, 9.0, 40.0, 1.5)
@@ -112,7 +110,7 @@ def test_no_two_series_have_one_colour_and_a_series_keeps_its_own():
 
 def test_latencies_of_a_model_stand_on_one_scale_and_the_slowest_in_the_last_bar():
     fast, slow = [1.0] * 500 + [1.5] * 499 + [50.0], [4.0] * 300 + [40.0] * 100
-    spec = detail_charts.latencies([("it's fast", "Torch FP16", fast), ("slow", "Torch FP32", slow)], 400).to_dict()
+    spec = detail_charts.latencies([("it's fast", "Torch FP16", fast), ("slow", "Torch FP32", slow)]).to_dict()
     bars, medians = (spec["datasets"][layer["data"]["name"]] for layer in spec["layer"])
     by_row = {name: [bar["samples"] for bar in bars if bar["name"] == name] for name in ("it's fast", "slow")}
     assert by_row == {"it's fast": [500, 500], "slow": [300, 100]}
@@ -123,9 +121,7 @@ def test_latencies_of_a_model_stand_on_one_scale_and_the_slowest_in_the_last_bar
 
 
 def test_layers_of_both_engines_stand_side_by_side_the_longest_first(draw):
-    chart = detail_charts.layers(
-        Layers(first={"Conv": 1.0, "Pool": 0.1}, second={"Conv": 0.5, "Reformat": 2.0}), "fp16", 400
-    )
+    chart = detail_charts.layers({"Conv": 1.0, "Pool": 0.1}, {"Conv": 0.5, "Reformat": 2.0}, "fp16")
     told = [bar.get("aria-label") for bar in marks(draw(chart), "marks")]
     assert len(told) == 6
     assert any("Reformat" in words and "INT8" in words and "2" in words for words in told)
@@ -134,7 +130,7 @@ def test_layers_of_both_engines_stand_side_by_side_the_longest_first(draw):
 
 def test_no_cell_is_drawn_above_the_roof_that_bounds_it(draw):
     roof = Roof("a", "fp16", 1.0, 0.01, 1.0, 0.1, 2.0)  # 10⁹ in 2 ms, at 100 a byte
-    chart = detail_charts.roofline([roof], {"fp16": 1e12}, 1e11, 400)
+    chart = detail_charts.roofline([roof], {"fp16": 1e12}, 1e11)
     spec = chart.to_dict()
     line, cell = (spec["datasets"][layer["data"]["name"]] for layer in spec["layer"])
     assert cell[0] == {"series": "FP16", "cell": "a", "intensity": 100.0, "speed": 0.5, "bound": "compute",
@@ -145,7 +141,7 @@ def test_no_cell_is_drawn_above_the_roof_that_bounds_it(draw):
 
 def test_without_a_peak_that_can_be_believed_the_memory_is_the_roof():
     roof = Roof("a", "fp16", 1.0, 0.01, None, 0.1, 2.0)
-    spec = detail_charts.roofline([roof], {}, 1e9, 400).to_dict()
+    spec = detail_charts.roofline([roof], {}, 1e9).to_dict()
     line = spec["datasets"][spec["layer"][0]["data"]["name"]]
     assert {point["series"] for point in line} == {"memory"}
     assert (line[0]["speed"], line[-1]["speed"]) == pytest.approx((0.05, 0.2))  # 50 and 200 a byte, 10⁹ bytes a second
@@ -156,7 +152,7 @@ def test_columns_stand_in_their_order_and_on_zero(draw):
         ConvCost(conv="second", share=0.5, error=0.02, in_float=False),
         ConvCost(conv="first", share=0.5, error=0.04, in_float=True),
     ]
-    low, high = marks(draw(charts.costs(lines, 400)), "marks")
+    low, high = marks(draw(charts.costs(lines)), "marks")
     boxes = [list(map(float, re.findall(r"-?[\d.]+", bar.get("d")))) for bar in (low, high)]
     assert boxes[0][0] < boxes[1][0]  # M x,y h width v height
     assert boxes[1][3] == pytest.approx(2 * boxes[0][3], rel=0.01)
@@ -164,12 +160,23 @@ def test_columns_stand_in_their_order_and_on_zero(draw):
     assert "first" in high.get("aria-label")
 
 
+def line(cell, figure, day, **facts):
+    interval = {"value": 0.5, "low": 0.4, "high": 0.6}
+    return {
+        "measured": f"2026-01-0{day}T00:00:00+00:00",
+        "cell": cell,
+        "figure": figure,
+        "valid": True,
+        **interval,
+    } | facts
+
+
 AXES = ("tensorrt", "openvino", "null"), ("yolov5s", "my-own"), ("fp16", "int8"), ("static", "dynamic")
 CELLS = [f"{backend}/{model}-{precision}-{shape}" for backend, model, precision, shape in itertools.product(*AXES)]
 
 
 def test_each_line_of_the_history_has_a_colour_of_its_own(draw):
-    lines = [measured(cell, figure, day) for cell in CELLS for figure in ("speed", "mAP") for day in (1, 2)]
+    lines = [line(cell, figure, day) for cell in CELLS for figure in ("speed", "mAP") for day in (1, 2)]
     root = draw(history_chart.history(lines))
     drawn = [group for group in root.iter(f"{SVG}g") if "mark-line" in group.get("class", "")]
     for number in range(0, len(drawn)):
@@ -188,8 +195,8 @@ def test_each_line_of_the_history_has_a_colour_of_its_own(draw):
 
 
 def test_the_history_leaves_out_what_is_invalid_and_intervals_that_are_unknown(draw):
-    unsure = measured("tensorrt/a-fp16-static", "mAP", 1, low=None, high=None)
-    root = draw(history_chart.history([unsure, measured("tensorrt/broken-fp16-static", "speed", 1, valid=False)]))
+    unsure = line("tensorrt/a-fp16-static", "mAP", 1, low=None, high=None)
+    root = draw(history_chart.history([unsure, line("tensorrt/broken-fp16-static", "speed", 1, valid=False)]))
     assert not [text for text in texts(root) if "broken" in text]
     rules = [
         group for group in root.iter(f"{SVG}g") if {"mark-rule", "role-mark"} <= set(group.get("class", "").split())
@@ -198,12 +205,12 @@ def test_the_history_leaves_out_what_is_invalid_and_intervals_that_are_unknown(d
 
 
 def test_a_speed_of_the_history_that_cannot_be_quoted_is_faint(draw):
-    lines = [measured(CELLS[0], "speed", day, quotable=quotable) for day, quotable in ((1, True), (2, False))]
-    drawn = draw(history_chart.history([*lines, measured(CELLS[0], "speed", 3)])).iter(f"{SVG}path")
+    lines = [{**line(CELLS[0], "speed", day), "quotable": quotable} for day, quotable in ((1, True), (2, False))]
+    drawn = draw(history_chart.history([*lines, line(CELLS[0], "speed", 3)])).iter(f"{SVG}path")
     points = [path.get("opacity") for path in drawn if path.get("aria-roledescription") == "point"]
     assert sorted(points) == [str(charts.FAINT), "1", "1"]
 
 
 def test_the_history_shows_mean_average_precision_in_points():
-    (entry,) = [history_chart._entry(measured("torch/my-own-fp32-dynamic", "mAP", 1))]
-    assert (entry.value, entry.low, entry.model, entry.series) == (50, 40, "my-own", "Torch FP32")
+    (entry,) = [history_chart._entry(line("torch/my-own-fp32-dynamic", "mAP", 1))]
+    assert (entry["value"], entry["low"], entry["model"], entry["series"]) == (50, 40, "my-own", "Torch FP32")

@@ -54,7 +54,7 @@ def test_answers_stand_before_all_figures_and_each_part_shows_its_own():
     assert re.search(r"<strong\s*>1\.250×</strong>\s*FP16 \(1\.250 to 1\.250\)", text)  # noqa: RUF001
     assert "INT8 against FP16 on NVIDIA RTX 2060, TensorRT 10.3.0, static input 640 x 640, batch 1" in text
     assert '<span class="bad">ms +100.0%, regressed</span>' in text
-    assert "Only float: cat 0.90. Only INT8: none. Both: 0." in text
+    assert "Only FP16: cat 0.90. Only INT8: none. Both: 0." in text
     assert "<td>50.0</td><td>25.0</td><td>-25.0</td>" in text
     assert '"kind": "Conv", "ms": 1.5' in text
 
@@ -128,7 +128,7 @@ def test_tables_in_markdown_escape_what_ends_a_column():
 
 
 def test_the_roof_is_the_longer_of_two_times():
-    static, dynamic = roofline.roofs([row(), row(precision="int8")], {"yolov5s": 10**9}, peaks(), 640)
+    static, dynamic = roofline.roofline([row(), row(precision="int8")], {"yolov5s": 10**9}, peaks(), 640).roofs
     assert static.giga_operations == pytest.approx(0.75)  # half of the inputs have half of the pixels
     assert (static.compute_ms, static.memory_ms) == pytest.approx((0.75, 0.1))
     assert (static.bound, static.share) == ("compute", pytest.approx(0.375))

@@ -20,9 +20,9 @@ def measured(**operations):
 
 
 def looked_at(rows, found):
-    roofs = roofline.roofs(rows, WORK, found, 640)
-    assert all(roof.share is None or roof.share <= 1 for roof in roofs)
-    return [(roof.precision, roof.bound, roof.share) for roof in roofs], roofline.doubts(rows, WORK, found, 640)
+    computed = roofline.roofline(rows, WORK, found, 640)
+    assert all(roof.share is None or roof.share <= 1 for roof in computed.roofs)
+    return [(roof.precision, roof.bound, roof.share) for roof in computed.roofs], computed.doubts
 
 
 def test_peaks_in_their_order_are_believed():

@@ -1,14 +1,24 @@
 import shlex
+from pathlib import Path
 
 import pytest
+from msgspec import structs
 
-from helpers.record_factory import speed, write
+from helpers.record_factory import provenance, speed, speedup, watch, write
+from speedmap.errors import UserError
 from speedmap.results.cell import Cell
-from speedmap.results.findings import HalvesDiffer, NotWatched, OthersUsedCpu
+from speedmap.results.findings import HalvesDiffer, NotWatched, OthersUsedCpu, WideInterval
+from speedmap.results.reported import Origin
 from speedmap.run import advice
 
 CELLS = [Cell(backend, model, "fp16", "static") for backend in ("openvino", "torch") for model in "ab"]
 TABLE = "results/table.md"
+
+
+@pytest.fixture(autouse=True)
+def typed(monkeypatch):
+    """Let the command be one that was typed, not make's."""
+    monkeypatch.delenv("MAKELEVEL", raising=False)
 
 
 @pytest.fixture
@@ -24,7 +34,7 @@ def paths(tmp_path, monkeypatch):
 
 def test_it_says_what_disturbed_what_to_end_and_how_to_repeat(paths):
     seen, end, command = advice.advise(paths, [".venv/bin/snakemake", "--cores", "2", TABLE])
-    assert seen == "2 of 4 speeds are disturbed or unstable: other processes used 50% to 60% of the CPU"
+    assert seen == "2 of 4 speeds cannot be quoted: other processes used 50% to 60% of the CPU"
     assert end == "end or wait for: stress (7) with up to 40%, firefox (9) with up to 10%"
     assert command == (
         "repeat these alone: .venv/bin/snakemake --cores 2 -f "
@@ -36,6 +46,37 @@ def test_a_run_that_nothing_disturbed_needs_no_advice(paths):
     assert advice.advise(paths[2:], ["snakemake"]) == []
     write(paths[0], speed(CELLS[0], warnings=[NotWatched("processes")]))
     assert advice.advise([paths[0], "results/none/speed.json"], ["snakemake"]) == []
+
+
+def test_disturbed_turns_and_imprecise_speeds_are_repeated_too(paths):
+    pair = Cell("openvino", "a", "int8", "static")
+    write(f"{pair.folder}/speedup.json", structs.replace(speedup(pair), watch=watch(OthersUsedCpu(0.9))))
+    write(paths[2], speed(CELLS[2], warnings=[WideInterval(0.07)]))
+    seen, command = advice.advise([*paths[2:], f"{pair.folder}/speedup.json"], ["snakemake"])
+    said = "imprecise: the median is known to 7.0% only; other processes used 90% of the CPU"
+    assert seen == f"1 of 2 speeds and 1 of 1 speed-ups cannot be quoted: {said}"
+    both = "results/torch/a-fp16-static/speed.json results/openvino/a-int8-static/speedup.json"
+    assert command.endswith(f"snakemake -f {both} results/table.md")
+
+
+def test_make_repeats_the_same_records_by_itself(paths, monkeypatch):
+    origin = Origin(measured="2026-01-02", protocol={}, code="0", engine_sha256="0")
+    figures = {f"{cell.backend}/{cell.name}/speed": origin for cell in CELLS}
+    write("results/environment.json", structs.replace(provenance(), figures=figures))
+    assert advice.spoilt(Path("results/environment.json")) == paths[:2]
+    monkeypatch.setenv("MAKELEVEL", "1")
+    called = ["snakemake", "--cores", "all", "--logger", "speedmap"]
+    assert advice.repeat(paths[:2], called) == "make again"
+    with_config = [*called, "--configfile", "my own.yaml", "b.yaml", "--", TABLE]
+    assert advice.repeat(paths[:2], with_config) == "make again CONFIG='my own.yaml b.yaml'"
+    for path, cell in zip(paths[:2], CELLS[:2], strict=True):
+        write(path, speed(cell))
+    assert advice.spoilt(Path("results/environment.json")) == [TABLE]  # then nothing is forced but that
+
+
+def test_without_a_table_there_is_nothing_to_repeat(tmp_path):
+    with pytest.raises(UserError, match="is not there; make table first"):
+        advice.spoilt(tmp_path / "environment.json")
 
 
 def test_an_unstable_run_has_nobody_to_blame(paths):

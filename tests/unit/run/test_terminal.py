@@ -3,7 +3,6 @@
 import io
 import logging
 import os
-import sys
 
 import pytest
 from snakemake_interface_logger_plugins.tests import TestLogHandlerBase
@@ -121,16 +120,6 @@ def test_an_error_of_snakemake_itself_is_shown_without_where_it_came_up(shown):
     assert shown(record("error", message, logging.ERROR)) == "error: No rule to produce a.b\n"
 
 
-def test_a_config_that_snakemake_cannot_read_is_named_with_its_place(shown, tmp_path, monkeypatch):
-    (tmp_path / "mine.yaml").write_text("models: [")
-    error = record("error", "WorkflowError:\nConfig file is not valid JSON or YAML.", logging.ERROR)
-    for words in (["--configfile", "mine.yaml"], ["--configfile=mine.yaml"]):
-        monkeypatch.setattr(sys, "argv", ["snakemake", "--cores", "1", *words])
-        assert shown(error).startswith("error: mine.yaml: line 1, column 10: ")
-    monkeypatch.setattr(sys, "argv", ["snakemake"])
-    assert shown(error) == "error: Config file is not valid JSON or YAML.\n"
-
-
 def test_warnings_and_what_the_run_itself_says_are_shown(shown):
     ours = record(msg="5 of 6 speeds are disturbed", name=OURS.name)
     assert shown(record(msg="careful", level=logging.WARNING), ours, record(msg="Nothing to be done (all there).")) == (
@@ -150,7 +139,9 @@ def test_the_step_that_waits_says_for_what(tmp_path, shown):
 
 def test_a_dry_run_shows_the_jobs_and_takes_nothing_over(shown, tmp_path):
     stats = record("run_info", msg="Job stats:\nread_weights 1", stats={"read_weights": 1})
-    assert shown(stats, BEGIN, dry=True) == "Job stats:\nread_weights 1\n"
+    assert shown(stats, BEGIN, stats, dry=True) == "Job stats:\nread_weights 1\n"
+    stats = record("run_info", msg="Job stats:\nmeasure_again 1", stats={"measure_again": 1})
+    assert shown(stats, dry=True, drawn=True) == CLEAR + f"Job stats:\nmeasure_again 1\n\n{terminal.MAYBE}\n{CLEAR}"
     os.write(2, b"")
     assert (tmp_path / "snakemake.log").read_text() == ""
 

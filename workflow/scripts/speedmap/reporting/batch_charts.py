@@ -3,7 +3,7 @@
 import altair as alt
 import numpy as np
 
-from speedmap.reporting.charts import colour, of
+from speedmap.reporting.charts import WIDE, colour, of
 from speedmap.reporting.footnotes import words
 from speedmap.reporting.pareto_points import series
 from speedmap.reporting.throughput import images_per_second
@@ -15,30 +15,30 @@ LONG_S = 60.0  # from which on a run shows whether its speed lasts
 POINTS = 120  # of the line of a long run, each the median of as many samples
 
 
-def throughput(rows: list[CellResult], width: int | str) -> list[tuple[str, dict]]:
+def throughput(rows: list[CellResult]) -> list[tuple[str, dict]]:
     """Draw each model's images a second against the batch, a line a precision; [] where no cell has a batch."""
     timed = [row for row in rows if row.cell.shape == "static" and row.has_speed]
     models = dict.fromkeys(row.cell.model for row in timed if row.cell.batch > 1)
-    return [(model, _throughput([row for row in timed if row.cell.model == model], width)) for model in models]
+    return [(model, _throughput([row for row in timed if row.cell.model == model])) for model in models]
 
 
-def _throughput(rows: list[CellResult], width: int | str) -> dict:
+def _throughput(rows: list[CellResult]) -> dict:
     lines = [{"series": series(row), "batch": row.cell.batch, "rate": images_per_second(row)} for row in rows]
     told = ["series:N", "batch:Q", alt.Tooltip("rate:Q", title="images/s", format=".4~g")]
     chart = of(lines).mark_line(point={"size": 60, "filled": True}).encode(
-        alt.X("batch:Q", title="batch (log)", axis=alt.Axis(values=sorted({row.cell.batch for row in rows})))
+        alt.X("batch:Q", title="batch (log)", axis=alt.Axis(values=sorted({line["batch"] for line in lines})))
         .scale(type="log", base=2, nice=False, padding=20),
         alt.Y("rate:Q", title="images/s").scale(zero=True),
-        colour({series(row) for row in rows}),
+        colour({line["series"] for line in lines}),
         tooltip=told,
-    ).properties(width=width, height=260, description="Images a second against the batch")  # fmt: skip
+    ).properties(width=WIDE, height=260, description="Images a second against the batch")  # fmt: skip
     return chart.to_dict()
 
 
-def sustained(rows: list[CellResult], width: int | str) -> list[tuple[str, dict, str]]:
+def sustained(rows: list[CellResult]) -> list[tuple[str, dict, str]]:
     """Draw the latency of each long run over its time, and say whether it throttled; [] where no run was long."""
     timed = [row for row in rows if row.has_speed and lasted(row.speed.watch) >= LONG_S]
-    return [(row.title, _sustained(row, width), throttled(row.speed.watch)) for row in timed]
+    return [(row.title, _sustained(row), throttled(row.speed.watch)) for row in timed]
 
 
 def lasted(watch: Watch) -> float:
@@ -47,7 +47,7 @@ def lasted(watch: Watch) -> float:
     return watch.samples[-1]["at_s"] * (steps + 1) / steps if steps > 0 else 0.0
 
 
-def _sustained(row: CellResult, width: int | str) -> dict:
+def _sustained(row: CellResult) -> dict:
     parts = np.array_split(row.speed.samples_ms, min(POINTS, len(row.speed.samples_ms)))
     step = lasted(row.speed.watch) / len(parts)
     lines = [{"s": round((at + 0.5) * step, 2), "ms": float(np.median(part))} for at, part in enumerate(parts)]
@@ -56,7 +56,7 @@ def _sustained(row: CellResult, width: int | str) -> dict:
         alt.Y("ms:Q", title="median, ms").scale(zero=False, padding=10),
         colour({series(row)}).legend(None),
         tooltip=["s:Q", alt.Tooltip("ms:Q", format=".3f")],
-    ).properties(width=width, height=130, description=f"Latency of {row.title} over time")  # fmt: skip
+    ).properties(width=WIDE, height=130, description=f"Latency of {row.title} over time")  # fmt: skip
     return chart.to_dict()
 
 

@@ -3,10 +3,8 @@
 None has colours of its own but those of the series: the neutral ones are those of paper or of a page.
 """
 
-from collections.abc import Iterable
 from itertools import cycle
 from pathlib import Path
-from typing import NamedTuple
 
 import altair as alt
 import vl_convert
@@ -23,7 +21,8 @@ LIGHT = {"text": "#1c2430", "faint": "#556070", "line": "#d5dae1", "back": "#fff
          "link": "#2461c1", "good": "#156c34", "bad": "#b3261e"}  # fmt: skip
 DARK = {"text": "#e4e8ee", "faint": "#a3adbb", "line": "#38414d", "back": "#12161c", "panel": "#1b2129",
         "link": "#7aa9ff", "good": "#7bd88f", "bad": "#ff9a90"}  # fmt: skip
-FILE_WIDTH = 720  # pixels; in the report a chart is as wide as its place
+FILE_WIDTH = 720  # pixels
+WIDE = "container"  # in the report a chart is as wide as its place
 # Of one lightness, so that each stands out by 3:1 from white and from the report's dark page.
 SERIES = {
     "Torch FP32": "#7e6ef2", "Torch FP16": "#d14ba0", "Torch BF16": "#b05ad3",
@@ -31,6 +30,7 @@ SERIES = {
     "OpenVINO FP32": "#2692ba", "OpenVINO BF16": "#269b7e", "OpenVINO FP16": "#7c9128", "OpenVINO INT8": "#b37903",
 }  # fmt: skip
 PARETO = "Latency against mAP: towards the upper left is better"
+READ = "Bars: 95% interval of the median, two standard errors of the mAP. Faint: speeds that cannot be quoted."
 SPARE = ("#e14754", "#868686")  # before those of series that are not shown
 LEGEND = alt.Legend(orient="bottom", columns=3, title=None)
 MARKS = alt.Legend(orient="top", title=None, symbolFillColor="grey", symbolStrokeColor="grey")
@@ -146,28 +146,18 @@ def _arrows(points: list[Point], x: alt.X, y: alt.Y) -> list[alt.Chart]:
     ]
 
 
-class ShapeTime(NamedTuple):
-    """The median of an input shape."""
-
-    series: str
-    shape: str
-    kilopixels: float
-    ms: float
-    samples: int
-
-
-def shapes(medians: list[ShapeTime], width: int | str) -> alt.Chart:
-    """Draw the median of each input shape against its pixels."""
+def shapes(medians: list[dict]) -> alt.Chart:
+    """Draw the median of each input shape against its pixels: series, shape, kilopixels, ms and samples of each."""
     told = ["series:N", "shape:N", alt.Tooltip("ms:Q", format=".2f"), "samples:Q"]
     return of(medians).mark_point(filled=True, size=60, opacity=1).encode(
         alt.X("kilopixels:Q", title="pixels, thousands").scale(zero=False, padding=10),
         alt.Y("ms:Q", title="median, ms").scale(zero=False, padding=10),
-        colour({entry.series for entry in medians}),
+        colour({entry["series"] for entry in medians}),
         tooltip=told,
-    ).properties(width=width, height=260, description="Median latency against the pixels of the input")  # fmt: skip
+    ).properties(width=WIDE, height=260, description="Median latency against the pixels of the input")  # fmt: skip
 
 
-def costs(lines: list[ConvCost], width: int | str) -> alt.Chart:
+def costs(lines: list[ConvCost]) -> alt.Chart:
     """Draw what INT8 in each convolution alone does to the output, in the order of the graph."""
     bars = [
         {"place": place, "conv": line.conv, "percent": 100 * line.error,
@@ -179,7 +169,7 @@ def costs(lines: list[ConvCost], width: int | str) -> alt.Chart:
         alt.Y("percent:Q", title="change of the output, %"),
         _legend("runs", STAYS),
         tooltip=["conv:N", alt.Tooltip("percent:Q", title="change of the output, %", format=".4f"), "runs:N"],
-    ).properties(width=width, height=300, description="Change of the output by INT8 in each convolution")  # fmt: skip
+    ).properties(width=WIDE, height=300, description="Change of the output by INT8 in each convolution")  # fmt: skip
 
 
 def colours(names: set[str]) -> dict[str, str]:
@@ -198,6 +188,6 @@ def _legend(field: str, names: dict[str, str]) -> alt.Color:
     return alt.Color(f"{field}:N", legend=LEGEND).scale(domain=list(names), range=list(names.values()))
 
 
-def of(values: Iterable[dict | tuple]) -> alt.Chart:
-    """Start a chart of some values, dicts or named tuples."""
-    return alt.Chart(alt.InlineData(values=[each if isinstance(each, dict) else each._asdict() for each in values]))
+def of(values: list[dict]) -> alt.Chart:
+    """Start a chart of some values."""
+    return alt.Chart(alt.InlineData(values=values))

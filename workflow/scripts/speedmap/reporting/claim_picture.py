@@ -10,6 +10,7 @@ from speedmap.reporting.claims import Claim
 
 WIDTH, ROW = 560, 38  # pixels
 ABOVE, BELOW = 9, 8  # pixels from the middle of a row, of its words and of its figure
+INSET = 84  # pixels beside the figures, for names that the line of no gain shall not cross
 LINE = 94  # characters of the lines below the title
 
 
@@ -28,13 +29,13 @@ def drawn(claim: Claim) -> alt.LayerChart:
         for row, one in enumerate(claim.told)
     ]  # fmt: skip
     x = alt.X("value:Q", title=claim.unit, axis=alt.Axis(grid=False, tickCount=6))
-    x, y = x.scale(zero=False, nice=False, padding=24), alt.Y("row:O", axis=None)
+    x, y = x.scale(zero=False, nice=False, padding=INSET), alt.Y("row:O", axis=None)
     figures, words = of(values), {"baseline": "middle", "yOffset": -ABOVE}
     even = (
         [] if claim.even is None else [of([{"value": claim.even}]).mark_rule(strokeDash=[4, 3], color=GREY).encode(x)]
     )
     intervals = figures.mark_rule(strokeWidth=3, yOffset=BELOW).encode(x="low:Q", x2="high:Q", y=y)
-    points = figures.mark_point(size=70, strokeWidth=2, yOffset=BELOW).encode(
+    points = figures.mark_point(size=70, strokeWidth=2, opacity=1, yOffset=BELOW).encode(
         x, y, fillOpacity=alt.FillOpacity("filled:Q", scale=None)
     )
     names = figures.mark_text(align="left", fontWeight="bold", **words).encode(y=y, x=alt.value(0), text="name:N")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from speedmap.reporting.verdicts import Gain, gains, scored
+from speedmap.reporting.verdicts import Gain, gains, scored, shared
 from speedmap.results.cell_result import NAMES, CellResult
 from speedmap.results.reported import Experiment
 
@@ -34,15 +34,14 @@ class Claim:
 
     def __str__(self) -> str:
         """Write the claim in one line; a doubt that all figures have stands once, at its end."""
-        shared = self.shared_doubt
-        told = [f"{one.name} {one.text}{f' ({one.doubt})' if one.doubt and not shared else ''}" for one in self.told]
-        doubt = f" Doubt: {shared}." if shared else ""
+        common = self.shared_doubt
+        told = [f"{one.name} {one.text}{f' ({one.doubt})' if one.doubt and not common else ''}" for one in self.told]
+        doubt = f" Doubt: {common}." if common else ""
         return f"{self.subject} on {self.where}: {'; '.join(told)}. {self.known}{doubt}"
 
     @property
     def shared_doubt(self) -> str:
-        doubts = {one.doubt for one in self.told}
-        return doubts.pop() if len(doubts) == 1 else ""
+        return shared(one.doubt for one in self.told)
 
 
 def claims(rows: list[CellResult], config: Experiment) -> list[Claim]:

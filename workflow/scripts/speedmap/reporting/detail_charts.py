@@ -5,9 +5,8 @@ import math
 import altair as alt
 import numpy as np
 
-from speedmap.reporting.charts import GREY, LEGEND, SERIES, colour, of
+from speedmap.reporting.charts import GREY, LEGEND, SERIES, WIDE, colour, of
 from speedmap.reporting.roofline import Roof
-from speedmap.results.measured import Layers
 
 BINS = 80
 CLIPPED = 0.995  # quantile at which the latencies of each cell are cut off
@@ -17,7 +16,7 @@ ROW = 34  # pixels
 PRECISIONS = {name: SERIES[f"TensorRT {name}"] for name in ("FP32", "BF16", "FP16", "INT8")}
 
 
-def latencies(cells: list[tuple[str, str, list[float]]], width: int | str) -> alt.LayerChart:
+def latencies(cells: list[tuple[str, str, list[float]]]) -> alt.LayerChart:
     """Draw how often each latency in milliseconds came, a row a cell, all on one scale, with a line at each median.
 
     cells: name, series and samples of each. The slowest stand in the last bar of their row.
@@ -39,7 +38,7 @@ def latencies(cells: list[tuple[str, str, list[float]]], width: int | str) -> al
     marks = of(medians).mark_rule(strokeWidth=2, color=GREY)
     lines = marks.encode(x, y, y2="top:Q", tooltip="told:N", description="told:N")
     return alt.layer(rows, lines).properties(
-        width=width, height=ROW * len(cells) + 4, description="How often each latency came, a row a cell"
+        width=WIDE, height=ROW * len(cells) + 4, description="How often each latency came, a row a cell"
     )
 
 
@@ -64,17 +63,16 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def layers(times: Layers, precision: str, width: int | str) -> alt.Chart:
+def layers(first: dict[str, float], second: dict[str, float], precision: str) -> alt.Chart:
     """Draw the milliseconds that layers of each kind take in the float engine and in INT8 side by side."""
-    first, second = times.first, times.second
-    engines = {precision.upper(): first, "INT8": second}
+    names = {"first": precision.upper(), "second": "INT8"}
     order = sorted(first | second, key=lambda kind: -max(first.get(kind, 0.0), second.get(kind, 0.0)))
     bars = [
-        {"kind": kind, "engine": name, "ms": round(its.get(kind, 0.0), 4)}
+        {"kind": kind, "engine": names[side], "ms": round(times.get(kind, 0.0), 4)}
         for kind in order
-        for name, its in engines.items()
+        for side, times in (("first", first), ("second", second))
     ]
-    colours = {name: PRECISIONS[name] for name in engines}
+    colours = {name: PRECISIONS[name] for name in names.values()}
     scale = alt.Scale(domain=list(colours), range=list(colours.values()))
     return of(bars).mark_bar().encode(
         alt.X("ms:Q", title="ms, summed over the layers of a kind"),
@@ -82,10 +80,10 @@ def layers(times: Layers, precision: str, width: int | str) -> alt.Chart:
         alt.Color("engine:N", legend=LEGEND, scale=scale),
         alt.YOffset("engine:N", sort=list(colours)),
         tooltip=["kind:N", "engine:N", alt.Tooltip("ms:Q", format=".3f")],
-    ).properties(width=width, height=34 * len(order), description="Time of the layers by kind")  # fmt: skip
+    ).properties(width=WIDE, height=34 * len(order), description="Time of the layers by kind")  # fmt: skip
 
 
-def roofline(roofs: list[Roof], operations: dict[str, float], moved: float | None, width: int | str) -> alt.LayerChart:
+def roofline(roofs: list[Roof], operations: dict[str, float], moved: float | None) -> alt.LayerChart:
     """Draw each cell's speed against its multiply-adds a byte, under the roofs of the precisions; both axes are log.
 
     Where no peak of a precision can be believed, under the roof of the memory alone.
@@ -94,12 +92,12 @@ def roofline(roofs: list[Roof], operations: dict[str, float], moved: float | Non
     """
     known = [roof for roof in roofs if roof.giga_bytes]
     cells = [
-        {"series": roof.precision.upper(), "cell": roof.cell, "intensity": roof.intensity,
+        {"series": roof.precision.upper(), "cell": roof.cell, "intensity": roof.giga_operations / roof.giga_bytes,
          "speed": roof.giga_operations / roof.median_ms, "bound": roof.bound,
          "of the roof": "unknown" if roof.share is None else f"{roof.share:.0%}"}
         for roof in known
     ]  # fmt: skip
-    edges = [roof.intensity for roof in known]
+    edges = [cell["intensity"] for cell in cells]
     ends = np.geomspace(min(edges) / 2, max(edges) * 2, 60)
     lines = [
         {"series": name.upper(), "intensity": float(at), "speed": _roof(float(at), rate, moved)}
@@ -114,7 +112,7 @@ def roofline(roofs: list[Roof], operations: dict[str, float], moved: float | Non
     roof_lines = of(lines).mark_line(aria=False).encode(x, y, series)
     marks = of(cells).mark_point(filled=True, size=70, opacity=1).encode(x, y, series, tooltip=told)
     return alt.layer(roof_lines, marks).properties(
-        width=width, height=320, description="Each cell's speed below the roof of its precision"
+        width=WIDE, height=320, description="Each cell's speed below the roof of its precision"
     )
 
 

@@ -26,10 +26,9 @@ from speedmap.reporting.detection_pictures import Picture
 from speedmap.reporting.pareto_points import points, series
 from speedmap.results.cell_result import CellResult
 from speedmap.results.prepared import Choice, ConvCost, Peaks
-from speedmap.results.reported import Change, Measured, Provenance
+from speedmap.results.reported import Change, Provenance
 
 WORST = 12  # convolutions of each model in the sensitivity table
-WIDE = "container"  # a chart is as wide as its place on the page
 DETAILS = "## Details"  # begins the part of table.md that is folded
 
 
@@ -50,7 +49,7 @@ class Material:
     facts: Provenance
     changes: list[Change] = field(default_factory=list)
     compared: str = ""
-    past: list[Measured] = field(default_factory=list)
+    past: list[dict] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
 
 
@@ -73,17 +72,17 @@ def render(template: Path, material: Material, bundle: str) -> str:
         compared=material.compared,
         table=Markup(markdown.html(table)),
         details=Markup(markdown.html(details)),
-        pareto=charts.pareto(points(rows), WIDE).to_dict()
-        | {"title": {"text": charts.PARETO, "subtitle": answers["machine"]}},
+        pareto=charts.pareto(points(rows), charts.WIDE).to_dict()
+        | {"title": {"text": charts.PARETO, "subtitle": [answers["machine"], charts.READ]}},
         distributions=distributions(rows),
         shapes=shapes(rows),
-        throughput=batch_charts.throughput(rows, WIDE),
-        sustained=batch_charts.sustained(rows, WIDE),
+        throughput=batch_charts.throughput(rows),
+        sustained=batch_charts.sustained(rows),
         layers=layers(rows),
         lint={row.title: row.speed.audit.lint for row in rows if row.speed and row.speed.audit.lint},
         **_roofs(material),
         sensitivity={
-            model: (_costs(choice.table), worst(choice), reached(choice))
+            model: (choice.table and charts.costs(choice.table).to_dict(), worst(choice), reached(choice))
             for model, choice in material.sensitivity.items()
         },
         worst=WORST,
@@ -105,63 +104,63 @@ def _answers(rows: list[CellResult], facts: Provenance) -> dict:
         "start": verdicts.start(answers, rows) if answers else 0,
         "losses": verdicts.losses(rows),
         "gains": pairs,
-        "shared_doubt": verdicts.shared_doubt(pairs),
+        "shared_doubt": verdicts.shared(pair.doubt for pair in pairs),
         "claims": [(str(claim), claim_picture.addresses(claim)) for claim in claims.claims(rows, facts.config)],
     }
 
 
 def _roofs(material: Material) -> dict:
     """Return the roofline as a picture and as lines."""
-    given = (material.rows, material.work, material.peaks, material.facts.config.imgsz)
-    roofs = roofline.roofs(*given)
-    operations, moved, _ = roofline.believed(*given) if roofs else ({}, None, [])
-    return {
-        "roofs": roofs,
-        "roofline": detail_charts.roofline(roofs, operations, moved, WIDE).to_dict() if roofs else None,
-        "peak_doubts": roofline.doubts(*given),
-        "peaks": material.peaks,
-    }
+    computed = roofline.roofline(material.rows, material.work, material.peaks, material.facts.config.imgsz)
+    drawn = (
+        detail_charts.roofline(computed.roofs, computed.operations, computed.moved).to_dict()
+        if computed.roofs
+        else None
+    )
+    return {"roofs": computed.roofs, "roofline": drawn, "peak_doubts": computed.doubts, "peaks": material.peaks}
+
+
+def _by_model(rows: list[CellResult]) -> dict[str, list[CellResult]]:
+    """Group the timed cells by their model."""
+    by_model = defaultdict(list)
+    for row in rows:
+        if row.has_speed:
+            by_model[row.cell.model].append(row)
+    return by_model
 
 
 def distributions(rows: list[CellResult]) -> list[tuple[str, dict]]:
     """Draw the latencies of each model's timed cells on one scale."""
-    by_model = defaultdict(list)
-    for row in rows:
-        if row.has_speed:
-            by_model[row.cell.model].append((f"{series(row)} {row.cell.input}", series(row), row.speed.samples_ms))
-    return [(model, detail_charts.latencies(cells, WIDE).to_dict()) for model, cells in by_model.items()]
+    return [
+        (model, detail_charts.latencies([(f"{series(row)} {row.cell.input}", series(row), row.speed.samples_ms)
+                                         for row in timed]).to_dict())
+        for model, timed in _by_model(rows).items()
+    ]  # fmt: skip
 
 
 def layers(rows: list[CellResult]) -> list[tuple[str, dict]]:
     """Draw where either engine's time goes, of each pair whose layers were timed."""
+    pairs = [gain for gain in verdicts.gains(rows) if gain.row.speedup and gain.row.speedup.layers]
     return [
-        (
-            f"{gain.row.cell.model}, {gain.row.cell.input} input",
-            detail_charts.layers(gain.row.speedup.layers, gain.twin.precision, WIDE).to_dict(),
-        )
-        for gain in verdicts.gains(rows)
-        if gain.row.speedup and gain.row.speedup.layers.first
-    ]
+        (f"{gain.row.cell.model}, {gain.row.cell.input} input",
+         detail_charts.layers(**gain.row.speedup.layers, precision=gain.twin.precision).to_dict())
+        for gain in pairs
+    ]  # fmt: skip
 
 
 def shapes(rows: list[CellResult]) -> list[tuple[str, dict]]:
     """Draw each model's medians of the input shapes against their pixels, for the cells of dynamic input."""
-    timed = [row for row in rows if row.has_speed and row.cell.shape == "dynamic"]
-    medians = {model: [] for model in dict.fromkeys(row.cell.model for row in timed)}
-    for row in timed:
-        medians[row.cell.model] += _medians(row)
-    return [(model, charts.shapes(values, WIDE).to_dict()) for model, values in medians.items()]
+    dynamic = _by_model([row for row in rows if row.cell.shape == "dynamic"])
+    return [(model, charts.shapes([one for row in timed for one in _medians(row)]).to_dict())
+            for model, timed in dynamic.items()]  # fmt: skip
 
 
-def _medians(row: CellResult) -> list[charts.ShapeTime]:
+def _medians(row: CellResult) -> list[dict]:
     return [
-        charts.ShapeTime(series(row), shape, pixels(shape) / 1e3, times.median_ms, times.count)
+        {"series": series(row), "shape": shape, "kilopixels": pixels(shape) / 1e3, "ms": times.median_ms,
+         "samples": times.count}
         for shape, times in row.speed.per_shape.items()
-    ]
-
-
-def _costs(lines: list[dict]) -> dict:
-    return charts.costs(lines, WIDE).to_dict() if lines else {}
+    ]  # fmt: skip
 
 
 def reached(choice: Choice) -> str:

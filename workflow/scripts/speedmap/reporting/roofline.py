@@ -25,11 +25,6 @@ class Roof:
     median_ms: float
 
     @property
-    def intensity(self) -> float:
-        """The multiply-adds a byte of the engine."""
-        return self.giga_operations / self.giga_bytes
-
-    @property
     def share(self) -> float | None:
         """The share of the possible speed that the cell reaches, at most 1."""
         least = max(self.compute_ms or 0.0, self.memory_ms or 0.0)
@@ -42,26 +37,31 @@ class Roof:
         return "compute" if self.compute_ms > (self.memory_ms or 0.0) else "memory"
 
 
-def roofs(rows: list[CellResult], work: dict[str, int], peaks: Peaks, imgsz: int) -> list[Roof]:
-    """Compute the roof of every timed cell of which the engine's size is known, by the peaks that can be believed.
+@dataclass(frozen=True)
+class Roofline:
+    """The cells' roofs, by the peaks that can be believed: multiply-adds a second by precision, bytes a second.
 
-    work: multiply-adds of each model for an input of imgsz x imgsz. Returns [] where no peaks are known.
+    roofs: of every timed cell of which the engine's size is known; [] where no peaks are known. doubts: why some peaks
+    are left out, and what disturbed their measurement.
     """
+
+    roofs: list[Roof]
+    operations: dict[str, float]
+    moved: float | None
+    doubts: list[str]
+
+
+def roofline(rows: list[CellResult], work: dict[str, int], peaks: Peaks, imgsz: int) -> Roofline:
+    """Compute how far each cell is from its roof. work: multiply-adds of each model for an input of imgsz x imgsz.
+
+    A peak is not believed if a wider type reaches more, or if a cell does.
+    """
+    disturbed = [words(warning) for warning in peaks.warnings]
     if not peaks.bytes:
-        return []
-    operations, moved, _ = believed(rows, work, peaks, imgsz)
-    return [_roof(row, work, operations, moved, imgsz) for row in _timed(rows, work)]
-
-
-def believed(
-    rows: list[CellResult], work: dict[str, int], peaks: Peaks, imgsz: int
-) -> tuple[dict[str, float], float | None, list[str]]:
-    """Return the peaks that can be believed: multiply-adds a second by precision, bytes a second; and why others not.
-
-    A peak is none if a wider type reaches more, or if a cell does.
-    """
-    known = {name: rate for name, rate in peaks.operations.items() if rate}
-    reached = [_roof(row, work, known, peaks.bytes, imgsz) for row in _timed(rows, work)]
+        return Roofline([], {}, None, disturbed)
+    timed = [row for row in rows if row.has_speed and row.engine and row.engine.bytes and row.cell.model in work]
+    known, moved = {name: rate for name, rate in peaks.operations.items() if rate}, peaks.bytes
+    reached = [_roof(row, work, known, moved, imgsz) for row in timed]
     reasons = {}
     for name, rate in known.items():
         wider = {other: more for other, more in known.items() if SIZES[other] > SIZES[name] and more > rate}
@@ -71,22 +71,12 @@ def believed(
             reasons[name] = f"{name}: {rate / TERA:.3g} in a product, less than {best}'s {wider[best] / TERA:.3g}"
         elif above:
             reasons[name] = f"{name}: {rate / TERA:.3g} in a product, which {above[0].cell} is above"
-    moved = peaks.bytes
     if too_fast := [roof for roof in reached if roof.memory_ms and roof.memory_ms > roof.median_ms]:
         reasons["bytes"] = f"{moved / GIGA:.3g} GB a second in a copy, which {too_fast[0].cell} is above"
         moved = None
-    return {name: rate for name, rate in known.items() if name not in reasons}, moved, list(reasons.values())
-
-
-def doubts(rows: list[CellResult], work: dict[str, int], peaks: Peaks, imgsz: int) -> list[str]:
-    """Return why some peaks are left out, and what disturbed their measurement; [] for nothing."""
-    left_out = believed(rows, work, peaks, imgsz)[2] if peaks.bytes else []
-    return [f"{reason}; left out" for reason in left_out] + [words(warning) for warning in peaks.warnings]
-
-
-def _timed(rows: list[CellResult], work: dict[str, int]) -> list[CellResult]:
-    timed = [row for row in rows if row.has_speed and row.engine and row.engine.bytes]
-    return [row for row in timed if row.cell.model in work]
+    operations = {name: rate for name, rate in known.items() if name not in reasons}
+    roofs = [_roof(row, work, operations, moved, imgsz) for row in timed]
+    return Roofline(roofs, operations, moved, [f"{reason}; left out" for reason in reasons.values()] + disturbed)
 
 
 def _roof(row: CellResult, work: dict[str, int], operations: dict[str, float], moved: float | None, imgsz: int) -> Roof:

@@ -1,5 +1,6 @@
 """What the report says first: what to take within a latency budget, what loses mAP, what INT8 gains and costs."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
@@ -27,7 +28,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Loss:
-    """An engine's mAP less that of a reference, `torch` or `float`."""
+    """An engine's mAP less that of a reference, `torch` or `FP16`."""
 
     name: str
     against: str
@@ -124,10 +125,10 @@ def scored(row: CellResult) -> str:
 
 
 def losses(rows: list[CellResult]) -> list[Loss]:
-    """Hold the mAP of each engine against torch's, else INT8's against the float engine's; the least loss first."""
+    """Hold the mAP of each engine against torch's, else INT8's against FP16's; the least loss first."""
     engines = [row for row in joined(rows) if row.cell.backend != "torch"]
     held = [
-        Loss(name(row), key, difference)
+        Loss(name(row), "torch" if key == "torch" else "FP16", difference)
         for row in engines
         for key in list(row.references)[:1]
         if (difference := paired_difference.between(row.accuracy, row.references[key]))
@@ -155,7 +156,7 @@ def _doubt(row: CellResult, twin: CellResult) -> str:
     return "the turns were disturbed" if row.speedup.disturbed else ""
 
 
-def shared_doubt(pairs: list[Gain]) -> str:
-    """Return the doubt that all ratios have, so that it can stand once; `""` where they have no common one."""
-    doubts = {pair.doubt for pair in pairs}
-    return doubts.pop() if len(doubts) == 1 else ""
+def shared(doubts: Iterable[str]) -> str:
+    """Return the doubt that all figures have, so that it can stand once; `""` where they have no common one."""
+    first, *others = set(doubts) or {""}
+    return "" if others else first

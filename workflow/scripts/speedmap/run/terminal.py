@@ -7,7 +7,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -18,9 +18,8 @@ OURS = logging.getLogger("snakemake.logging.speedmap")  # for what a run has to 
 CLEAR = "\r\x1b[K"
 TICK_S, HEARTBEAT_S = 1.0, 60.0  # in which the line is drawn anew; in which a log without a terminal gets a line
 PLACE = re.compile(r"^\w+( in .*)?:$|^  File \"")  # where in the workflow an error came up
-CONFIG = "onfig file "  # in what Snakemake says where it could read none, without its name
-CONFIGS = {".yaml", ".yml", ".json"}
 NOTHING = "Nothing to be done"
+MAYBE = "measure_again is there in case: it takes again what something disturbs, and of nothing takes no time."
 TELLING = "measure again"  # the step that waits, and says for what: its last line is shown
 TAIL = 4096  # bytes of the log in which that is looked for
 
@@ -34,6 +33,7 @@ class Terminal:
         self.drawn = self.out.isatty()
         self.saved: int | None = None  # where the output of jobs went before it went to the log
         self.log: str | None = None
+        self.planned = False
         self.failed: set[int] = set()  # jobs that were not done after all
         self.errors, self.said = [], 0.0
         self.lock, self.stop = threading.RLock(), threading.Event()
@@ -58,9 +58,12 @@ class Terminal:
 
     def _plan(self, record) -> None:
         jobs = {rule: count for rule, count in record.stats.items() if rule not in ("total", "all")}
+        if self.planned:  # of a dry run Snakemake says it twice
+            return
+        self.planned = True
         if self.dry:
-            self.say(str(record.msg))
-        elif not self.progress.total:
+            self.say(f"{record.msg}\n\n{MAYBE}" if "measure_again" in jobs else str(record.msg))
+        else:
             self.progress.plan(jobs, self.clock())
             self._leave_the_rest_to_the_log()
             self.say(self.progress.count(f"steps planned; Snakemake's own words go to {self.log}", self.clock()))
@@ -90,8 +93,6 @@ class Terminal:
     def _error(self, record) -> None:
         """Keep an error of Snakemake itself, without where it came up, until it is known whether a job's is behind."""
         lines = [line for line in record.getMessage().splitlines() if line and not PLACE.match(line)]
-        if CONFIG in record.getMessage():
-            lines = _unreadable(word.rpartition("=")[2] for word in sys.argv) or lines
         self.errors.append("\n".join(lines or [record.getMessage()]))
 
     def _draw(self) -> None:
@@ -149,14 +150,3 @@ class Terminal:
                 self.say(f"error: {text}")
             self.out.write(CLEAR if self.drawn else "")
             self.out.flush()
-
-
-def _unreadable(words: Iterable[str]) -> list[str]:
-    """Return what is wrong with the first config file among a command's words that Snakemake cannot read."""
-    from speedmap.run import mistakes  # needs what showing lines does not
-
-    try:
-        mistakes.check_readable(word for word in words if Path(word).suffix in CONFIGS and Path(word).is_file())
-    except mistakes.ConfigError as error:
-        return [str(error)]
-    return []
