@@ -38,7 +38,7 @@ def test_the_device_is_busy_before_each_timed_run_and_input_is_loaded_when_its_s
         yield
         session.calls.append("no more")
 
-    timed = speed.time_engine(session, [("64x64", file)], 64, False, Protocol(0, 0, 5), watched())
+    timed = speed.time_engine(session, *speed.load([("64x64", file)], 64, False), Protocol(0, 0, 5), watched())
     assert timed.samples_ms == [1.0] * 5
     run = ["occupy", "run"]  # first, to compile or capture, then to warm up
     assert session.calls == ["load 64x64", *run, *run, "watched", *run * 5, "no more"]
@@ -58,7 +58,7 @@ def test_a_mix_of_shapes_has_a_median_of_each_and_is_no_drift(tmp_path):
     for name, shape in (("low.png", (32, 64, 3)), ("square.png", (64, 64, 3))):
         cv2.imwrite(str(tmp_path / name), np.zeros(shape, np.uint8))
     order = [("32x64", str(tmp_path / "low.png"))] * 3 + [("64x64", str(tmp_path / "square.png"))] * 3
-    timed = speed.time_engine(Sized(), order, 64, True, Protocol(0, 0, 6), nullcontext())
+    timed = speed.time_engine(Sized(), *speed.load(order, 64, True), Protocol(0, 0, 6), nullcontext())
     assert timed.shapes == ["32x64"] * 3 + ["64x64"] * 3
     assert timed.samples_ms == [32.01, 32.02, 32.03, 64.0, 64.01, 64.02]  # the first ran to warm up
     assert {shape: (of.count, of.median_ms) for shape, of in timed.per_shape.items()} == {
@@ -113,7 +113,7 @@ def test_a_batch_is_timed_as_one_and_holds_the_first_images(tmp_path):
             self.batch = batch
 
     session, order = Noting(), [("64x64", str(tmp_path / f"{number}.png")) for number in range(2)]
-    timed = speed.time_engine(session, order, 64, False, Protocol(0, 0, 5), nullcontext(), batch=3)
+    timed = speed.time_engine(session, *speed.load(order, 64, False, 3), Protocol(0, 0, 5), nullcontext())
     assert session.batch.shape == (3, 3, 64, 64)
     assert session.batch.max((1, 2, 3)) == pytest.approx([0, 100 / 255, 0])
     assert timed.shapes == ["64x64"] * 5

@@ -145,7 +145,7 @@ def test_a_median_between_the_levels_of_a_mix_is_marked(tmp_path, square, wide, 
     names = random.Random(0).sample(["square"] * square + ["wide"] * wide, square + wide)
     order = [(name, str(tmp_path / f"{name}.png")) for name in names]
     with Levels(tmp_path / "engine", CELL) as session:
-        measured = speed.time_engine(session, order, 64, True, Protocol(0, 0, 400), nullcontext())
+        measured = speed.time_engine(session, *speed.load(order, 64, True), Protocol(0, 0, 400), nullcontext())
     assert bool(measured.doubts) == marked
     assert not any(isinstance(doubt, Unstable) for doubt in measured.doubts)
     assert measured.summary.count % len(order) == 0
@@ -155,7 +155,7 @@ def test_static_input_takes_no_more_samples_than_asked_for(data, tmp_path):
     (tmp_path / "engine").write_text(json.dumps({"median_ms": 4.0}))
     order = [("32x32", data.images[0].file)] * 300
     with null.Session(tmp_path / "engine", CELL) as session:
-        measured = speed.time_engine(session, order, 32, False, Protocol(0, 0, 400), nullcontext())
+        measured = speed.time_engine(session, *speed.load(order, 32, False), Protocol(0, 0, 400), nullcontext())
     assert measured.summary.count == 400
 
 

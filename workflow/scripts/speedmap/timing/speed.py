@@ -16,7 +16,7 @@ from speedmap.engines.interface import Backend, Session
 from speedmap.machine.monitor import watch
 from speedmap.model import postprocess
 from speedmap.results.cell import Cell
-from speedmap.results.measured import Audit, Phases, ShapeMedian, SpeedProtocol, Summary, Timed, Timing
+from speedmap.results.measured import Audit, Phases, ShapeMedian, SpeedProtocol, Timed, Timing
 from speedmap.results.prepared import Dataset, Image
 from speedmap.timing import stats
 from speedmap.timing.protocol import Protocol, collect, runner, warm_up
@@ -41,17 +41,21 @@ def measure(
     """
     dynamic = cell.shape == "dynamic"
     order = sequence(data.images, imgsz, dynamic)
-    timing = protocol_of(protocol, cell.batch)
+    inputs, timing = load(order, imgsz, dynamic, cell.batch), protocol_of(protocol, cell.batch)
     with backend.session(engine, cell) as session:
         watched = watch(backend.on_gpu)
-        measured = time_engine(session, order, imgsz, dynamic, timing, watched, cell.batch)
+        measured = time_engine(session, *inputs, timing, watched)
         files = [file for _, file in order]
         phases = time_phases(session, files, imgsz, dynamic, protocol.conf, protocol.iou, cell.batch)
         facts, launched = session.facts, 1 + session.occupies
+    alternatives = {}
+    for name, opened in backend.alternatives().items():
+        with opened(engine, cell) as session:
+            alternatives[name] = time_engine(session, *inputs, timing, nullcontext()).summary
     return Timed(
         **structs.asdict(measured),
         phases=phases,
-        alternatives=_alternatives(backend, cell, engine, order, imgsz, timing),
+        alternatives=alternatives,
         imgsz=imgsz,
         dataset=data.named(),
         session=facts,
@@ -67,18 +71,6 @@ def protocol_of(asked: SpeedProtocol, batch: int) -> Protocol:
     return Protocol(asked.warmup_s, asked.min_s, max(images_least, min(LEAST_BATCHES, asked.min_samples)))
 
 
-def _alternatives(
-    backend: Backend, cell: Cell, engine: Path, order: list[tuple[str, str]], imgsz: int, timing: Protocol
-) -> dict[str, Summary]:
-    """Time an engine in the other ways that its backend knows; the summary of each by name."""
-    summaries = {}
-    for name, opened in backend.alternatives().items():
-        with opened(engine, cell) as session:
-            timed = time_engine(session, order, imgsz, cell.shape == "dynamic", timing, nullcontext(), cell.batch)
-        summaries[name] = timed.summary
-    return summaries
-
-
 def sequence(listed: list[Image], imgsz: int, dynamic: bool) -> list[tuple[str, str]]:
     """Order a data set's images at random, but always the same: (input shape like `480x640`, image file)."""
     shuffled = random.Random(SEED).sample(listed, len(listed))
@@ -86,35 +78,39 @@ def sequence(listed: list[Image], imgsz: int, dynamic: bool) -> list[tuple[str, 
             for image in shuffled]  # fmt: skip
 
 
-def time_engine(
-    session: Session,
-    order: list[tuple[str, str]],
-    imgsz: int,
-    dynamic: bool,
-    protocol: Protocol,
-    watched: AbstractContextManager,
-    batch: int = 1,
-) -> Timing:
-    """Time the engine alone, one image of each shape as input, the shapes as often as in the data set.
+def load(
+    order: list[tuple[str, str]], imgsz: int, dynamic: bool, batch: int = 1
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Load an input of each shape: one image, or a static batch of the first ones, over again where these are fewer.
 
-    watched: entered for the timed part. batch: images of a static input, taken from the first on.
+    Returns these by shape, and the shapes as they follow one another.
     """
     if batch == 1:
-        batches = {shape: images.load(Path(file), imgsz, dynamic)[0] for shape, file in dict(order).items()}
+        inputs = {shape: images.load(Path(file), imgsz, dynamic)[0] for shape, file in dict(order).items()}
     else:
-        batches = {order[0][0]: stacked([file for _, file in order], imgsz, batch)}
-    run = runner(session, batches)
-    for shape in batches:  # the first run of a shape may compile, tune or capture
+        chosen = islice(cycle(order), batch)
+        inputs = {order[0][0]: np.concatenate([images.load(Path(file), imgsz, dynamic)[0] for _, file in chosen])}
+    return inputs, [shape for shape, _ in order] if dynamic else list(inputs)
+
+
+def time_engine(
+    session: Session,
+    inputs: dict[str, np.ndarray],
+    mix: list[str],
+    protocol: Protocol,
+    watched: AbstractContextManager,
+) -> Timing:
+    """Time the engine alone on inputs by their shape, which follow one another as in the mix.
+
+    watched: entered for the timed part.
+    """
+    run = runner(session, inputs)
+    for shape in inputs:  # the first run of a shape may compile, tune or capture
         run(shape)
-    warm_up(run, batches, protocol)
+    warm_up(run, inputs, protocol)
     with watched:
-        samples = collect(run, [shape for shape, _ in order] if dynamic else list(batches), protocol)
+        samples = collect(run, mix, protocol)
     return sum_up(samples)
-
-
-def stacked(files: list[str], imgsz: int, batch: int) -> np.ndarray:
-    """Load so many images, over again where there are fewer, as one static input [batch, 3, imgsz, imgsz]."""
-    return np.concatenate([images.load(Path(file), imgsz, False)[0] for file in islice(cycle(files), batch)])
 
 
 def sum_up(samples: list[tuple[str, float]]) -> Timing:
