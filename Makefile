@@ -81,7 +81,7 @@ $(RUN): envs/$(SPEEDMAP_ENV).txt envs/common.txt | $(VENV)/bin/python
 	@touch $@
 
 $(DEV) $(VENV)/slurm.ready: $(VENV)/%.ready: envs/%.txt | $(VENV)/bin/python
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r $<
 	@touch $@
 
 $(SURFACES): | $(VENV)/bin/python

@@ -33,7 +33,7 @@ def main(settings: argparse.Namespace) -> None:
         settings.out.write_text(json.dumps({"cells": results}, indent=1))
     columns = ("ratio", "low", "high", "first_ms", "second_ms")
     rows = [(name, *(result[key] for key in columns)) for name, result in results.items()]
-    print(tabulate(rows, ("cell", "FP16 / INT8", "from", "to", "FP16 ms", "INT8 ms"), "github", floatfmt=".3f"))
+    print(tabulate(rows, ("cell", "float / INT8", "from", "to", "float ms", "INT8 ms"), "github", floatfmt=".3f"))
 
 
 def compared(folder: Path, shapes: list[str], settings: argparse.Namespace) -> dict:

@@ -137,13 +137,13 @@ def type_half():
 
 def quantize():
     options = {"range": "power", "bias_correction": True, "compensate": True}
-    type_int8.type_int8("openvino", f"results/onnx/{MODEL}-dynamic.onnx", f"results/calibration/{MODEL}.npz",
-                        f"results/calibration/{MODEL}-openvino.json", options, "out/model.onnx")  # fmt: skip
+    type_int8.type_int8("openvino", f"results/onnx/{MODEL}-dynamic.onnx", options, "out/model.onnx",
+                        f"results/calibration/{MODEL}.npz", f"results/calibration/{MODEL}-openvino.json")  # fmt: skip
 
 
 def build(folder="out"):
     build_engine.build_engine(FP16, registry.platform("openvino"), f"{CELL}/model.onnx", DATASET, 128, {},
-                              f"{folder}/engine", f"{folder}/engine.json")  # fmt: skip
+                              None, f"{folder}/engine", f"{folder}/engine.json")  # fmt: skip
 
 
 def export():

@@ -14,6 +14,7 @@ from speedmap.results.measured import (
     Agreement,
     Artefact,
     Audit,
+    Draws,
     Environment,
     Images,
     Metrics,
@@ -27,7 +28,7 @@ from speedmap.results.measured import (
     Watch,
 )
 from speedmap.results.prepared import Category, Choice, ConvCost, Dataset, Engine, Image, Peaks, Verification, Weights
-from speedmap.results.reported import Experiment, Machine, Provenance, Source
+from speedmap.results.reported import Experiment, Machine, Measured, Provenance, Source
 
 PLATFORM = {"gpu": "NVIDIA RTX 2060", "driver": "550", "tensorrt": "10.3.0"}
 SHA, OTHER_SHA = "0" * 64, "1" * 64
@@ -106,7 +107,7 @@ def accuracy(cell, score=0.4, error=0.01, draws=DRAWS, digest=SHA, **facts):
     return Accuracy(
         **identity(cell, AccuracyProtocol(**ACCURACY), digest, facts),
         metrics=Metrics(**dict.fromkeys(names, score), map_se=error),
-        bootstrap={"map": list(draws)},
+        bootstrap=Draws(map=list(draws)),
         warnings=[],
     )
 
@@ -168,6 +169,12 @@ def provenance():
     machine = Machine(cpu="CPU <1>", system="Linux", versions={"numpy": "2"})
     return Provenance(config=experiment(), config_sha256=SHA, machine=machine, watched={"gpu": "RTX"}, platforms={},
                       datasets={}, figures={})  # fmt: skip
+
+
+def measured(cell, figure="speed", day=1, value=0.5, low=0.4, high=0.6, **changes):
+    """A line of the history."""
+    facts = {"measured": f"2026-01-0{day}T00:00:00+00:00", "platform": dict(PLATFORM), "valid": True} | changes
+    return Measured(cell=cell, figure=figure, value=value, low=low, high=high, **facts)
 
 
 def result(backend="tensorrt", model="yolov5s", precision="fp16", shape="static", batch=1, **facts):

@@ -8,7 +8,7 @@ from msgspec import structs
 from helpers.record_factory import choice, peaks, provenance, result, speedup
 from speedmap.reporting import report
 from speedmap.reporting.detection_pictures import Box, Picture
-from speedmap.results.measured import OfClass
+from speedmap.results.measured import Layers, OfClass
 from speedmap.results.reported import Change
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ ROWS = [
     replace(FAST, accuracy=structs.replace(FAST.accuracy, classes=[OfClass(name="cat", ap=0.5, objects=7)])),
     replace(
         SMALL,
-        speedup=structs.replace(speedup(SMALL.cell, 1.25), layers={"first": {"Conv": 2.0}, "second": {"Conv": 1.5}}),
+        speedup=structs.replace(speedup(SMALL.cell, 1.25), layers=Layers(first={"Conv": 2.0}, second={"Conv": 1.5})),
         accuracy=structs.replace(SMALL.accuracy, classes=[OfClass(name="cat", ap=0.25, objects=7)]),
     ),
     row(shape="dynamic"),

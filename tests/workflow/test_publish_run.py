@@ -5,6 +5,7 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -112,6 +113,11 @@ def test_slower_than_published_fails_from_the_limit_on(snakemake, published, tmp
     assert (tmp_path / "results/table.md").read_text() == table  # also of a run that fails
     assert (f"openvino/{slower.name}|speed|**regressed**" in output) == bool(expected)
     assert ("\n1 regressed, 5 within noise." in output) == bool(expected)  # and nothing else
+    suite = ElementTree.parse(tmp_path / "results/compare.xml").getroot()
+    assert len(suite) == 4
+    assert [case.get("name") for case in suite if len(case)] == [slower.name] * expected
+    drawn = (tmp_path / "results/badge.svg").read_text()
+    assert ("speedmap: 1 regressed" if expected else "speedmap: no worse") in drawn
 
 
 def test_a_published_cell_that_is_gone_fails(snakemake, published):
@@ -147,6 +153,8 @@ def test_the_history_grows_by_what_is_new_and_is_drawn(snakemake, tmp_path):
     path = tmp_path / "results/history.jsonl"
     before = path.read_text().splitlines()
     assert len(before) == 6
+    figures = json.loads((tmp_path / "results/bencher.json").read_text())
+    assert round(figures["openvino/yolov5s-int8-static"]["latency"]["value"]) == 10_000_000
     write(tmp_path / "results", FP16, 9.0)
     code, output = snakemake("-R", "record_history", "--", "results/history.svg")
     assert code == 0, output

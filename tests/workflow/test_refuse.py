@@ -129,10 +129,11 @@ def test_bad_weights_are_refused_each_by_name(snakemake, tmp_path):
         ("models: {a: {weights: random}, a: {weights: random}}\n", ("'a' is named twice", "rename or delete one")),
         ("imgsz: 320\nimgsz: 640\n", ("'imgsz' is named twice",)),
         ("imgsz: 100\n", ("overlay.yaml", "100 is no multiple of 32")),
+        ("imgsz: [\n", ("overlay.yaml: line ", ", column 1: ", "indent by spaces")),
     ],
 )
-def test_a_doubled_key_or_an_odd_size_is_refused_at_once(snakemake, tmp_path, text, words):
-    code, output = snakemake("--", "results/table.md", text=text, models=None)
+def test_a_doubled_key_an_odd_size_or_what_is_no_yaml_is_refused_at_once(snakemake, tmp_path, text, words):
+    code, output = snakemake("--logger", "speedmap", "--", "results/table.md", text=text, models=None)
     assert code != 0
     assert said(output, *words), output
     assert written(tmp_path) == []

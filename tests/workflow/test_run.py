@@ -211,6 +211,23 @@ def test_a_cell_that_fails_leaves_the_others_and_says_why(snakemake):
     assert " ms" in text
 
 
+def test_a_batch_that_memory_does_not_hold_is_empty_with_the_reason_and_the_rest_goes_on(snakemake):
+    _, _, folder = snakemake(**ONE)
+    options = overlay(folder, {**QUICK, **ONE, "batches": [1, 4]})
+    fault = {"PYTHONPATH": str(ROOT / "tests/faults/inject"), "INJECT": "build_engine:memory"}
+    code, output = run(folder, *options, "--keep-going", "--", "results/table.md", environment=fault)
+    assert code != 0
+    text = (folder / "results/table.partial.md").read_text()
+    single, several = re.findall(
+        r"^[|] yolov5s-mini *[|] [14] +[|] (\S[^|]*)", text.partition("## Throughput")[2], re.M
+    )
+    assert float(single.split("<")[0]) > 0
+    mark = re.fullmatch(r"not measured<sup>(\d+)</sup>", several.strip())[1]
+    reason = f"{mark}. the machine's memory is too small for this step"
+    assert reason in text
+    assert reason.partition(". ")[2] in output
+
+
 def test_calibration_images_that_teach_nothing_are_refused_before_anything_is_measured(snakemake):
     alike = snakemake("-n", **ONE)[2] / "alike"
     alike.mkdir()

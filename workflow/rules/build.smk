@@ -36,7 +36,7 @@ rule check_dataset:
     conda:
         ENVIRONMENT
     params:
-        dataset={key: config["dataset"][key] for key in ("name", "limit", "data") if key in config["dataset"]},
+        dataset={"name": SETTINGS.dataset.name, "limit": SETTINGS.dataset.limit, "data": SETTINGS.dataset.data},
         stamp=stamp_of_images,
         imgsz=config["imgsz"],
         wanted=INT8["images"] if "int8" in config["precisions"] else 0,
@@ -147,7 +147,7 @@ rule type_fp16:
 rule type_int8:
     input:
         unpack(calibration_of),
-        onnx="results/onnx/{model}-{shape}.onnx",
+        source="results/onnx/{model}-{shape}.onnx",
     output:
         "results/{backend}/{model}-int8-{shape}/model.onnx",
     log:
@@ -196,6 +196,7 @@ rule build_engine:
         platform=PLATFORM,
         imgsz=config["imgsz"],
         options=options_of_build,
+        implicit=implicit_of,
         code=fingerprint_with_backend("build_engine"),
     script:
         "../scripts/build_engine.py"

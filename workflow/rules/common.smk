@@ -2,6 +2,7 @@
 
 import os
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -29,8 +30,17 @@ sys.path.insert(0, str(SCRIPTS))
 from speedmap.engines import registry
 from speedmap.machine import environment
 from speedmap.run import config as settings
-from speedmap.run import mistakes, start
-from speedmap.run.settings import decode
+from speedmap.run import downloads, mistakes, start
+
+given = deepcopy(config)  # by --configfile and --config
+DEFAULT = Path("config.yaml" if Path("config.yaml").exists() else "config/config.yaml")
+
+with start.refusing():
+    mistakes.check_readable(filter(Path.exists, [DEFAULT]))
+
+
+configfile: str(DEFAULT)
+
 
 config |= settings.replacing(given) | settings.numbers(config)
 
@@ -38,9 +48,7 @@ with start.refusing():
     mistakes.check(config, Path(workflow.source_path("../schemas/config.schema.yaml")), workflow.configfiles)
     validate(config, "../schemas/config.schema.yaml")  # which fills in the defaults
     settings.check_executable(sys.executable)
-    settings.complete(config)
-    settings.check(config, workflow.configfiles)
-    SETTINGS = decode(config)
+    SETTINGS = settings.read(config, workflow.configfiles)
     BACKEND, PLATFORM = registry.planned(SETTINGS.backend, SETTINGS.platform)
     settings.check_method(SETTINGS.int8.method, BACKEND, PLATFORM)
     environment.commit()  # a wrong variable is told now, not after the first measurement
@@ -48,13 +56,12 @@ with start.refusing():
 ENVIRONMENT = "../../envs/gpu.yaml" if BACKEND == "tensorrt" else "../../envs/cpu.yaml"
 IMPLICIT = SETTINGS.int8.method == "implicit"
 INT8 = {key: value for key, value in config["int8"].items() if key != "method"}  # of the explicit one
-CONFIG = settings.experiment(config)
 CORES = workflow.resource_settings.cores or 1  # a report is made without any
 
 
 wildcard_constraints:
     backend="tensorrt|openvino|torch|null",
-    model=settings.pattern(SETTINGS.models),
+    model=downloads.pattern(SETTINGS.models),
     precision="fp32|fp16|int8",
     shape=r"dynamic|static(-b([2-9]|[1-9][0-9]+))?",  # images of a batch, where there are more than one
     build=r"(\.[1-9][0-9]*)?",  # none: the engine that counts; .2, .3: further builds of it
@@ -72,4 +79,4 @@ onsuccess:
 
 onerror:
     # With --keep-going what could be measured is tabulated all the same, and the cells that failed show why.
-    start.fail(SETTINGS, CONFIG, BACKEND, workflow.dag, log)
+    start.fail(SETTINGS, BACKEND, workflow.dag, log)

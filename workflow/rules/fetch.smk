@@ -4,74 +4,33 @@ A failed attempt leaves a .part beside the target, which is no output of the rul
 A file that was put at the target's path by hand is taken as it is. Archives may be deleted once they are unpacked.
 """
 
-from speedmap.run import downloads
-
-DOWNLOADS = downloads.downloads(
-    SETTINGS.models.values(), SETTINGS.dataset
-)  # path below resources/ -> how to get it, in all of these
-IMAGES = downloads.unpacked(SETTINGS.dataset, "images")
-ANNOTATIONS = downloads.unpacked(SETTINGS.dataset, "annotations")
-CALIBRATION = downloads.calibration(SETTINGS.dataset)
-SOURCES = DOWNLOADS | IMAGES | ANNOTATIONS | CALIBRATION
+FILES = downloads.files(SETTINGS.models.values(), SETTINGS.dataset)  # path below resources/ -> how to get it
+FOLDERS = downloads.folders(SETTINGS.dataset)
+WANTED = FILES | FOLDERS
 
 
 rule fetch:
+    input:
+        archive_of,
     output:
         "resources/{path}",
     log:
         "logs/fetch/{path}.log",
     wildcard_constraints:
-        path=downloads.pattern(DOWNLOADS),
+        path=downloads.pattern(FILES),
     priority: 1
     retries: 3
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        source=download_of,
+        source=source_of,
     script:
         "../scripts/fetch.py"
 
 
-rule unpack_annotations:
-    input:
-        archive_of,
-    output:
-        "resources/{path}",
-    log:
-        "logs/unpack/{path}.log",
-    wildcard_constraints:
-        path=downloads.pattern(ANNOTATIONS),
-    localrule: True
-    conda:
-        ENVIRONMENT
-    params:
-        source=download_of,
-    script:
-        "../scripts/unpack.py"
-
-
-use rule unpack_annotations as unpack_images with:
+use rule fetch as fetch_folder with:
     output:
         directory("resources/{path}"),
     wildcard_constraints:
-        path=downloads.pattern(IMAGES),
-
-
-rule fetch_calibration:
-    input:
-        archive_of,
-    output:
-        directory("resources/{path}"),
-    log:
-        "logs/fetch_calibration/{path}.log",
-    wildcard_constraints:
-        path=downloads.pattern(CALIBRATION),
-    retries: 3
-    localrule: True
-    conda:
-        ENVIRONMENT
-    params:
-        source=download_of,
-    script:
-        "../scripts/fetch_calibration.py"
+        path=downloads.pattern(FOLDERS),

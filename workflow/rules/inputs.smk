@@ -26,12 +26,12 @@ def fingerprint_with_backend(script):
 # fetch.smk
 
 
-def download_of(wildcards):
-    return SOURCES[wildcards.path]
-
-
 def archive_of(wildcards):
-    return SOURCES[wildcards.path]["archive"]
+    return WANTED[wildcards.path].archive or []
+
+
+def source_of(wildcards):
+    return vars(WANTED[wildcards.path].source)
 
 
 # build.smk
@@ -39,7 +39,7 @@ def archive_of(wildcards):
 
 def place_of(path):
     """Return a path in the config: of what is made here, an output of a rule; else the user's, without a prefix."""
-    return path if path.removeprefix(downloads.ROOT) in SOURCES or path in yolo_data.MADE else local(path)
+    return path if path.removeprefix(downloads.ROOT) in WANTED or path in yolo_data.MADE else local(path)
 
 
 def folder_of(part):
@@ -101,16 +101,19 @@ def reference_of(wildcards):
 
 
 def options_of_build(wildcards):
-    """Return the backend's options, and for an engine that is to be calibrated while it is built, on how many images.
+    """Return the backend's options.
 
     A further build times its kernels anew: with the timings of the first it would choose what that one chose.
     """
     options = config.get(wildcards.backend, {})
     if wildcards.build and "timing_cache" in options:
         options = options | {"timing_cache": False}
-    if not IMPLICIT or wildcards.precision != "int8":
-        return options
-    return options | {"implicit": {"images": config["int8"]["images"]}}
+    return options
+
+
+def implicit_of(wildcards):
+    """Return on how many images TensorRT calibrates an engine while it builds it; None where it does not."""
+    return {"images": INT8["images"]} if IMPLICIT and wildcards.precision == "int8" else None
 
 
 # measure.smk
@@ -147,13 +150,8 @@ def foreign_files(wildcards):
     return local([engine, beside] if engine.endswith(".xml") and Path(beside).exists() else engine)
 
 
-def facts_of_foreign(wildcards):
-    return {
-        "backend": BACKEND,
-        "given": vars(SETTINGS.foreign[wildcards.name]),
-        "asked": {key: config[key] for key in ("imgsz", "speed", "accuracy")},
-        "code": fingerprint("measure_foreign", registry.module(BACKEND)),
-    }
+def foreign_of(wildcards):
+    return vars(SETTINGS.foreign[wildcards.name])
 
 
 # publish.smk
@@ -187,7 +185,7 @@ def report_baseline_records(wildcards):
 
 def report_given(wildcards):
     return {
-        "models": list(config["models"]),
+        "models": list(SETTINGS.models),
         "imgsz": config["imgsz"],
         "baseline": report_baseline(wildcards),
         "limits": config["limits"],

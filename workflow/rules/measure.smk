@@ -119,8 +119,11 @@ rule measure_foreign:
     resources:
         gpu=1,
     params:
-        facts=facts_of_foreign,
+        backend=BACKEND,
+        given=foreign_of,
+        asked={key: config[key] for key in ("imgsz", "speed", "accuracy")},
         platform=PLATFORM,
+        code=fingerprint("measure_foreign", registry.module(BACKEND)),
     script:
         "../scripts/measure_foreign.py"
 

@@ -10,7 +10,9 @@ rule compare_records:
         engines=ENGINES + AGAIN,
         baseline=baseline_records,
     output:
-        "results/compare.json",
+        record="results/compare.json",
+        junit="results/compare.xml",
+        badge="results/badge.svg",
     log:
         "logs/compare_records.log",
     localrule: True
@@ -24,7 +26,7 @@ rule compare_records:
         "../scripts/compare_records.py"
 
 
-# Apart from the rule above, so that the verdicts stay in compare.json when a regression fails this one.
+# Apart from the rule above, so that the verdicts stay when a regression fails this one.
 rule judge_comparison:
     input:
         "results/compare.json",
@@ -48,6 +50,7 @@ rule record_history:
     output:
         lines=update("results/history.jsonl"),
         plot=report("results/history.svg", caption="../report/history.rst", category="Over time"),
+        bencher="results/bencher.json",
     log:
         "logs/record_history.log",
     localrule: True
@@ -77,7 +80,7 @@ rule publish:
     conda:
         ENVIRONMENT
     params:
-        identity=folders.identity(BACKEND, PLATFORM),
+        identity=folders.identity(BACKEND, PLATFORM)._asdict(),
         force=config["publish"]["force"],
         code=fingerprint("publish"),
     script:

@@ -1,23 +1,22 @@
 """From records to what people read."""
 
-CELLS = settings.cells(SETTINGS)
-BUILDS = settings.builds(SETTINGS)
+CELLS, BUILDS = SETTINGS.cells, SETTINGS.suffixes
 SPEED = collect("results/{backend}/{cell}/speed{build}.json", backend=BACKEND, cell=CELLS, build=BUILDS)
-ACCURACY = collect("results/{backend}/{cell}/accuracy.json", backend=BACKEND, cell=settings.with_accuracy(SETTINGS))
-DETECTIONS = collect("results/{backend}/{cell}/detections.json", backend=BACKEND, cell=settings.with_accuracy(SETTINGS))
-TORCH = settings.torch_models(SETTINGS)
-TRAINED = [model for model in settings.trained(SETTINGS) if model in TORCH]
+ACCURACY = collect("results/{backend}/{cell}/accuracy.json", backend=BACKEND, cell=SETTINGS.with_accuracy)
+DETECTIONS = collect("results/{backend}/{cell}/detections.json", backend=BACKEND, cell=SETTINGS.with_accuracy)
+TORCH = SETTINGS.torch_models
+TRAINED = [model for model in SETTINGS.trained if model in TORCH]
 RECORDS = (
     SPEED
     + ACCURACY
     + collect("results/torch/{model}-fp16-dynamic/speed.json", model=TORCH)
     + collect("results/torch/{model}-fp32-dynamic/accuracy.json", model=TRAINED)
-    + collect("results/torch/{model}-fp16-{input}/speed.json", model=TORCH, input=settings.torch_inputs(SETTINGS))
+    + collect("results/torch/{model}-fp16-{input}/speed.json", model=TORCH, input=SETTINGS.torch_inputs)
 )
 AGAIN = ["results/again.json"] if config["remeasure_s"] else []  # after which no speed record changes
-SPEEDUPS = collect("results/{backend}/{cell}/speedup.json", backend=BACKEND, cell=settings.paired(SETTINGS))
+SPEEDUPS = collect("results/{backend}/{cell}/speedup.json", backend=BACKEND, cell=SETTINGS.paired)
 ENGINES = collect("results/{backend}/{cell}/engine{build}.json", backend=BACKEND, cell=CELLS, build=BUILDS)
-CHOICES = collect("results/calibration/{model}-{backend}.json", model=config["models"], backend=BACKEND)
+CHOICES = collect("results/calibration/{model}-{backend}.json", model=SETTINGS.models, backend=BACKEND)
 SENSITIVITY = CHOICES if "int8" in config["precisions"] and not IMPLICIT else []
 
 
@@ -37,7 +36,7 @@ rule render_table:
         ENVIRONMENT
     params:
         backend=BACKEND,
-        config=CONFIG,
+        config=SETTINGS.experiment,
         code=fingerprint("render_table"),
     script:
         "../scripts/render_table.py"
@@ -67,7 +66,7 @@ rule render_report:
         detections=DETECTIONS,
         dataset="results/dataset.json",
         baseline=report_baseline_records,
-        graphs=collect("results/onnx/{model}-static.onnx", model=config["models"]),
+        graphs=collect("results/onnx/{model}-static.onnx", model=SETTINGS.models),
         sensitivity=SENSITIVITY,
         table="results/table.md",
         environment="results/environment.json",

@@ -13,29 +13,28 @@ from speedmap.run.job import job
 
 
 def build_engine(
-    cell: Cell, platform: dict, onnx: str, dataset: str, imgsz: int, options: dict, out: str, record: str
-) -> None:
+    cell: Cell, platform: dict, onnx: str, dataset: str, imgsz: int, options: dict, implicit: dict | None, engine: str,
+    record: str,
+) -> None:  # fmt: skip
     """Build an engine; the record beside it says what it was built from, on what and how."""
-    backend, engine, shapes = registry.backend(cell.backend), Path(out), records.read(Path(dataset), Dataset).shapes
-    likeliest = tuple(map(int, next(iter(shapes)).split("x")))  # the most frequent
+    backend, data, path = registry.backend(cell.backend), records.read(Path(dataset), Dataset), Path(engine)
     registry.demand(platform, backend.platform())
-    options = options | ({"implicit": options["implicit"] | {"dataset": dataset}} if "implicit" in options else {})
+    options = options | {"implicit": {**implicit, "dataset": dataset}} if implicit else options
     with gpu_lease.lease(backend.on_gpu, alone=False) as run:
-        facts = backend.build(Path(onnx), engine, likeliest, imgsz, cell.shape == "dynamic", options)
+        facts = backend.build(Path(onnx), path, data.likeliest, imgsz, cell.shape == "dynamic", options)
     made = {"platform": backend.platform(), "options": options, "build": facts, "runs": [records.convert(run, Run)]}
-    made |= {"engine_sha256": storage.sha256(engine), "onnx_sha256": storage.sha256(Path(onnx))}
-    records.write(Path(record), Engine(bytes=engine.stat().st_size, **made))
+    made |= {"engine_sha256": storage.sha256(path), "onnx_sha256": storage.sha256(Path(onnx))}
+    records.write(Path(record), Engine(bytes=path.stat().st_size, **made))
 
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
         build_engine(
             cell=Cell.of(snakemake.wildcards),
+            **dict(snakemake.input.items()),
+            **dict(snakemake.output.items()),
             platform=snakemake.params.platform,
-            onnx=snakemake.input.onnx,
-            dataset=snakemake.input.dataset,
             imgsz=snakemake.params.imgsz,
             options=snakemake.params.options,
-            out=snakemake.output.engine,
-            record=snakemake.output.record,
+            implicit=snakemake.params.implicit,
         )

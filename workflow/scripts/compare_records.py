@@ -2,18 +2,21 @@
 
 from pathlib import Path
 
-from speedmap.publishing import compare
+from speedmap.publishing import ci_formats, compare
 from speedmap.results import records
 from speedmap.results.cell_result import gather
 from speedmap.results.reported import Comparison, Limits
 from speedmap.run.job import job
 
 
-def compare_records(paths: list[str], baseline_paths: list[str], baseline: str, limits: dict, out: str) -> None:
-    """Write each figure's verdict; fails only where nothing can be compared."""
+def compare_records(paths: list[str], baseline_paths: list[str], baseline: str, limits: dict, out: dict) -> None:
+    """Write each figure's verdict, also as JUnit XML and as a badge; fails only where nothing can be compared."""
     before, after, bounds = gather(baseline_paths), gather(paths), Limits(**limits)
     changes, versions = compare.compare(before, after, bounds), compare.changed(before, after)
-    records.write(Path(out), Comparison(baseline=baseline, limits=bounds, versions=versions, changes=changes))
+    record = Comparison(baseline=baseline, limits=bounds, versions=versions, changes=changes)
+    records.write(Path(out["record"]), record)
+    Path(out["junit"]).write_bytes(ci_formats.junit(record))
+    Path(out["badge"]).write_text(ci_formats.badge(changes), "utf-8")
 
 
 if __name__ == "__main__":
@@ -23,5 +26,5 @@ if __name__ == "__main__":
             baseline_paths=list(snakemake.input.baseline),
             baseline=snakemake.params.baseline,
             limits=snakemake.params.limits,
-            out=snakemake.output[0],
+            out=dict(snakemake.output.items()),
         )

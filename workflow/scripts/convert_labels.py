@@ -1,8 +1,9 @@
 """Write the labels of a YOLO data set as COCO JSON, and choose images to calibrate on."""
 
-import json
 import sys
 from pathlib import Path
+
+from msgspec import json
 
 from speedmap import storage
 from speedmap.dataset import data_yaml, labels
@@ -14,11 +15,11 @@ def convert_labels(data: str, wanted: int | None, annotations: str, calibration:
     described = data_yaml.read(Path(data))
     content = labels.instances(described)
     with storage.atomic(Path(annotations)) as temporary:
-        temporary.write_text(json.dumps(content), "utf-8")
+        temporary.write_bytes(json.encode(content))
     with storage.atomic(Path(calibration)) as temporary:
         temporary.write_text("".join(f"{file}\n" for file in data_yaml.calibration(described, wanted)), "utf-8")
-    if repeated := content["info"].get("description"):
-        print(f"{data}: {repeated}", file=sys.stderr)
+    for line in content.derived:
+        print(f"{data}: {line}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,26 @@
-"""Download one file and check its sha256."""
+"""Download a file, or take what a downloaded archive holds, or fetch the images that it lists."""
 
 from pathlib import Path
 
-from speedmap.dataset import download
+from speedmap.dataset import calibration_images, download, unzip
 from speedmap.run.job import job
+from speedmap.run.settings import Source
 
 
-def fetch(target: Path, url: str, sha256: str) -> None:
-    download.fetch(url, target, sha256)
+def fetch(source: Source, archive: str | None, target: str) -> None:
+    """Write a file or a folder, whole or not at all."""
+    if archive is None:
+        download.fetch(source.url, Path(target), source.sha256)
+    elif source.count is None:
+        unzip.unpack(Path(archive), source.member, Path(target))
+    else:
+        calibration_images.fetch_images(Path(archive), source.member, source.url, source.count, Path(target))
 
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        fetch(target=Path(snakemake.output[0]), **snakemake.params.source)
+        fetch(
+            source=Source(**snakemake.params.source),
+            archive=next(iter(snakemake.input), None),
+            target=snakemake.output[0],
+        )

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from speedmap import storage
 from speedmap.graph import export, given_onnx
 from speedmap.model import checkpoint, weights
 from speedmap.results import records
-from speedmap.results.prepared import Dataset, Weights
+from speedmap.results.prepared import Dataset
 from speedmap.run.job import job
 
 
@@ -15,11 +14,11 @@ def read_weights(model: str, source: str, is_onnx: bool, dataset: str, imgsz: in
     data, path = records.read(Path(dataset), Dataset), Path(out)
     given = given_onnx.read(Path(source)) if is_onnx else None
     content = checkpoint.given(Path(source), given.tensors, given.names) if given else None
-    facts = weights.normalise(model, source, [category.name for category in data.categories], path, content)
+    made = weights.normalise(model, source, [category.name for category in data.categories], path, content)
     if given:
         files = list(map(Path, data.calibration_files[: export.CHECKED]))
-        facts["given"] = given_onnx.difference(given, weights.network(path), files, imgsz)
-    records.write(Path(record), Weights(model=model, **facts, engine_sha256=storage.sha256(path)))
+        made.given = given_onnx.difference(given, weights.network(path), files, imgsz)
+    records.write(Path(record), made)
 
 
 if __name__ == "__main__":

@@ -13,27 +13,27 @@ from speedmap.results.reported import Limits, Provenance
 from speedmap.run.job import job
 
 
-def render_report(inputs: dict, models: list[str], imgsz: int, baseline: str, limits: dict, out: str) -> None:
-    """Write results/report.html."""
-    graphs, choices = (dict(zip(models, inputs[name], strict=False)) for name in ("graphs", "sensitivity"))
-    rows, data = gather(inputs["records"]), records.read(Path(inputs["dataset"]), Dataset)
-    changes, compared = since.held(rows, baseline, list(inputs["baseline"]), Limits(**limits))
+def render_report(inputs, models: list[str], imgsz: int, baseline: str, limits: dict, out: str) -> None:
+    """Write results/report.html; inputs: the rule's, by name."""
+    graphs, choices = (dict(zip(models, paths, strict=False)) for paths in (inputs.graphs, inputs.sensitivity))
+    rows, data = gather(inputs.records), records.read(Path(inputs.dataset), Dataset)
+    changes, compared = since.held(rows, baseline, list(inputs.baseline), Limits(**limits))
     material = report.Material(
         rows=rows,
-        table=Path(inputs["table"]).read_text("utf-8"),
+        table=Path(inputs.table).read_text("utf-8"),
         work={name: sum(multiply_adds.count(Path(path), imgsz).values()) for name, path in graphs.items()},
-        peaks=records.read(Path(inputs["peaks"]), Peaks),
+        peaks=records.read(Path(inputs.peaks), Peaks),
         sensitivity={name: records.read(Path(path), Choice) for name, path in choices.items()},
-        facts=records.read(Path(inputs["environment"]), Provenance),
+        facts=records.read(Path(inputs.environment), Provenance),
         changes=changes,
         compared=compared,
         past=since.past(Path("results/history.jsonl"), rows),
         pictures=detection_pictures.pictures(rows, data),
     )
     with storage.atomic(Path(out)) as temporary:
-        temporary.write_text(report.render(Path(inputs["template"]), material, charts.bundle()), "utf-8")
+        temporary.write_text(report.render(Path(inputs.template), material, charts.bundle()), "utf-8")
 
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        render_report(dict(snakemake.input.items()), **snakemake.params.given, out=snakemake.output[0])
+        render_report(snakemake.input, **snakemake.params.given, out=snakemake.output[0])

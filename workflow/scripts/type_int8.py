@@ -13,7 +13,9 @@ from speedmap.results.prepared import Choice
 from speedmap.run.job import job
 
 
-def type_int8(dialect: str, source: str, statistics: str | None, choice: str | None, options: dict, out: str) -> None:
+def type_int8(
+    dialect: str, source: str, options: dict, out: str, statistics: str | None = None, choice: str | None = None
+) -> None:
     """Insert Q/DQ nodes at every convolution but those chosen to stay in float.
 
     Without statistics the graph stays float32, for a TensorRT that finds INT8 ranges while it builds.
@@ -30,9 +32,7 @@ if __name__ == "__main__":
     with job(snakemake.log[0]):
         type_int8(
             dialect=qdq_plan.dialect(snakemake.wildcards.backend, snakemake.params.target),
-            source=snakemake.input.onnx,
-            statistics=snakemake.input.get("statistics"),
-            choice=snakemake.input.get("choice"),
+            **dict(snakemake.input.items()),
             options=snakemake.params.options,
             out=snakemake.output[0],
         )

@@ -5,6 +5,7 @@ import pytest
 
 from speedmap.accuracy import bootstrap as map_bootstrap
 from speedmap.accuracy import evaluate, paired_difference
+from speedmap.results.measured import Draws
 
 IMAGES, CLASSES = 40, 3
 
@@ -90,33 +91,30 @@ def test_the_error_agrees_with_more_draws(world):
     done = evaluated(world)
     weights = np.random.default_rng(map_bootstrap.SEED + 1).multinomial(IMAGES, np.full(IMAGES, 1 / IMAGES), 1000)
     bootstrap = map_bootstrap.weighted(done, weights)["map"].std(ddof=1)
-    assert paired_difference.standard_error(map_bootstrap.draws(done)["map"]) == pytest.approx(bootstrap, rel=0.12)
+    assert paired_difference.standard_error(map_bootstrap.draws(done).map) == pytest.approx(bootstrap, rel=0.12)
 
 
 def test_a_difference_is_surer_than_the_figures(world):
     truth, found = world
     worse = [item for index, item in enumerate(found) if index % 20]
-    one, other = (np.array(map_bootstrap.draws(evaluated((truth, results)))["map"]) for results in (found, worse))
+    one, other = (np.array(map_bootstrap.draws(evaluated((truth, results))).map) for results in (found, worse))
     assert paired_difference.standard_error(one - other) < 0.6 * paired_difference.standard_error(one)
     assert paired_difference.standard_error(one - one) == 0
 
 
 def test_groups_hold_many_images(world, monkeypatch):
-    single = paired_difference.standard_error(map_bootstrap.draws(evaluated(world))["map"])
+    single = paired_difference.standard_error(map_bootstrap.draws(evaluated(world)).map)
     monkeypatch.setattr(map_bootstrap, "GROUPS", IMAGES // 2)
     grouped = map_bootstrap.draws(evaluated(world))
-    assert {name: len(values) for name, values in grouped.items()} == {
-        "map": map_bootstrap.DRAWS,
-        "map50": map_bootstrap.DRAWS,
-    }
-    assert paired_difference.standard_error(grouped["map"]) == pytest.approx(single, rel=0.3)
+    assert len(grouped.map) == len(grouped.map50) == map_bootstrap.DRAWS
+    assert paired_difference.standard_error(grouped.map) == pytest.approx(single, rel=0.3)
 
 
 def test_one_image_has_no_error(world):
     truth, found = world
     judged = evaluate.judge(truth, [item for item in found if item["image_id"] == 1], [1])
     assert judged.metrics.map > 0
-    assert (judged.metrics.map_se, judged.bootstrap) == (None, {})
+    assert (judged.metrics.map_se, judged.bootstrap) == (None, Draws())
 
 
 def test_draws_are_the_same_for_every_engine(world):

@@ -19,7 +19,7 @@ def test_what_moves_both_is_no_error_of_their_difference():
     ))  # fmt: skip
     difference = paired_difference.between(ours, theirs)
     assert (difference.value, difference.error) == pytest.approx((0.01, 0), abs=1e-9)
-    theirs.bootstrap["map"] = [0.39, 0.42, 0.42]
+    theirs.bootstrap.map = [0.39, 0.42, 0.42]
     assert paired_difference.between(ours, theirs).error == pytest.approx(0.01)
 
 

@@ -277,9 +277,9 @@ def test_perfect_detections_score_one_and_none_zero(dataset):
     inventory(dataset)
     found = [{**{key: box[key] for key in ("image_id", "category_id", "bbox")}, "score": 0.9}
              for box in truth["annotations"]]  # fmt: skip
-    assert evaluate.evaluate(folder / "truth.json", found, [0, 1])["map"] == pytest.approx(1)
-    assert evaluate.evaluate(folder / "truth.json", found[:1], [0, 1])["map"] == pytest.approx(0.5, abs=0.01)
-    assert evaluate.evaluate(folder / "truth.json", [], [0, 1])["map"] == 0
+    assert evaluate.judge(folder / "truth.json", found, [0, 1]).metrics.map == pytest.approx(1)
+    assert evaluate.judge(folder / "truth.json", found[:1], [0, 1]).metrics.map == pytest.approx(0.5, abs=0.01)
+    assert evaluate.judge(folder / "truth.json", [], [0, 1]).metrics.map == 0
 
 
 def test_annotations_may_be_numbered_from_zero(dataset):

@@ -7,7 +7,7 @@ from speedmap.dataset import coco, data_yaml
 from speedmap.dataset.data_yaml import DataYamlError
 from speedmap.run import config as settings
 from speedmap.run import yolo_data
-from speedmap.run.settings import decode
+from speedmap.run.settings import DataSet, Int8, Settings
 
 
 @pytest.fixture
@@ -169,31 +169,30 @@ def test_a_list_of_nothing(folder, content, message):
 def test_a_config_gets_what_the_description_leads_to(folder, monkeypatch):
     monkeypatch.chdir(folder)
     written(folder)
-    found = yolo_data.completed({"data": "data.yaml"}, None)
+    found = yolo_data.completed(DataSet(data="data.yaml"), None)
     made = {"annotations": "results/labels/instances.json", "calibration": "results/labels/calibration.txt"}
-    assert found == {"data": "data.yaml", "name": folder.name, "images": "images/val", **made}
-    own = yolo_data.completed({"data": "data.yaml", "name": "mine", "calibration": "others"}, None)
-    assert (own["name"], own["calibration"]) == ("mine", "others")
+    assert found == DataSet(data="data.yaml", name=folder.name, images="images/val", **made)
+    own = yolo_data.completed(DataSet(data="data.yaml", name="mine", calibration="others"), None)
+    assert (own.name, own.calibration) == ("mine", "others")
 
 
 def test_results_stay_usable_when_the_description_is_gone(folder, monkeypatch):
     monkeypatch.chdir(folder)
     written(folder)
     dataset = {"data": "data.yaml"}
-    recorded = {**yolo_data.completed(dataset, None), "limit": None, "imgsz": 640}
-    (folder / "data.yaml").unlink()
-    assert yolo_data.completed(dataset, recorded) == {key: recorded[key] for key in (*yolo_data.PARTS, "data")}
-    (folder / "results").mkdir()
-    (folder / "results/dataset.json").write_text(json.dumps({"asked": recorded}))
     config = {key: [] for key in ("precisions", "shapes", "batches", "skip")} | {"dataset": dataset, "imgsz": 640}
-    config |= {"torch": True, "models": {}, "int8": {}}
-    settings.complete(config)
-    settings._check_dataset(decode(config))  # refuses what is not there, unless it is what was read
+    config |= {"torch": True, "models": {"a": {"weights": "random"}}, "int8": {}}
+    recorded = settings.read(config, []).asked
+    (folder / "data.yaml").unlink()
+    assert yolo_data.completed(DataSet(data="data.yaml"), recorded).paths["images"] == recorded.images == "images/val"
+    (folder / "results").mkdir()
+    (folder / "results/dataset.json").write_text(json.dumps({"asked": vars(recorded)}))
+    assert settings.read(config, []).asked == recorded  # refuses what is not there, unless it is what was read
     with pytest.raises(DataYamlError, match=r"other\.yaml: is not there"):
-        yolo_data.completed({"data": "other.yaml"}, recorded)
+        yolo_data.completed(DataSet(data="other.yaml"), recorded)
 
 
 @pytest.mark.parametrize("key", ["images", "annotations", "sources"])
 def test_a_data_set_is_named_in_one_way(key):
     with pytest.raises(settings.ConfigError, match=f"data and {key} both say where"):
-        settings.complete({"models": {}, "dataset": {"data": "data.yaml", key: "x"}})
+        settings._completed(Settings({}, [], [], [], [], True, 640, DataSet(data="data.yaml", **{key: "x"}), Int8()))

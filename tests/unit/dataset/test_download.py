@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 import zipfile
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
@@ -478,19 +479,21 @@ DATASET = DataSet(
 
 
 def test_sources_cover_what_lies_below_resources_alone():
-    assert downloads.downloads(MODELS, DATASET) == {
-        "far.pt": {"url": "https://h/v1/far.pt", "sha256": "f"},
-        "val.zip": {"url": "https://h/zips/val.zip?x=1", "sha256": "a"},
-        "trainval.zip": {"url": "https://h/trainval.zip", "sha256": "b"},
+    images, annotations, calibration = SOURCES.values()
+    assert downloads.files(MODELS, DATASET) == {
+        "far.pt": (Source("https://h/v1/far.pt", "f"), None),
+        "val.zip": (images, None),
+        "trainval.zip": (annotations, None),
     }
-    wanted = {"archive": "resources/val.zip", "member": "val/"}
-    assert downloads.unpacked(DATASET, "images") == {"coco/val": wanted}
-    assert downloads.unpacked(DATASET, "annotations") == {}
-    wanted = {"archive": "resources/trainval.zip", "url": "https://h/train/", "member": "train.json", "count": 8}
-    assert downloads.calibration(DATASET) == {"coco/calibration": wanted}
+    inside = replace(DATASET, annotations="resources/coco/val.json")
+    assert downloads.files([], inside)["coco/val.json"] == (annotations, "resources/trainval.zip")
+    assert downloads.folders(DATASET) == {
+        "coco/val": (images, "resources/val.zip"),
+        "coco/calibration": (calibration, "resources/trainval.zip"),
+    }
 
 
 def test_a_config_without_sources_fetches_nothing():
     local = DataSet(images="sample/images", annotations="a.json", calibration="c")
-    assert downloads.downloads([], local) == downloads.unpacked(local, "images") == downloads.calibration(local) == {}
+    assert downloads.files([], local) == downloads.folders(local) == {}
     assert downloads.pattern({}) == "(?!)"

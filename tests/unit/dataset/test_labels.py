@@ -1,11 +1,10 @@
-import json
 import random
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from msgspec import to_builtins
+from msgspec import json, to_builtins
 
 from helpers import yolo
 from speedmap.accuracy import evaluate
@@ -38,7 +37,7 @@ def label(folder, text):
 
 
 def test_a_label_becomes_a_box_in_pixels(folder):
-    content = instances(folder)
+    content = to_builtins(instances(folder))
     assert content["images"][0] == {"id": 1, "file_name": "0.png", "width": 64, "height": 48}
     box = {"bbox": [24, 12, 16, 24], "area": 384, "iscrowd": 0}
     assert content["annotations"][0] == {"id": 1, "image_id": 1, "category_id": 1, **box}
@@ -46,7 +45,7 @@ def test_a_label_becomes_a_box_in_pixels(folder):
 
 
 def test_what_comes_out_is_a_data_set(folder):
-    (folder / "truth.json").write_text(json.dumps(instances(folder)))
+    (folder / "truth.json").write_bytes(json.encode(instances(folder)))
     listed = data_yaml.calibration(data_yaml.read(folder / "data.yaml"), None)
     (folder / "spare.txt").write_text("".join(f"{file}\n" for file in listed))
     found = coco.inventory(folder / "images/val", folder / "truth.json", folder / "spare.txt", "n", None, 64, None, "d")
@@ -60,13 +59,13 @@ def test_an_image_without_a_label_is_background(folder):
     (folder / "labels/val/1.txt").unlink()
     label(folder, "0 0.5 0.5 1 1.000\n\n")
     content = instances(folder)
-    assert [one["image_id"] for one in content["annotations"]] == [1]
-    assert len(content["images"]) == 2
+    assert [one.image_id for one in content.annotations] == [1]
+    assert len(content.images) == 2
 
 
 def test_a_segment_has_the_box_around_it(folder):
     label(folder, "0 0.25 0.5 0.5 0.25 0.75 1\n")
-    (folder / "truth.json").write_text(json.dumps(instances(folder)))
+    (folder / "truth.json").write_bytes(json.encode(instances(folder)))
     content = coco_json.parse(folder / "truth.json")
     assert content.annotations[0].bbox == [16, 12, 32, 36]
     assert "bbox from the segmentation (of 1 annotations)" in content.derived
@@ -75,13 +74,13 @@ def test_a_segment_has_the_box_around_it(folder):
 def test_a_label_that_repeats_another_is_left_out_and_said(folder):
     label(folder, "1 0.5 0.5 0.25 0.5\n0 0.5 0.5 0.25 0.5\n1.0 0.50 0.5 0.25 0.5\n")
     content = instances(folder)
-    assert [one["category_id"] for one in content["annotations"]] == [1, 0, 1]
-    assert content["info"] == {"description": "1 labels that repeat another of their image left out"}
+    assert [one.category_id for one in content.annotations] == [1, 0, 1]
+    assert content.derived == ["1 labels that repeat another of their image left out"]
 
 
 def test_a_class_may_be_written_as_a_float_and_a_file_with_a_byte_order_mark(folder):
     label(folder, "\ufeff1.000e+00 5.0e-1 0.5 0.25 0.5\r\n")
-    assert instances(folder)["annotations"][0]["category_id"] == 1
+    assert instances(folder).annotations[0].category_id == 1
 
 
 @pytest.mark.parametrize(
@@ -153,7 +152,7 @@ def test_a_list_leaves_images_out_but_names_none_that_is_not_there(folder):
     data = (folder / "data.yaml").read_text().replace("val: images/val", "val: val.txt")
     (folder / "data.yaml").write_text(data)
     (folder / "val.txt").write_text("images/val/1.png\n")
-    assert [image["file_name"] for image in instances(folder)["images"]] == ["1.png"]
+    assert [image.file_name for image in instances(folder).images] == ["1.png"]
     (folder / "val.txt").write_text("images/val/1.png\nimages/val/9.png\n")
     with pytest.raises(DatasetError, match=r"images/val/9\.png: no such image \(1 such\), to which val in"):
         instances(folder)
@@ -161,7 +160,7 @@ def test_a_list_leaves_images_out_but_names_none_that_is_not_there(folder):
 
 def test_a_list_of_classes_among_the_labels_is_none(folder):
     (folder / "labels/val/classes.txt").write_text("disc\nbar\n")
-    assert len(instances(folder)["annotations"]) == 2
+    assert len(instances(folder).annotations) == 2
 
 
 def detections(truth, seed):
@@ -177,7 +176,7 @@ def test_labels_score_as_the_coco_json_that_they_are_made_from_to_the_last_digit
     data = data_yaml.read(
         yolo.write(tmp_path / "yolo", source, SAMPLE / "images", sorted((SAMPLE / "calibration").iterdir()))
     )
-    (tmp_path / "made.json").write_text(json.dumps(labels.instances(data)))
+    (tmp_path / "made.json").write_bytes(json.encode(labels.instances(data)))
     truth, made = (to_builtins(coco_json.parse(path)) for path in (source, tmp_path / "made.json"))
     assert [image["file_name"] for image in made["images"]] == [image["file_name"] for image in truth["images"]]
     assert [one["name"] for one in made["categories"]] == [one["name"] for one in truth["categories"]]
@@ -188,6 +187,6 @@ def test_labels_score_as_the_coco_json_that_they_are_made_from_to_the_last_digit
     found = detections(truth, 1)
     moved = [{**one, "image_id": ids["images"][one["image_id"]], "category_id": ids["categories"][one["category_id"]]}
              for one in found]  # fmt: skip
-    expected = evaluate.evaluate(source, found, list(ids["images"]))
-    assert evaluate.evaluate(tmp_path / "made.json", moved, list(ids["images"].values())) == expected
-    assert 0.01 < expected["map"] < 0.99
+    expected = evaluate.judge(source, found, list(ids["images"])).metrics
+    assert evaluate.judge(tmp_path / "made.json", moved, list(ids["images"].values())).metrics == expected
+    assert 0.01 < expected.map < 0.99

@@ -40,6 +40,15 @@ def test_a_built_engine_computes_what_the_graph_computes(built):
     np.testing.assert_allclose(found, onnx_runtime.session(plain).run(None, {INPUT: image})[0], atol=0.5)
 
 
+def test_a_graph_that_memory_does_not_hold_is_refused_with_what_to_do(built, monkeypatch, tmp_path):
+    def full(_graph):
+        raise RuntimeError("Check 'ptr' failed at cpu_memory.cpp:257: Failed to allocate 2582118400 bytes of memory")
+
+    monkeypatch.setattr(openvino_backend, "compile_graph", full)
+    with pytest.raises(openvino_backend.EngineError, match=r"plain\.onnx: .* take a smaller batch"):
+        openvino_backend.OpenVINO().build(built[0], tmp_path / "engine", (64, 64), 64, False, {})
+
+
 def test_the_layers_of_an_engine_are_timed_by_kind(built):
     _, _, engine = built
     image = np.random.default_rng(0).random((1, 3, SIDE, SIDE), np.float32)

@@ -53,6 +53,11 @@ RECORDED = [
      "float64",
      "machine's memory"),
     (HERE,
+     "RuntimeError: Exception from src/inference/src/cpp/core.cpp:117: Exception from src/inference/src/dev/plugin.cpp:"
+     "54: Check 'ptr' failed at src/plugins/intel_cpu/src/cpu_memory.cpp:257: Failed to allocate 2582118400 bytes of "
+     "memory",
+     "machine's memory"),
+    (HERE,
      "ImportError: algos.cpython-311-x86_64-linux-gnu.so: failed to map segment from shared object",
      "machine's memory"),
     (HERE,

@@ -99,7 +99,7 @@ def test_what_is_written_is_what_its_checkpoint_gives(network, plain, tmp_path):
     torch.save({"state_dict": network.state_dict(), "names": list("abcdefgh")}, tmp_path / "best.pt")
     weights.normalise("m", str(tmp_path / "best.pt"), list("abcdefgh"), tmp_path / "pt.safetensors")
     assert (tmp_path / "onnx.safetensors").read_bytes() == (tmp_path / "pt.safetensors").read_bytes()
-    assert (facts["names"], facts["random"]) == (tuple("abcdefgh"), False)
+    assert (facts.names, facts.random) == (list("abcdefgh"), False)
 
 
 def test_a_network_without_shortcuts_where_a_yolov5_has_some_is_refused_by_running_it(network, tmp_path, photos):

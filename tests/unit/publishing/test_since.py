@@ -1,6 +1,7 @@
 """What a report tells of earlier runs."""
 
-import json
+import msgspec
+from msgspec import structs
 
 from helpers.record_factory import result, write
 from speedmap.publishing import history, since
@@ -38,8 +39,8 @@ def test_a_report_is_made_where_nothing_can_be_compared(tmp_path):
 def test_the_past_ends_with_the_figures_of_now_once(tmp_path):
     path, row = tmp_path / "history.jsonl", result()
     assert since.past(path, [row]) == history.lines([row])
-    before = history.lines([row])[0] | {"measured": "2025-01-01T00:00:00+00:00", "value": 9.0}
-    path.write_text(json.dumps(before) + "\n")
-    assert [line["value"] for line in since.past(path, [row])] == [9.0, 2.0, 0.4]
+    before = structs.replace(history.lines([row])[0], measured="2025-01-01T00:00:00+00:00", value=9.0)
+    path.write_bytes(msgspec.json.encode(before) + b"\n")
+    assert [line.value for line in since.past(path, [row])] == [9.0, 2.0, 0.4]
     history.append(path, [row])
-    assert [line["value"] for line in since.past(path, [row])] == [9.0, 2.0, 0.4]
+    assert [line.value for line in since.past(path, [row])] == [9.0, 2.0, 0.4]

@@ -273,7 +273,7 @@ def test_the_file_of_a_cell_tells_what_its_choice_was_to_meet(model, statistics,
     statistics.save(tmp_path / "statistics.npz")
     for dialect in CONVENTIONS:
         out = tmp_path / f"{dialect}.onnx"
-        type_int8.type_int8(dialect, graph, tmp_path / "statistics.npz", tmp_path / "choice.json", {}, out)
+        type_int8.type_int8(dialect, graph, {}, out, tmp_path / "statistics.npz", tmp_path / "choice.json")
         assert noted(onnx.load(out)) == facts
     assert noted(model) == {}
 

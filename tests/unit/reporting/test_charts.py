@@ -8,10 +8,12 @@ from xml.etree import ElementTree
 
 import pytest
 
+from helpers.record_factory import measured
 from helpers.svg import SVG, contrast, length, marks, place, texts
 from speedmap.reporting import charts, detail_charts, history_chart
 from speedmap.reporting.pareto_points import Point
 from speedmap.reporting.roofline import Roof
+from speedmap.results.measured import Layers
 from speedmap.results.prepared import ConvCost
 
 TORCH = Point("yolov5s", "Torch FP32", "dynamic", 8.0, 7.5, 9.0, 40.0, 1.5)
@@ -121,7 +123,8 @@ def test_latencies_of_a_model_stand_on_one_scale_and_the_slowest_in_the_last_bar
 
 
 def test_layers_of_both_engines_stand_side_by_side_the_longest_first(draw):
-    chart = detail_charts.layers({"Conv": 1.0, "Pool": 0.1}, {"Conv": 0.5, "Reformat": 2.0}, "fp16")
+    layers = Layers(first={"Conv": 1.0, "Pool": 0.1}, second={"Conv": 0.5, "Reformat": 2.0})
+    chart = detail_charts.layers(layers, "fp16")
     told = [bar.get("aria-label") for bar in marks(draw(chart), "marks")]
     assert len(told) == 6
     assert any("Reformat" in words and "INT8" in words and "2" in words for words in told)
@@ -160,23 +163,12 @@ def test_columns_stand_in_their_order_and_on_zero(draw):
     assert "first" in high.get("aria-label")
 
 
-def line(cell, figure, day, **facts):
-    interval = {"value": 0.5, "low": 0.4, "high": 0.6}
-    return {
-        "measured": f"2026-01-0{day}T00:00:00+00:00",
-        "cell": cell,
-        "figure": figure,
-        "valid": True,
-        **interval,
-    } | facts
-
-
 AXES = ("tensorrt", "openvino", "null"), ("yolov5s", "my-own"), ("fp16", "int8"), ("static", "dynamic")
 CELLS = [f"{backend}/{model}-{precision}-{shape}" for backend, model, precision, shape in itertools.product(*AXES)]
 
 
 def test_each_line_of_the_history_has_a_colour_of_its_own(draw):
-    lines = [line(cell, figure, day) for cell in CELLS for figure in ("speed", "mAP") for day in (1, 2)]
+    lines = [measured(cell, figure, day) for cell in CELLS for figure in ("speed", "mAP") for day in (1, 2)]
     root = draw(history_chart.history(lines))
     drawn = [group for group in root.iter(f"{SVG}g") if "mark-line" in group.get("class", "")]
     for number in range(0, len(drawn)):
@@ -195,8 +187,8 @@ def test_each_line_of_the_history_has_a_colour_of_its_own(draw):
 
 
 def test_the_history_leaves_out_what_is_invalid_and_intervals_that_are_unknown(draw):
-    unsure = line("tensorrt/a-fp16-static", "mAP", 1, low=None, high=None)
-    root = draw(history_chart.history([unsure, line("tensorrt/broken-fp16-static", "speed", 1, valid=False)]))
+    unsure = measured("tensorrt/a-fp16-static", "mAP", 1, low=None, high=None)
+    root = draw(history_chart.history([unsure, measured("tensorrt/broken-fp16-static", "speed", 1, valid=False)]))
     assert not [text for text in texts(root) if "broken" in text]
     rules = [
         group for group in root.iter(f"{SVG}g") if {"mark-rule", "role-mark"} <= set(group.get("class", "").split())
@@ -205,12 +197,12 @@ def test_the_history_leaves_out_what_is_invalid_and_intervals_that_are_unknown(d
 
 
 def test_a_speed_of_the_history_that_cannot_be_quoted_is_faint(draw):
-    lines = [{**line(CELLS[0], "speed", day), "quotable": quotable} for day, quotable in ((1, True), (2, False))]
-    drawn = draw(history_chart.history([*lines, line(CELLS[0], "speed", 3)])).iter(f"{SVG}path")
+    lines = [measured(CELLS[0], "speed", day, quotable=quotable) for day, quotable in ((1, True), (2, False))]
+    drawn = draw(history_chart.history([*lines, measured(CELLS[0], "speed", 3)])).iter(f"{SVG}path")
     points = [path.get("opacity") for path in drawn if path.get("aria-roledescription") == "point"]
     assert sorted(points) == [str(charts.FAINT), "1", "1"]
 
 
 def test_the_history_shows_mean_average_precision_in_points():
-    (entry,) = [history_chart._entry(line("torch/my-own-fp32-dynamic", "mAP", 1))]
-    assert (entry["value"], entry["low"], entry["model"], entry["series"]) == (50, 40, "my-own", "Torch FP32")
+    (entry,) = [history_chart._entry(measured("torch/my-own-fp32-dynamic", "mAP", 1))]
+    assert (entry.value, entry.low, entry.model, entry.series) == (50, 40, "my-own", "Torch FP32")

@@ -70,7 +70,7 @@ def test_every_kind_has_words_or_is_a_group_of_kinds():
           OfBuild(3, Throttled("x"), True)],
          "build 2: other processes used 30% to 50% of the CPU; build 3 is invalid: throttled: x"),
         ([OfTurns(OthersUsedCpu(0.3)), OfTurns(OthersUsedCpu(0.5))],
-         "FP16 / INT8, taking turns: other processes used 30% to 50% of the CPU"),
+         "INT8 and its float engine, taking turns: other processes used 30% to 50% of the CPU"),
         ([JobFailed(text) for text in "abcade"], "a; b; c; and 2 more"),
     ],
 )  # fmt: skip
@@ -157,9 +157,9 @@ def test_each_cells_own_figures_stand_in_the_details_and_in_the_csv():
 def test_the_csv_has_numbers_where_the_page_has_texts():
     rows, _ = page()
     rows = [rows[0], result(precision="int8", score=0.39, draws=(0.002, -0.003))]
-    rows[1].references["fp16"] = rows[0].accuracy
+    rows[1].references["float"] = rows[0].accuracy
     frame = csv_table.frame(rows)
-    assert frame.loc[1, "less FP16"] == pytest.approx(-1.0)
-    assert frame.loc[1, "± less FP16"] == pytest.approx(100 * 0.0021213, rel=1e-3)
+    assert frame.loc[1, "less float"] == pytest.approx(-1.0)
+    assert frame.loc[1, "± less float"] == pytest.approx(100 * 0.0021213, rel=1e-3)
     assert frame.loc[0, ["p50 low ms", "p50 high ms"]].tolist() == [2.0, 2.0]
     assert frame["less torch"].isna().all()

@@ -13,6 +13,7 @@ from speedmap.reporting import footnotes, remarks
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import CellResult
 from speedmap.results.findings import Int8Slower, NotCompared, OfBuild, OfTurns, OtherGpusBusy, OthersUsedCpu, Throttled
+from speedmap.results.measured import Layers
 from speedmap.timing import alternating, stats
 
 FLOAT, INT8 = (Cell("null", "m", precision, "static") for precision in ("fp16", "int8"))
@@ -69,8 +70,8 @@ def in_turns(null, files, neighbour):
     sessions = [null.session(file, cell) for cell, file in files.items()]
     runs = [lambda _, session=session: session.run() * neighbour.factor() for session in sessions]
     figures = alternating.speedup(alternating.alternate(*runs, ["a"], rounds=20, runs=10), draws=200)
-    layers = {file.name: null.layers(file, cell, None, 1) for cell, file in files.items()}
-    facts = {"watch": watch(*neighbour.warnings()), "layers": layers if all(layers.values()) else {}}
+    layers = Layers(**{file.name: null.layers(file, cell, None, 1) for cell, file in files.items()})
+    facts = {"watch": watch(*neighbour.warnings()), "layers": layers}
     return structs.replace(speedup(INT8), **figures, **facts)
 
 
@@ -104,7 +105,7 @@ def pair(median=2.5, turns=None, **layers):
     if turns:
         low, ratio, high = turns
         figures = {"ratio": ratio, "low": low, "high": high, "first_ms": 10.0, "second_ms": 10.0 / ratio}
-        row = replace(row, speedup=structs.replace(speedup(row.cell), **figures, layers=layers))
+        row = replace(row, speedup=structs.replace(speedup(row.cell), **figures, layers=Layers(**layers)))
     return row, twin
 
 

@@ -54,7 +54,7 @@ def test_answers_stand_before_all_figures_and_each_part_shows_its_own():
     assert re.search(r"<strong\s*>1\.250×</strong>\s*FP16 \(1\.250 to 1\.250\)", text)  # noqa: RUF001
     assert "INT8 against FP16 on NVIDIA RTX 2060, TensorRT 10.3.0, static input 640 x 640, batch 1" in text
     assert '<span class="bad">ms +100.0%, regressed</span>' in text
-    assert "Only FP16: cat 0.90. Only INT8: none. Both: 0." in text
+    assert "Only float: cat 0.90. Only INT8: none. Both: 0." in text
     assert "<td>50.0</td><td>25.0</td><td>-25.0</td>" in text
     assert '"kind": "Conv", "ms": 1.5' in text
 

@@ -6,7 +6,9 @@ import pytest
 from msgspec import structs
 
 from helpers.record_factory import OTHER_SHA, dataset, environment, experiment, result, summary
+from speedmap.engines import registry
 from speedmap.reporting import csv_table, detail_table, table
+from speedmap.results.cell_result import NAMES
 from speedmap.results.findings import NoDetections, NotVerified, Throttled, TwoLevels, WrongPrecision
 from speedmap.results.measured import Phases
 from speedmap.results.reported import Source
@@ -61,6 +63,14 @@ def test_torch_has_no_map_of_random_weights_either_and_no_row_for_it(rows):
 def test_the_header_names_the_precision_that_ran():
     rows = [row("openvino", "a", "fp16", "dynamic", 1, 1, ran="bf16")]
     assert "OpenVINO<br><sup>Speed-BF16" in table.render(rows, ONE, DATASET, "openvino")
+
+
+@pytest.mark.parametrize("backend", sorted(set(registry.CLASSES) - {"torch"}))
+def test_every_backend_has_a_table_of_each_kind(backend):
+    config = structs.replace(ONE, batches=[1])
+    text = table.render([row(backend, "a", "fp16", "static", 1, 1)], config, DATASET, backend)
+    name = NAMES[backend]
+    assert all(f"| {name}<br><sup>{column} " in text for column in ("Speed-FP16", "mAP-FP16", "FP16 images/s"))
 
 
 def test_a_cell_that_was_not_timed_says_nothing_of_what_ran():
@@ -125,8 +135,8 @@ def test_the_page_is_the_golden_one(rows, golden):
     made["b-fp16-static"] = replace(made["b-fp16-static"], builds=(again,))
     del made["b-int8-dynamic"]
     torch = [row("torch", "a", "fp16", "dynamic", 6, 0), row("torch", "a", "fp32", "dynamic", 0, 39.04)]
-    torch[1].accuracy.bootstrap["map"] = [0.002, 0.001]
-    against = {"torch": torch[1].accuracy, "fp16": made["a-fp16-dynamic"].accuracy}
+    torch[1].accuracy.bootstrap.map = [0.002, 0.001]
+    against = {"torch": torch[1].accuracy, "float": made["a-fp16-dynamic"].accuracy}
     made["a-int8-dynamic"] = replace(made["a-int8-dynamic"], references=against)
     timed = replace(torch[0], speed=structs.replace(torch[0].speed, **graph), accuracy=None)
     scored = replace(torch[1], speed=None)

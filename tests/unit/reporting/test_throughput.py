@@ -34,7 +34,7 @@ def lines(rows, config=CONFIG):
 def test_a_row_a_model_and_batch_with_images_a_second(rows):
     head, _, *body = lines(rows.values())
     assert head == ["Model", "Batch", "Torch<br><sup>FP16 images/s", "TensorRT<br><sup>FP16 images/s",
-                    "TensorRT<br><sup>INT8 images/s", "INT8 / FP16"]  # fmt: skip
+                    "TensorRT<br><sup>INT8 images/s", "INT8 / float"]  # fmt: skip
     assert body == [["yolov5s", "1", "not measured", "1000", "1250", "1.25 (1.16 to 1.35)"],
                     ["yolov5s", "8", "not measured", "2000", "3200", "1.60 (1.48 to 1.73)"]]  # fmt: skip
 

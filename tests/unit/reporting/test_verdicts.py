@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from helpers.record_factory import experiment, result, speedup, watch
+from helpers.record_factory import experiment, measured, result, speedup, watch
 from speedmap.reporting import cell_table, claims, sparkline, verdicts
 from speedmap.results.findings import OthersUsedCpu, ScoresDisagree
 from speedmap.results.reported import Change
@@ -56,10 +56,12 @@ def test_what_is_invalid_answers_nothing_and_what_is_disturbed_is_marked():
 
 def test_losses_are_held_against_torch_before_fp16_the_least_first():
     torch, fp16 = cell("s", 1.0, 0.3), cell("s", 1.0, 0.32)
-    small = replace(cell("s", 1.0, 0.29, precision="int8"), references={"torch": torch.accuracy, "fp16": fp16.accuracy})
-    other = replace(cell("m", 1.0, 0.35, precision="int8"), references={"fp16": fp16.accuracy})
+    small = replace(
+        cell("s", 1.0, 0.29, precision="int8"), references={"torch": torch.accuracy, "float": fp16.accuracy}
+    )
+    other = replace(cell("m", 1.0, 0.35, precision="int8"), references={"float": fp16.accuracy})
     first, second = verdicts.losses([small, other, torch])
-    assert (first.against, first.difference.value) == ("FP16", pytest.approx(0.03))
+    assert (first.against, first.difference.value) == ("float", pytest.approx(0.03))
     assert (second.against, second.difference.value) == ("torch", pytest.approx(-0.01))
 
 
@@ -106,8 +108,7 @@ def test_without_int8_the_medians_are_quoted():
 
 
 def past(value, day, **facts):
-    line = {"cell": S.title, "figure": "speed", "valid": True, "platform": S.speed.environment.platform}
-    return line | {"measured": f"2026-01-0{day}", "value": value} | facts
+    return measured(S.title, value=value, day=day, **facts)
 
 
 def test_a_cell_has_a_line_with_its_rates_doubts_verdicts_and_history():

@@ -14,12 +14,12 @@ def scored(folder, backend, precision, shape, score=0.4):
     return write(folder / backend / cell.name / "accuracy.json", accuracy(cell, score))
 
 
-@pytest.mark.parametrize(("shape", "expected"), [("dynamic", {"torch", "fp16"}), ("static", {"fp16"})])
+@pytest.mark.parametrize(("shape", "expected"), [("dynamic", {"torch", "float"}), ("static", {"float"})])
 def test_a_map_is_held_against_others_of_its_input_shape(tmp_path, shape, expected):
     cells = [("torch", "fp32", "dynamic"), ("tensorrt", "fp16", shape), ("tensorrt", "int8", shape)]
     rows = gather([scored(tmp_path, *cell) for cell in cells])
     assert rows[2].references.keys() == expected
-    assert rows[1].references.keys() == expected - {"fp16"}  # not against itself
+    assert rows[1].references.keys() == expected - {"float"}  # not against itself
     assert rows[0].references == {}
     assert all(record.cell.shape == shape for record in rows[2].references.values())
 

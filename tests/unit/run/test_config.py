@@ -9,7 +9,6 @@ from speedmap.results import records
 from speedmap.results.prepared import Asked, Dataset
 from speedmap.run import config as settings
 from speedmap.run.config import ConfigError
-from speedmap.run.settings import decode
 
 ROOT = Path(__file__).parents[3]
 
@@ -34,27 +33,27 @@ def config(tmp_path, **more):
 
 def test_cells_are_the_product_without_those_to_skip(tmp_path):
     chosen = config(tmp_path, skip=["b-int8-static"])
-    settings.check(chosen, [])
-    assert settings.cells(decode(chosen)) == ["a-fp16-static", "a-int8-static", "b-fp16-static"]
-    assert settings.with_accuracy(decode(chosen)) == ["a-fp16-static", "a-int8-static"]
+    read = settings.read(chosen, [])
+    assert read.cells == ["a-fp16-static", "a-int8-static", "b-fp16-static"]
+    assert read.with_accuracy == ["a-fp16-static", "a-int8-static"]
 
 
 def test_a_cell_to_skip_that_does_not_exist(tmp_path):
     with pytest.raises(ConfigError, match="skip: 'a-int8-statik' is no cell"):
-        settings.check(config(tmp_path, skip=["a-int8-statik"]), [])
+        settings.read(config(tmp_path, skip=["a-int8-statik"]), [])
 
 
 def test_a_model_named_twice(tmp_path):
     file = tmp_path / "config.yaml"
     file.write_text("models:\n  a: {weights: x}\n  a: {weights: y}\n")
     with pytest.raises(ConfigError, match=r"config\.yaml: 'a' is named twice \(line 3\)"):
-        settings.check(config(tmp_path), [str(file)])
+        settings.read(config(tmp_path), [str(file)])
 
 
 def test_weights_that_are_not_there(tmp_path):
     chosen = config(tmp_path, models={"a": {"weights": "nowhere.pt"}})
     with pytest.raises(ConfigError, match=r"models\.a\.weights: nowhere\.pt is not there"):
-        settings.check(chosen, [])
+        settings.read(chosen, [])
 
 
 def test_a_mistake_names_the_file_that_has_it(tmp_path):
@@ -62,13 +61,13 @@ def test_a_mistake_names_the_file_that_has_it(tmp_path):
     (tmp_path / "mine.yaml").write_text("models: {yolov5s-v6.0: {weights: nowhere.pt}}\n")
     chosen = config(tmp_path, models={"yolov5s-v6.0": {"weights": "nowhere.pt"}})
     with pytest.raises(ConfigError, match=r"^mine\.yaml: models\.yolov5s-v6\.0\.weights: nowhere\.pt is not there"):
-        settings.check(chosen, [str(tmp_path / "other.yaml"), str(tmp_path / "mine.yaml")])
+        settings.read(chosen, [str(tmp_path / "other.yaml"), str(tmp_path / "mine.yaml")])
 
 
 @pytest.mark.parametrize("key", ["images", "annotations", "calibration"])
 def test_a_data_set_that_is_not_there(tmp_path, key):
     with pytest.raises(ConfigError, match=rf"dataset\.{key}: nowhere is not there, seen from /.*; correct the path"):
-        settings.check(config(tmp_path, data={key: "nowhere"}), [])
+        settings.read(config(tmp_path, data={key: "nowhere"}), [])
 
 
 def recorded(tmp_path, **other):
@@ -88,7 +87,7 @@ def test_results_stay_usable_when_the_data_set_is_gone(tmp_path):
     recorded(tmp_path)
     chosen = config(tmp_path)
     gone(tmp_path)
-    settings.check(chosen, [])
+    settings.read(chosen, [])
 
 
 @pytest.mark.parametrize(
@@ -109,7 +108,7 @@ def test_results_of_another_data_set_do_not_stand_in_for_one_that_is_not_there(t
     with pytest.raises(
         ConfigError, match=r"dataset\.images: .*images is not there; .*results/dataset\.json is of another"
     ):
-        settings.check(chosen, [])
+        settings.read(chosen, [])
 
 
 def test_an_inventory_that_cannot_be_read_stands_for_nothing(tmp_path):
@@ -118,7 +117,7 @@ def test_an_inventory_that_cannot_be_read_stands_for_nothing(tmp_path):
     chosen = config(tmp_path)
     gone(tmp_path)
     with pytest.raises(ConfigError, match=r"dataset\.images"):
-        settings.check(chosen, [])
+        settings.read(chosen, [])
 
 
 @pytest.mark.parametrize(
@@ -136,24 +135,24 @@ def test_other_pythons_are_taken(path):
 
 def test_what_is_to_be_fetched_need_not_be_there(tmp_path):
     coco = yaml.safe_load((ROOT / "config/coco.yaml").read_text())
-    settings.check(config(tmp_path, data=coco["dataset"], int8={"images": 128, "target": 0}), [])
+    settings.read(config(tmp_path, data=coco["dataset"], int8={"images": 128, "target": 0}), [])
 
 
 @pytest.mark.parametrize("target", [float("nan"), float("inf")])
 def test_a_target_that_is_no_number(tmp_path, target):
     with pytest.raises(ConfigError, match=r"int8\.target: .* is no error"):
-        settings.check(config(tmp_path, int8={"target": target}), [])
+        settings.read(config(tmp_path, int8={"target": target}), [])
 
 
 def test_a_model_named_by_a_number(tmp_path):
     with pytest.raises(ConfigError, match="models: 5 is no text; put the name in quotes"):
-        settings.check(config(tmp_path, models={5: {"weights": "random"}}), [])
+        settings.read(config(tmp_path, models={5: {"weights": "random"}}), [])
 
 
 def test_downloads_lie_under_resources(tmp_path):
     chosen = config(tmp_path, models={"a": {"weights": "elsewhere/a.pt", "url": "https://example.org/a.pt"}})
     with pytest.raises(ConfigError, match="must lie under resources/"):
-        settings.check(chosen, [])
+        settings.read(chosen, [])
 
 
 @pytest.mark.parametrize("section", ["int8", "speed"])
@@ -174,24 +173,24 @@ def test_an_overlay_without_a_data_set_leaves_the_int8_settings():
 
 def test_batches_have_cells_of_static_input_without_a_map(tmp_path):
     chosen = config(tmp_path, batches=[1, 8], shapes=["dynamic", "static"], precisions=["int8"])
-    settings.check(chosen, [])
-    assert settings.cells(decode(chosen))[:3] == ["a-int8-dynamic", "a-int8-static", "a-int8-static-b8"]
-    assert settings.with_accuracy(decode(chosen)) == ["a-int8-dynamic", "a-int8-static"]
-    of_torch = [cell.name for cell in settings.planned(decode(chosen), "openvino") if cell.backend == "torch"]
+    read = settings.read(chosen, [])
+    assert read.cells[:3] == ["a-int8-dynamic", "a-int8-static", "a-int8-static-b8"]
+    assert read.with_accuracy == ["a-int8-dynamic", "a-int8-static"]
+    of_torch = [cell.name for cell in read.planned("openvino") if cell.backend == "torch"]
     assert of_torch[:4] == ["a-fp16-dynamic", "a-fp32-dynamic", "a-fp16-static", "a-fp16-static-b8"]
 
 
 def test_a_config_without_batches_times_nothing_more_and_says_nothing_of_them(tmp_path):
-    chosen = config(tmp_path, accuracy={}, speed={})
-    assert settings.torch_inputs(decode(chosen)) == []
-    assert "batches" not in settings.experiment(chosen)
+    read = settings.read(config(tmp_path, accuracy={}, speed={}), [])
+    assert read.torch_inputs == []
+    assert "batches" not in read.experiment
 
 
 def test_batches_without_the_single_image_have_no_cells_of_it(tmp_path):
     chosen = config(tmp_path, batches=[4])
-    settings.check(chosen, [])
-    assert settings.cells(decode(chosen))[:2] == ["a-fp16-static-b4", "a-int8-static-b4"]
-    assert settings.with_accuracy(decode(chosen)) == []
+    read = settings.read(chosen, [])
+    assert read.cells[:2] == ["a-fp16-static-b4", "a-int8-static-b4"]
+    assert read.with_accuracy == []
 
 
 @pytest.mark.parametrize(
@@ -203,14 +202,14 @@ def test_batches_without_the_single_image_have_no_cells_of_it(tmp_path):
 )
 def test_a_batch_that_no_cell_could_have(tmp_path, changes, message):
     with pytest.raises(settings.ConfigError, match=message):
-        settings.check(config(tmp_path, batches=[1, 8], **changes), [])
+        settings.read(config(tmp_path, batches=[1, 8], **changes), [])
 
 
 def test_a_batch_can_be_skipped(tmp_path):
     chosen = config(tmp_path, batches=[1, 8], skip=["a-int8-static-b8"])
-    settings.check(chosen, [])
-    assert "a-int8-static-b8" not in settings.cells(decode(chosen))
-    assert "a-int8-static" in settings.cells(decode(chosen))
+    read = settings.read(chosen, [])
+    assert "a-int8-static-b8" not in read.cells
+    assert "a-int8-static" in read.cells
 
 
 BATCHES = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text("utf-8"))["properties"]["batches"]
@@ -235,24 +234,22 @@ def test_an_onnx_file_stands_for_weights_and_has_no_columns_of_torch(tmp_path):
     file.touch()
     chosen = config(tmp_path, models={"mine": {"onnx": str(file)}, "b": {"weights": "random"}})
     chosen |= {"accuracy": {}, "speed": {}}
-    settings.complete(chosen)
-    settings.check(chosen, [])
-    assert chosen["models"]["mine"]["weights"] == str(file)
-    assert settings.torch_models(decode(chosen)) == ["b"]
-    assert {cell.model for cell in settings.planned(decode(chosen), "openvino") if cell.backend == "torch"} == {"b"}
+    read = settings.read(chosen, [])
+    assert read.models["mine"].weights == str(file)
+    assert read.torch_models == ["b"]
+    assert {cell.model for cell in read.planned("openvino") if cell.backend == "torch"} == {"b"}
     del chosen["models"]["b"]
-    assert settings.experiment(chosen)["torch"] is False
+    assert settings.read(chosen, []).experiment["torch"] is False
 
 
 def test_an_onnx_file_that_is_not_there_or_not_alone(tmp_path):
     chosen = config(tmp_path, models={"mine": {"onnx": "no.onnx"}})
-    settings.complete(chosen)
     with pytest.raises(ConfigError, match=r"models\.mine\.onnx: no\.onnx is not there"):
-        settings.check(chosen, [])
+        settings.read(chosen, [])
     with pytest.raises(ConfigError, match=r"models\.mine: onnx and weights both say what to measure"):
-        settings.complete(config(tmp_path, models={"mine": {"onnx": "a.onnx", "weights": "a.pt"}}))
+        settings.read(config(tmp_path, models={"mine": {"onnx": "a.onnx", "weights": "a.pt"}}), [])
 
 
 def test_an_engine_from_elsewhere_that_is_not_there(tmp_path):
     with pytest.raises(ConfigError, match=r"foreign\.theirs\.engine: no\.xml is not there"):
-        settings.check(config(tmp_path, foreign={"theirs": {"engine": "no.xml"}}), [])
+        settings.read(config(tmp_path, foreign={"theirs": {"engine": "no.xml"}}), [])

@@ -178,6 +178,13 @@ def test_a_typo_is_told_without_the_whole_schema(tmp_path):
     assert str(line).endswith("overlay.yaml: 'precision' is no key; did you mean 'precisions'?")
 
 
+def test_a_mistake_in_yaml_is_told_with_its_file_and_line_alone(tmp_path):
+    (tmp_path / "sound.yaml").write_text("imgsz: 320")
+    (tmp_path / "broken.yaml").write_text("imgsz: 320\nmodels: [")
+    line, _ = doctor.config([str(tmp_path / name) for name in ("sound.yaml", "broken.yaml")])
+    assert line.found.startswith(f"{tmp_path}/broken.yaml: line 2, column 10: ")
+
+
 def test_a_config_that_is_not_there(tmp_path):
     assert doctor.config([str(tmp_path / "none.yaml")])[0].state == MISSING
 

@@ -93,6 +93,31 @@ def test_a_whole_config_without_models_is_named_by_its_file(tmp_path, monkeypatc
         mistakes.check({}, SCHEMA, [str(tmp_path / "mine.yaml")])
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"models: {a: {weights: random}\nimgsz: 320\n", "line 2, column 1: expected ',' or '}', but"),
+        (b"dataset:\n\tname: a\n", r"line 2, column 1: found character '\t' that cannot start any token; indent"),
+        (b"a: b: c\n", "line 1, column 5: mapping values are not allowed here; indent by spaces"),
+        (b"a: [\n", "line 2, column 1: "),
+        (b"a: \xff\n", "codec can't decode byte 0xff"),
+        (b"a: \x00\n", "special characters are not allowed"),
+        (b"", "has no keys with values; write some"),
+        (b"- a list\n", "has no keys with values; write some"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_no_yaml_is_named_with_its_place(tmp_path, monkeypatch, content, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sound.yaml").write_text("models: {}")
+    (tmp_path / "mine.yaml").write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        mistakes.check_readable([tmp_path / "sound.yaml", "mine.yaml"])
+    assert str(caught.value).startswith("mine.yaml: ")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_every_keyword_of_the_schema_that_can_refuse_a_value_has_words():
     silent = {"$schema", "$defs", "$ref", "$comment", "description", "default", "properties", "propertyNames", "items",
               "if", "else"}  # fmt: skip
@@ -106,3 +131,20 @@ def keywords(schema):
         below = value.values() if name in ("properties", "$defs") else [value]
         if name not in ("default", "dependentRequired"):
             yield from (word for part in below if isinstance(part, dict) for word in keywords(part))
+
+
+def test_every_key_of_the_schema_says_what_it_means():
+    schema = yaml.safe_load(SCHEMA.read_text())
+    keys = dict(described(schema))
+    assert len(keys) > 70
+    assert [key for key, text in keys.items() if not text] == []
+
+
+def described(schema, path=""):
+    """Yield the keys of a schema and of those within it, each with its own description, `""` for none."""
+    below = {name: schema[name] for name in ("additionalProperties", "items") if isinstance(schema.get(name), dict)}
+    for name, value in schema.get("properties", {}).items():
+        yield f"{path}{name}", value.get("description", "")
+        below[name] = value
+    for name, value in (below | schema.get("$defs", {})).items():
+        yield from described(value, f"{path}{name}.")

@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import sys
 
 import pytest
 from snakemake_interface_logger_plugins.tests import TestLogHandlerBase
@@ -118,6 +119,16 @@ def test_a_job_that_was_done_when_tried_again_has_not_failed(shown):
 def test_an_error_of_snakemake_itself_is_shown_without_where_it_came_up(shown):
     message = 'MissingRuleException in file "/x/Snakefile", line 3:\nNo rule to produce a.b\n  File "/x", line 1, in a'
     assert shown(record("error", message, logging.ERROR)) == "error: No rule to produce a.b\n"
+
+
+def test_a_config_that_snakemake_cannot_read_is_named_with_its_place(shown, tmp_path, monkeypatch):
+    (tmp_path / "mine.yaml").write_text("models: [")
+    error = record("error", "WorkflowError:\nConfig file is not valid JSON or YAML.", logging.ERROR)
+    for words in (["--configfile", "mine.yaml"], ["--configfile=mine.yaml"]):
+        monkeypatch.setattr(sys, "argv", ["snakemake", "--cores", "1", *words])
+        assert shown(error).startswith("error: mine.yaml: line 1, column 10: ")
+    monkeypatch.setattr(sys, "argv", ["snakemake"])
+    assert shown(error) == "error: Config file is not valid JSON or YAML.\n"
 
 
 def test_warnings_and_what_the_run_itself_says_are_shown(shown):

@@ -13,7 +13,7 @@ from speedmap.machine import gpu_lease
 from speedmap.results import records
 from speedmap.results.cell import Cell
 from speedmap.results.findings import OtherGpusBusy, OthersUsedCpu
-from speedmap.results.measured import Speedup
+from speedmap.results.measured import Layers, Speedup
 from speedmap.timing import alternating
 
 
@@ -119,7 +119,7 @@ def test_the_step_writes_a_record_of_both_engines(tmp_path, monkeypatch, warning
     assert record.artefact.engine_sha256 == storage.sha256(inputs["engine"])
     assert record.twin.engine_sha256 == storage.sha256(inputs["twin"])
     assert record.runs[0].gpu is None
-    assert record.layers == ({"first": {"Conv": 22.0}, "second": {"Conv": 20.0}} if told else {})
+    assert record.layers == (Layers(first={"Conv": 22.0}, second={"Conv": 20.0}) if told else Layers())
     assert record.warnings == list(warnings)
 
 

@@ -3,7 +3,7 @@
 import sys
 from types import TracebackType
 
-__version__ = "0.1.0"  # stands here alone, and in every record
+__version__ = "0.1.0"  # in every record; CHANGELOG.md and CITATION.cff have it, too
 
 
 def _explain(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from pycocotools.cocoeval import COCOeval
 
+from speedmap.results.measured import Draws
+
 GROUPS = 250  # bounds the work for large data sets
 DRAWS = 400  # the error of the error is then 1 / sqrt(2 * 400) = 3.5%
 SEED = 0  # of the draws, the same for all records
@@ -36,16 +38,16 @@ class Matches:
     objects: np.ndarray
 
 
-def draws(evaluation: COCOeval) -> dict[str, list[float]]:
-    """Return `map` and `map50`, fractions of 1, of every draw of groups of images; {} for one image, drawn or not.
+def draws(evaluation: COCOeval) -> Draws:
+    """Return `map` and `map50`, fractions of 1, of every draw of groups of images; none for one image, drawn or not.
 
     evaluation: after evaluate(). Image i in the order of the ids belongs to group i modulo the number of groups.
     """
     groups = min(GROUPS, len(evaluation.params.imgIds))
     if groups < 2:
-        return {}
+        return Draws()
     weights = np.random.default_rng(SEED).multinomial(groups, np.full(groups, 1 / groups), DRAWS)
-    return {name: values.round(DIGITS).tolist() for name, values in weighted(evaluation, weights).items()}
+    return Draws(**{name: values.round(DIGITS).tolist() for name, values in weighted(evaluation, weights).items()})
 
 
 def weighted(evaluation: COCOeval, weights: np.ndarray) -> dict[str, np.ndarray]:

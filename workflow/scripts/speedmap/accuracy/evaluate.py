@@ -15,7 +15,7 @@ from speedmap import storage
 from speedmap.accuracy import bootstrap, paired_difference
 from speedmap.dataset import coco_json
 from speedmap.model import postprocess
-from speedmap.results.measured import Evaluated, Evaluation, Metrics, OfClass
+from speedmap.results.measured import Draws, Evaluated, Evaluation, Metrics, OfClass
 from speedmap.results.prepared import Dataset
 
 METRICS = ("map", "map50", "map75", "map_small", "map_medium", "map_large")  # COCOeval's first six, fractions of 1
@@ -31,10 +31,10 @@ def score(results: list[dict], data: Dataset, imgsz: int, session: dict) -> Eval
 def judge(annotations: Path, results: list[dict], image_ids: list[int]) -> Evaluation:
     """Score COCO results; the bootstrap of the mAP is that behind its standard error."""
     if not results:
-        return Evaluation(metrics=Metrics(**dict.fromkeys(METRICS, 0.0), map_se=None), bootstrap={})
+        return Evaluation(metrics=Metrics(**dict.fromkeys(METRICS, 0.0), map_se=None), bootstrap=Draws())
     done = evaluation(annotations, results, image_ids)
     draws = bootstrap.draws(done)
-    error = paired_difference.standard_error(draws.get("map", ()))
+    error = paired_difference.standard_error(draws.map)
     return Evaluation(metrics=Metrics(**metrics(done), map_se=error), bootstrap=draws, classes=by_class(done))
 
 
@@ -42,11 +42,6 @@ def write_detections(path: Path, results: list[dict]) -> None:
     """Write a COCO result file."""
     with storage.atomic(path) as temporary:
         temporary.write_text(json.dumps(results), "utf-8")
-
-
-def evaluate(annotations: Path, results: list[dict], image_ids: Iterable[int]) -> dict:
-    """Score COCO results on the given images; returns the METRICS as fractions of 1, all 0 when nothing was found."""
-    return metrics(evaluation(annotations, results, image_ids)) if results else dict.fromkeys(METRICS, 0.0)
 
 
 def evaluation(annotations: Path, results: list[dict], image_ids: Iterable[int]) -> COCOeval:

@@ -30,7 +30,7 @@ def between(record: Accuracy | None, other: Accuracy | None) -> Difference | Non
     """Subtract the mAP in `other` from that in `record`; None for other images or no error."""
     if not record or not other or record.dataset.sha256 != other.dataset.sha256:
         return None
-    ours, theirs = (np.array(one.bootstrap.get("map", ())) for one in (record, other))
+    ours, theirs = (np.array(one.bootstrap.map) for one in (record, other))
     if len(ours) != len(theirs) or (error := standard_error(ours - theirs)) is None:
         return None
     return Difference(record.metrics.map - other.metrics.map, error)

@@ -32,7 +32,7 @@ def parse(annotations: Path) -> Instances:
     content = _load(annotations)
     if wrong := _structure(content):
         raise DatasetError(f"{annotations}: no COCO instances JSON: {wrong}")
-    instances = convert(content, Instances)
+    instances = convert({key: content[key] for key in LISTS}, Instances)
     if wrong := _identity(instances):
         raise DatasetError(f"{annotations}: no COCO instances JSON: {wrong}")
     try:

@@ -34,8 +34,8 @@ class Annotation(Struct, omit_defaults=True):
     segmentation: Any = None
 
 
-class Instances(Struct):
-    """A data set's objects. derived: in words, what the JSON lacked and what was left out of it."""
+class Instances(Struct, omit_defaults=True):
+    """A data set's objects. derived: in words, what their source lacked and what was left out of it."""
 
     images: list[Image]
     categories: list[Category]

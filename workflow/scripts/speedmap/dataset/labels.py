@@ -8,16 +8,17 @@ from tqdm import tqdm
 from speedmap.dataset import data_yaml, images
 from speedmap.dataset.coco_json import DatasetError
 from speedmap.dataset.data_yaml import Data, label_of
+from speedmap.dataset.instances import Annotation, Category, Image, Instances
 
 LARGEST = 10**7  # bytes
 SLACK = 1e-3  # that rounding may carry a fraction beyond 1
 NO_LABELS = {"classes.txt"}  # which labelling tools leave among them
 
 
-def instances(data: Data) -> dict:
+def instances(data: Data) -> Instances:
     """Read the labels of the evaluation images into COCO instances, numbered by the images' names.
 
-    A segment becomes a polygon in pixels; `info` counts the labels left out because they repeat another.
+    A segment becomes a polygon in pixels; labels that repeat another are left out.
     """
     files, root = data_yaml.images(data.val), data_yaml.root(data)
     _check_files(data, files)
@@ -26,14 +27,15 @@ def instances(data: Data) -> dict:
         done = list(tqdm(read, "reading labels", len(files), unit="image", disable=None, leave=False))
     listed, annotations, repeated = [], [], 0
     for number, (file, (width, height, labels)) in enumerate(zip(files, done, strict=True), 1):
-        listed.append({"id": number, "file_name": str(file.relative_to(root)), "width": width, "height": height})
+        listed.append(Image(id=number, file_name=str(file.relative_to(root)), width=width, height=height))
         unique = list(dict.fromkeys(labels))
         repeated += len(labels) - len(unique)
-        annotations += [{"image_id": number, **_annotation(label, width, height)} for label in unique]
-    numbered = [{"id": number, **annotation} for number, annotation in enumerate(annotations, 1)]
-    categories = [{"id": number, "name": name} for number, name in enumerate(data.names)]
-    info = {"description": f"{repeated} labels that repeat another of their image left out"} if repeated else {}
-    return {"info": info, "images": listed, "annotations": numbered, "categories": categories}
+        annotations += [_annotation(label, number, width, height) for label in unique]
+    for number, annotation in enumerate(annotations, 1):
+        annotation.id = number
+    categories = [Category(id=number, name=name) for number, name in enumerate(data.names)]
+    left_out = [f"{repeated} labels that repeat another of their image left out"] if repeated else []
+    return Instances(images=listed, categories=categories, annotations=annotations, derived=left_out)
 
 
 def _check_files(data: Data, files: list[Path]) -> None:
@@ -99,10 +101,13 @@ def _label(where: str, line: str, classes: int) -> tuple[float, ...]:
     return kind, *place
 
 
-def _annotation(label: tuple[float, ...], width: int, height: int) -> dict:
+def _annotation(label: tuple[float, ...], image: int, width: int, height: int) -> Annotation:
     kind, *place = label
+    annotation = Annotation(image_id=image, category_id=int(kind))
     pixels = [number * side for number, side in zip(place, (width, height) * (len(place) // 2), strict=True)]
     if len(place) > 4:  # its box follows from it, which the inventory says
-        return {"category_id": int(kind), "segmentation": [pixels]}
-    x, y, w, h = pixels
-    return {"category_id": int(kind), "bbox": [x - w / 2, y - h / 2, w, h], "area": w * h, "iscrowd": 0}
+        annotation.segmentation = [pixels]
+    else:
+        x, y, w, h = pixels
+        annotation.bbox, annotation.area, annotation.iscrowd = [x - w / 2, y - h / 2, w, h], w * h, 0
+    return annotation

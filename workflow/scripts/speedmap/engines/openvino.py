@@ -14,7 +14,7 @@ from openvino import CompiledModel, Core
 from speedmap import storage
 from speedmap.engines import foreign_openvino
 from speedmap.engines.interface import Backend, ForeignError, Inspection, Taken
-from speedmap.errors import UserError
+from speedmap.errors import UserError, known
 from speedmap.graph import multiply_adds
 from speedmap.graph.detector_graph import INPUT
 from speedmap.machine import cpu_features, environment
@@ -59,7 +59,8 @@ class OpenVINO(Backend):
         try:
             compiled = compile_graph(graph)
         except RuntimeError as error:
-            raise EngineError(f"{onnx}: OpenVINO {version('openvino')} cannot compile it ({error})") from error
+            why = known.said(str(error)) or error
+            raise EngineError(f"{onnx}: OpenVINO {version('openvino')} cannot compile it ({why})") from error
         with storage.atomic(engine) as temporary:
             temporary.write_bytes(compiled.export_model().getbuffer())
         return {"build_s": time.perf_counter() - start}
@@ -107,8 +108,8 @@ class OpenVINO(Backend):
         """Read off the runtime graph in which precision each convolution runs."""
         layers = convolutions(_open(engine, environment.physical_cores()))
         operations = multiply_adds.count(onnx, imgsz)
-        known = {name: layers.get(name, "unknown") for name in operations}
-        return Inspection(multiply_adds.shares(operations, known), known)
+        told = {name: layers.get(name, "unknown") for name in operations}
+        return Inspection(multiply_adds.shares(operations, told), told)
 
 
 def convolutions(compiled: CompiledModel) -> dict[str, str]:

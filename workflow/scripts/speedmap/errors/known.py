@@ -37,9 +37,10 @@ MESSAGES = {
         "install envs/ anew in an empty environment; let what the step reads below results/ be made anew; report it if "
         "neither helps",
     ),
-    r"\bMemoryError\b|DefaultCPUAllocator|\bbad_alloc\b|Unable to allocate [\d.]+ .iB|Errno 12\b|map segment": (
+    r"\bMemoryError\b|DefaultCPUAllocator|\bbad_alloc\b|(Unable|Failed) to allocate [\d.]+|Errno 12\b|map segment": (
         "the machine's memory is too small for this step, or other processes hold it",
-        "end other work or run with fewer --cores; if the number asked for is absurd, the input file is damaged",
+        "end other work, run with fewer --cores, or take a smaller batch; if the number asked for is absurd, the input "
+        "file is damaged",
     ),
     r"(open|load) library:? '?\S*nvinfer\w*builder_resource|KLibDigest": (
         "TensorRT's builder resource is missing, damaged, or of another version than libnvinfer",

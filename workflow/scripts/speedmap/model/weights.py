@@ -11,6 +11,7 @@ import torch
 from speedmap import storage
 from speedmap.errors import UserError
 from speedmap.model import checkpoint, yolov5
+from speedmap.results.prepared import Weights
 
 LARGEST_ANCHOR = 1000  # in strides; official ones are at most 12
 
@@ -21,11 +22,11 @@ class WeightsError(UserError):
 
 def normalise(
     model: str, source: str, classes: list[str], path: Path, content: checkpoint.Checkpoint | None = None
-) -> dict:
+) -> Weights:
     """Read weights from any supported file, or make random ones, and write the fused network as safetensors.
 
     classes: names of the data set's categories, as many as the model must tell apart. content: of the file, where it
-    has been read. Returns facts on the weights.
+    has been read. Returns the record of the weights.
     """
     if source == "random":
         network, names, digest = yolov5.random(_size(model), len(classes)), None, None
@@ -37,14 +38,15 @@ def normalise(
         _check_classes(file, network.model[24].values - 5, names, classes)
     with storage.atomic(path) as temporary:
         safetensors.torch.save_file(_contiguous(network), temporary, {"names": json.dumps(names)} if names else None)
-    parameters = sum(tensor.numel() for tensor in network.parameters())
-    return {
-        "source": source,
-        "weights_sha256": digest,
-        "parameters": parameters,
-        "names": names,
-        "random": digest is None,
-    }
+    return Weights(
+        model=model,
+        source=source,
+        weights_sha256=digest,
+        parameters=sum(tensor.numel() for tensor in network.parameters()),
+        names=names and list(names),
+        random=digest is None,
+        engine_sha256=storage.sha256(path),
+    )
 
 
 def _check_classes(file: Path, found: int, names: tuple[str, ...] | None, classes: list[str]) -> None:

@@ -3,8 +3,9 @@
 from collections import Counter
 
 from speedmap.publishing.compare import NOISE, ORDER, UNJUDGED, failed
-from speedmap.reporting.footnotes import Notes
+from speedmap.reporting.footnotes import Notes, words
 from speedmap.reporting.markdown import table
+from speedmap.results.findings import Disturbance, Finding
 from speedmap.results.reported import Change, Comparison, Limits
 
 HEAD = ("cell", "figure", "verdict", "before", "now", "change")
@@ -38,14 +39,27 @@ def _title(changes: list[Change]) -> str:
 
 def _line(change: Change, notes: Notes) -> list[str]:
     name = change.verdict if change.verdict == NOISE else f"**{change.verdict}**"
-    sides = [
-        _figure(value, change.figure, interval) + notes.mark(warnings)
-        for value, interval, warnings in (
-            (change.before, change.before_interval, change.before_warnings),
-            (change.after, change.after_interval, change.after_warnings),
-        )
-    ]
+    sides = [text + notes.mark(warnings) for _, text, warnings in _sides(change)]
     return [change.cell, change.figure, name, *sides, _change(change)]
+
+
+def _sides(change: Change) -> list[tuple[str, str, list[Finding]]]:
+    """Return of either side its name, its figure in words, `""` for none, and what its run warned of."""
+    return [
+        ("then", _figure(change.before, change.figure, change.before_interval), change.before_warnings),
+        ("now", _figure(change.after, change.figure, change.after_interval), change.after_warnings),
+    ]
+
+
+def reason(change: Change) -> str:
+    """Write in one line why a figure has its verdict: both sides, or what disturbed them where it is not judged."""
+    sides = _sides(change)
+    if change.verdict == UNJUDGED:
+        seen = [(finding, side) for side, _, warnings in sides for finding in warnings]
+        told = [f"{words(finding)} ({side})" for finding, side in seen if isinstance(finding, Disturbance)]
+    else:
+        told = [*(f"{text} {side}" for side, text, _ in sides if text), _change(change)]
+    return f"{change.figure} {change.verdict}: {', '.join(filter(None, told))}"
 
 
 def _figure(value: float | None, figure: str, interval: tuple[float, float] | None) -> str:

@@ -3,12 +3,30 @@
 import json
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 from speedmap.errors import UserError
 
 ROOT = Path("results/published")
 MANIFEST = "published.json"
 USUAL = re.compile(r"NVIDIA|GeForce|\d+GB|HBM\w+")  # words in a device's name that its folder does without
+
+
+class Identity(NamedTuple):
+    """What a published folder is about. version: of the backend."""
+
+    device: str
+    backend: str
+    version: str
+
+
+class Published(NamedTuple):
+    """What a plan reads of a manifest."""
+
+    device: str
+    backend: str
+    published: str
+    records: list[str]
 
 
 class PublishError(UserError):
@@ -20,16 +38,16 @@ def device(platform: dict) -> str:
     return platform.get("gpu") or platform.get("device") or "unknown"
 
 
-def identity(backend: str, platform: dict) -> dict[str, str]:
-    """Return what a published folder is about."""
-    return {"device": device(platform), "backend": backend, "version": platform.get(backend) or ""}
+def identity(backend: str, platform: dict) -> Identity:
+    """Return what a folder of these figures is about."""
+    return Identity(device(platform), backend, platform.get(backend) or "")
 
 
 def folder(backend: str, platform: dict) -> str:
     """Name the folder of a device and a release, such as `h100-tensorrt10.3`; its manifest has both in full."""
-    facts = identity(backend, platform)
-    device = " ".join(word for word in facts["device"].split() if not USUAL.fullmatch(word))
-    return f"{_slug(device)}-{backend}{'.'.join(facts['version'].split('.')[:2])}"
+    name, _, version = identity(backend, platform)
+    short = " ".join(word for word in name.split() if not USUAL.fullmatch(word))
+    return f"{_slug(short)}-{backend}{'.'.join(version.split('.')[:2])}"
 
 
 def _slug(text: str) -> str:
@@ -42,26 +60,24 @@ def baseline(wanted: str | None, backend: str, platform: dict, root: Path = ROOT
         if not Path(wanted, MANIFEST).is_file():
             raise PublishError(f"baseline: {wanted} holds no published results; name a folder below {ROOT}")
         return Path(wanted)
-    here = {"device": device(platform), "backend": backend}  # of any version
-    fitting = [path for path, facts in manifests(root).items() if facts.items() >= here.items()]
+    here = device(platform), backend  # of any version
+    fitting = [path for path, facts in manifests(root).items() if (facts.device, facts.backend) == here]
     if not fitting:
-        raise PublishError(
-            f"nothing is published for {here['device']} yet; publish a run, or set baseline in the config"
-        )
+        raise PublishError(f"nothing is published for {here[0]} yet; publish a run, or set baseline in the config")
     return fitting[-1]
 
 
-def manifests(root: Path = ROOT) -> dict[Path, dict]:
+def manifests(root: Path = ROOT) -> dict[Path, Published]:
     """Read what was published, the newest last; by folder."""
     by_folder = {path.parent: _manifest(path) for path in root.glob(f"*/{MANIFEST}")}
-    return dict(sorted(by_folder.items(), key=lambda item: item[1]["published"]))
+    return dict(sorted(by_folder.items(), key=lambda item: str(item[1].published)))
 
 
-def _manifest(path: Path) -> dict:
+def _manifest(path: Path) -> Published:
     """Read a manifest as plain JSON, since a plan has to do with Snakemake alone."""
     try:
         facts = json.loads(path.read_text("utf-8"))
-        return {**facts, "published": str(facts["published"])}
+        return Published(*(facts[name] for name in Published._fields))
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise PublishError(
             f"{path}: no manifest of published results; move its folder away, or undo the change"
@@ -75,7 +91,4 @@ def handed_in(root: Path = ROOT) -> list[str]:
 
 def recorded(source: Path) -> list[str]:
     """List the speed and accuracy records of a published folder, in the order in which its cells stood."""
-    return [
-        str(source / Path(path).relative_to("results"))
-        for path in json.loads((source / MANIFEST).read_text("utf-8"))["records"]
-    ]
+    return [str(source / Path(path).relative_to("results")) for path in _manifest(source / MANIFEST).records]

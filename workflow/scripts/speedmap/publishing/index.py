@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pandas as pd
+
+from speedmap import storage
 from speedmap.publishing import folders
 from speedmap.reporting.footnotes import words
 from speedmap.reporting.markdown import table
@@ -35,6 +38,15 @@ RATE = " images/s"
 RATES = tuple(f"{precision.upper()}{RATE}" for precision in PRECISIONS)
 RATE_NOTE = " images/s: the most of any batch of several images, which stands behind it."
 DOUBTFUL = " ?"
+
+
+def write(out: Path, csv: Path) -> None:
+    """List all that is published in the folder of `out`."""
+    listed = entries(out.parent)
+    with storage.atomic(csv) as temporary:
+        pd.DataFrame(listed).to_csv(temporary, index=False)
+    with storage.atomic(out) as temporary:
+        temporary.write_text(render(listed), "utf-8")
 
 
 def entries(root: Path) -> list[dict]:

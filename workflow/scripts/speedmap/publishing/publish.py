@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec import structs
 
 from speedmap import storage
-from speedmap.publishing.folders import MANIFEST, PublishError
+from speedmap.publishing.folders import MANIFEST, Identity, PublishError
 from speedmap.reporting.footnotes import words
 from speedmap.results import records
 from speedmap.results.cell_result import CellResult, gather
@@ -33,7 +33,7 @@ def _uncommitted(taken: list[Speed | Accuracy]) -> str:
     return "the clone was dirty when they were measured" if dirty else ""
 
 
-def publish(paths: list[str], others: list[str], target: Path, identity: dict, force: bool) -> None:
+def publish(paths: list[str], others: list[str], target: Path, identity: Identity, force: bool) -> None:
     """Copy records, and other files below results/, into a device's folder, with a manifest; older ones go.
 
     All are copied before any takes its place, and older ones go last, so that the manifest always names files that are
@@ -54,7 +54,7 @@ def publish(paths: list[str], others: list[str], target: Path, identity: dict, f
             _copy(source, copy)
             files[str(place.relative_to(target))] = storage.sha256(copy)
         facts = Manifest(
-            **identity,
+            **identity._asdict(),
             published=datetime.now(UTC).isoformat(timespec="seconds"),
             commit=next(record.environment.commit for row in rows for record in row.measured),
             objections=found,
@@ -62,7 +62,7 @@ def publish(paths: list[str], others: list[str], target: Path, identity: dict, f
             files=files,
         )
         records.write(manifest, facts)
-    for old in owned(target, identity["backend"]) - copies.keys():
+    for old in owned(target, identity.backend) - copies.keys():
         old.unlink()
 
 
@@ -71,14 +71,12 @@ def owned(target: Path, backend: str) -> set[Path]:
     return {path for pattern in OWNED for path in target.glob(pattern.format(backend=backend))}
 
 
-def _check_owner(target: Path, identity: dict) -> None:
+def _check_owner(target: Path, identity: Identity) -> None:
     """Refuse a folder with the results of another device whose short name is the same."""
     path = target / MANIFEST
-    there = records.read(path, Manifest).device if path.is_file() else identity["device"]
-    if there != identity["device"]:
-        raise PublishError(
-            f"{target} holds results of {there}; move it before those of {identity['device']} come there"
-        )
+    there = records.read(path, Manifest).device if path.is_file() else identity.device
+    if there != identity.device:
+        raise PublishError(f"{target} holds results of {there}; move it before those of {identity.device} come there")
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -73,7 +73,7 @@ def _near(one: float | None, other: float | None) -> bool:
 
 def _accuracy(record: Accuracy) -> Iterator[str]:
     """Yield what of a mAP does not fit its bootstrap, in whose draws it lies."""
-    draws, metrics = record.bootstrap.get("map", []), record.metrics
+    draws, metrics = record.bootstrap.map, record.metrics
     if draws and not min(draws) <= metrics.map <= max(draws):
         yield f"its mAP, {metrics.map:.4f}, lies outside of all draws of its bootstrap"
     if not _near(metrics.map_se, standard_error(draws)):

@@ -5,7 +5,7 @@ from pathlib import Path
 from speedmap.errors import UserError
 from speedmap.publishing import compare, history
 from speedmap.results.cell_result import CellResult, gather
-from speedmap.results.reported import Change, Limits
+from speedmap.results.reported import Change, Limits, Measured
 
 
 def held(rows: list[CellResult], baseline: str, paths: list[str], limits: Limits) -> tuple[list[Change], str]:
@@ -21,12 +21,12 @@ def held(rows: list[CellResult], baseline: str, paths: list[str], limits: Limits
         return [], f"Not held against {baseline}: {error}."
 
 
-def past(path: Path, rows: list[CellResult]) -> list[dict]:
+def past(path: Path, rows: list[CellResult]) -> list[Measured]:
     """Read a history, as far as there is one, and add the figures of now that it does not have yet."""
     before = history.read(path) if path.exists() else []
     known = {_key(line) for line in before}
     return before + [line for line in history.lines(rows) if _key(line) not in known]
 
 
-def _key(line: dict) -> tuple:
-    return line["cell"], line["figure"], line["measured"]
+def _key(line: Measured) -> tuple:
+    return line.cell, line.figure, line.measured

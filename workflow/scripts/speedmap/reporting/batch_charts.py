@@ -26,10 +26,10 @@ def _throughput(rows: list[CellResult]) -> dict:
     lines = [{"series": series(row), "batch": row.cell.batch, "rate": images_per_second(row)} for row in rows]
     told = ["series:N", "batch:Q", alt.Tooltip("rate:Q", title="images/s", format=".4~g")]
     chart = of(lines).mark_line(point={"size": 60, "filled": True}).encode(
-        alt.X("batch:Q", title="batch (log)", axis=alt.Axis(values=sorted({line["batch"] for line in lines})))
+        alt.X("batch:Q", title="batch (log)", axis=alt.Axis(values=sorted({row.cell.batch for row in rows})))
         .scale(type="log", base=2, nice=False, padding=20),
         alt.Y("rate:Q", title="images/s").scale(zero=True),
-        colour({line["series"] for line in lines}),
+        colour({series(row) for row in rows}),
         tooltip=told,
     ).properties(width=WIDE, height=260, description="Images a second against the batch")  # fmt: skip
     return chart.to_dict()

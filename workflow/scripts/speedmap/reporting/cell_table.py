@@ -8,7 +8,7 @@ from speedmap.accuracy import paired_difference
 from speedmap.reporting import footnotes, sparkline
 from speedmap.reporting.verdicts import scored
 from speedmap.results.cell_result import CellResult
-from speedmap.results.reported import Change
+from speedmap.results.reported import Change, Measured
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Line:
     history: Markup
 
 
-def lines(rows: list[CellResult], changes: list[Change], past: list[dict]) -> list[Line]:
+def lines(rows: list[CellResult], changes: list[Change], past: list[Measured]) -> list[Line]:
     """Write every cell. changes: against a baseline, [] without one. past: lines of the history, the oldest first."""
     return [_line(row, [one for one in changes if one.cell == row.title], past) for row in rows]
 
 
-def _line(row: CellResult, changes: list[Change], past: list[dict]) -> Line:
+def _line(row: CellResult, changes: list[Change], past: list[Measured]) -> Line:
     doubts = "; ".join(footnotes.words(finding) for finding in row.invalid or [*row.failed, *row.warnings])
     speed = row.speed if not row.invalid else None
     accuracy = row.accuracy if not row.invalid else None
@@ -63,10 +63,10 @@ def _line(row: CellResult, changes: list[Change], past: list[dict]) -> Line:
     )
 
 
-def of_cell(row: CellResult, past: list[dict]) -> list[dict]:
+def of_cell(row: CellResult, past: list[Measured]) -> list[Measured]:
     """Take a cell's valid speeds on its own platform from the history."""
     platform = row.speed.environment.platform if row.speed else None
-    return [line for line in past if (line["cell"], line["figure"], line["valid"], line["platform"])
+    return [line for line in past if (line.cell, line.figure, line.valid, line.platform)
             == (row.title, "speed", True, platform)]  # fmt: skip
 
 
@@ -81,7 +81,7 @@ def _rate(ms: float | None, batch: int) -> str:
 
 
 def _cost(row: CellResult) -> str:
-    """Write the difference to torch's mAP, else to FP16's."""
+    """Write the difference to torch's mAP, else to the float engine's."""
     differences = {name: paired_difference.between(row.accuracy, other) for name, other in row.references.items()}
     return next((f"{one} ({name})" for name, one in differences.items() if one), "")
 
@@ -92,7 +92,7 @@ def _power(row: CellResult) -> str:
 
 
 def _memory(row: CellResult) -> str:
-    activations = row.speed.session.get("activations_mib")
+    activations = row.speed.activations_mib
     parts = [f"{row.engine.bytes / 1e6:.1f} MB"] if row.engine else []
     return " + ".join(parts + ([f"{activations:.1f} MiB"] if activations else []))
 

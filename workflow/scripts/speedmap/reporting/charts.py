@@ -3,8 +3,10 @@
 None has colours of its own but those of the series: the neutral ones are those of paper or of a page.
 """
 
+from collections.abc import Iterable
 from itertools import cycle
 from pathlib import Path
+from typing import NamedTuple
 
 import altair as alt
 import vl_convert
@@ -146,13 +148,23 @@ def _arrows(points: list[Point], x: alt.X, y: alt.Y) -> list[alt.Chart]:
     ]
 
 
-def shapes(medians: list[dict]) -> alt.Chart:
-    """Draw the median of each input shape against its pixels: series, shape, kilopixels, ms and samples of each."""
+class ShapeTime(NamedTuple):
+    """The median of an input shape."""
+
+    series: str
+    shape: str
+    kilopixels: float
+    ms: float
+    samples: int
+
+
+def shapes(medians: list[ShapeTime]) -> alt.Chart:
+    """Draw the median of each input shape against its pixels."""
     told = ["series:N", "shape:N", alt.Tooltip("ms:Q", format=".2f"), "samples:Q"]
     return of(medians).mark_point(filled=True, size=60, opacity=1).encode(
         alt.X("kilopixels:Q", title="pixels, thousands").scale(zero=False, padding=10),
         alt.Y("ms:Q", title="median, ms").scale(zero=False, padding=10),
-        colour({entry["series"] for entry in medians}),
+        colour({entry.series for entry in medians}),
         tooltip=told,
     ).properties(width=WIDE, height=260, description="Median latency against the pixels of the input")  # fmt: skip
 
@@ -188,6 +200,6 @@ def _legend(field: str, names: dict[str, str]) -> alt.Color:
     return alt.Color(f"{field}:N", legend=LEGEND).scale(domain=list(names), range=list(names.values()))
 
 
-def of(values: list[dict]) -> alt.Chart:
-    """Start a chart of some values."""
-    return alt.Chart(alt.InlineData(values=values))
+def of(values: Iterable[dict | tuple]) -> alt.Chart:
+    """Start a chart of some values, dicts or named tuples."""
+    return alt.Chart(alt.InlineData(values=[each if isinstance(each, dict) else each._asdict() for each in values]))

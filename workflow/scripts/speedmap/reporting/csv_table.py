@@ -43,8 +43,8 @@ NUMBERS: Columns = {
     "builds most ms": _of_builds(max),
     "less torch": against("torch", _value),
     "± less torch": against("torch", _error),
-    "less FP16": against("fp16", _value),
-    "± less FP16": against("fp16", _error),
+    "less float": against("float", _value),
+    "± less float": against("float", _error),
     "quotable": at("speed.quotable"),
     "warnings": _warnings,
 }

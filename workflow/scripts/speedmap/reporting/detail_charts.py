@@ -7,6 +7,7 @@ import numpy as np
 
 from speedmap.reporting.charts import GREY, LEGEND, SERIES, WIDE, colour, of
 from speedmap.reporting.roofline import Roof
+from speedmap.results.measured import Layers
 
 BINS = 80
 CLIPPED = 0.995  # quantile at which the latencies of each cell are cut off
@@ -63,16 +64,17 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def layers(first: dict[str, float], second: dict[str, float], precision: str) -> alt.Chart:
+def layers(times: Layers, precision: str) -> alt.Chart:
     """Draw the milliseconds that layers of each kind take in the float engine and in INT8 side by side."""
-    names = {"first": precision.upper(), "second": "INT8"}
+    first, second = times.first, times.second
+    engines = {precision.upper(): first, "INT8": second}
     order = sorted(first | second, key=lambda kind: -max(first.get(kind, 0.0), second.get(kind, 0.0)))
     bars = [
-        {"kind": kind, "engine": names[side], "ms": round(times.get(kind, 0.0), 4)}
+        {"kind": kind, "engine": name, "ms": round(its.get(kind, 0.0), 4)}
         for kind in order
-        for side, times in (("first", first), ("second", second))
+        for name, its in engines.items()
     ]
-    colours = {name: PRECISIONS[name] for name in names.values()}
+    colours = {name: PRECISIONS[name] for name in engines}
     scale = alt.Scale(domain=list(colours), range=list(colours.values()))
     return of(bars).mark_bar().encode(
         alt.X("ms:Q", title="ms, summed over the layers of a kind"),
@@ -92,12 +94,12 @@ def roofline(roofs: list[Roof], operations: dict[str, float], moved: float | Non
     """
     known = [roof for roof in roofs if roof.giga_bytes]
     cells = [
-        {"series": roof.precision.upper(), "cell": roof.cell, "intensity": roof.giga_operations / roof.giga_bytes,
+        {"series": roof.precision.upper(), "cell": roof.cell, "intensity": roof.intensity,
          "speed": roof.giga_operations / roof.median_ms, "bound": roof.bound,
          "of the roof": "unknown" if roof.share is None else f"{roof.share:.0%}"}
         for roof in known
     ]  # fmt: skip
-    edges = [cell["intensity"] for cell in cells]
+    edges = [roof.intensity for roof in known]
     ends = np.geomspace(min(edges) / 2, max(edges) * 2, 60)
     lines = [
         {"series": name.upper(), "intensity": float(at), "speed": _roof(float(at), rate, moved)}

@@ -8,7 +8,6 @@ from speedmap.accuracy import paired_difference
 from speedmap.accuracy.paired_difference import Difference
 from speedmap.reporting import energy_columns, footnotes, markdown
 from speedmap.reporting.footnotes import words
-from speedmap.reporting.throughput import graph
 from speedmap.results import findings
 from speedmap.results.cell_result import CellResult
 from speedmap.results.findings import Finding
@@ -37,7 +36,7 @@ def against(name: str, part: Callable[[Difference], object]) -> Callable[[CellRe
 
 
 def _graphed(row: CellResult) -> float | None:
-    return (summary := graph(row)) and summary.median_ms
+    return row.graphed and row.graphed.median_ms
 
 
 def _builds(row: CellResult) -> str | None:
@@ -80,7 +79,7 @@ TIMES: Columns = {
     "samples": at("speed.summary.count"),
     "builds ms": _builds,
     "CUDA graph ms": _graphed,
-    "FP16 / INT8": at("speedup.ratio"),
+    "float / INT8": at("speedup.ratio"),
     "from": at("speedup.low"),
     "to": at("speedup.high"),
     "letterbox ms": at("speed.phases.letterbox"),
@@ -105,7 +104,7 @@ REST: Columns = {
     "± mAP": at("accuracy.metrics.map_se", 100),
     "mAP50": at("accuracy.metrics.map50", 100),
     "less torch": against("torch", str),
-    "less FP16": against("fp16", str),
+    "less float": against("float", str),
     "invalid": lambda row: words(row.invalid[0]) if row.invalid else None,
 }
 TABLES = {  # on the page; columns and rows without any figure are left out
@@ -117,20 +116,20 @@ TABLES = {  # on the page; columns and rows without any figure are left out
 COLUMNS = HEAD | TIMES | DOUBTS | REST | energy_columns.COLUMNS
 FINDINGS = {*HEAD, "engine MB", "build s", "share", "agreement", "invalid"}  # all that an invalid cell shows
 FORMATS = {"p50 ms": ".3f", "p90 ms": ".3f", "p99 ms": ".3f", "samples": ".0f", "engine MB": ".1f", "build s": ".1f",
-           "FP16 / INT8": ".3f", "from": ".3f", "to": ".3f", "share": ".1%", "agreement": ".4f",
+           "float / INT8": ".3f", "from": ".3f", "to": ".3f", "share": ".1%", "agreement": ".4f",
            "others' CPU": ".0%"} | dict.fromkeys(list(DOUBTED)[1:], ".1%") | energy_columns.FORMATS  # fmt: skip
 PLAIN = ".2f"  # where FORMATS says nothing
 
 
 NOTE = (
-    "builds ms: least and largest median of the engines built from one graph. FP16 / INT8: how many times as fast INT8 "
-    "is, by engines that take turns, with its 95% interval. others' CPU: share of all processors that other processes "
-    "took during the run; halves differ, levels apart, known to, gap of shapes: relative to the median. infer ms: as "
-    "p50, but by the host's "
-    "clock and amid the other phases. share: of the multiply-adds that ran in the precision under `ran`. agreement: "
-    "cosine between the scores and those of the float32 graph. ± mAP: standard error over other images like these. "
-    "less torch, less FP16: difference of the mAP with the same input shape, and its standard error, paired by image; "
-    "≈ means that it is within two of these."
+    "builds ms: least and largest median of the engines built from one graph. float / INT8: how many times as fast "
+    "INT8 is as the float engine (the FP16 cell, whatever it ran in), by engines that take turns, with its 95% "
+    "interval. others' CPU: share of all processors that other processes took during the run; halves differ, levels "
+    "apart, known to, gap of shapes: relative to the median. infer ms: as p50, but by the host's clock and amid the "
+    "other phases. share: of the multiply-adds that ran in the precision under `ran`. agreement: cosine between the "
+    "scores and those of the float32 graph. ± mAP: standard error over other images like these. less torch, less "
+    "float: difference of the mAP with the same input shape, and its standard error, paired by image; ≈ means that it "
+    "is within two of these."
 )
 
 

@@ -29,14 +29,13 @@ def _by(row: CellResult) -> str | None:
     return (energy := _energy(row)) and energy.by
 
 
-def _of_session(name: str) -> Callable[[CellResult], float | None]:
-    return lambda row: row.speed and row.speed.session.get(name)
+def _engine(row: CellResult) -> float | None:
+    return row.speed and row.speed.engine_mib
 
 
 def _activations(row: CellResult) -> float | None:
     """Return the memory of the activations beside that of the engine; older records note but the one."""
-    session = row.speed.session if row.speed else {}
-    return session.get("activations_mib") if "engine_mib" in session else None
+    return row.speed.activations_mib if row.speed and row.speed.engine_mib is not None else None
 
 
 def _most(name: str) -> Callable[[CellResult], float | None]:
@@ -48,7 +47,7 @@ COLUMNS: dict[str, Callable[[CellResult], object]] = {
     "J/image": joules_per_image,
     "images/J": _images_per_joule,
     "energy by": _by,
-    "engine MiB": _of_session("engine_mib"),
+    "engine MiB": _engine,
     "activations MiB": _activations,
     "process MiB": _most("process_mib"),
     "GPU MiB": _most("used_mib"),

@@ -41,7 +41,7 @@ WORDS: dict[type[Finding], str] = {  # in the order in which they are numbered
     findings.MixedPrecision: "runs {shares} of its multiply-adds",
     findings.TargetMissed: "INT8 changes the output by {reached:.4g}, int8.target is {target:g}: the least found, with "
     "{int8_share:.1%} in INT8",
-    findings.OfTurns: "FP16 / INT8, taking turns: {finding}",
+    findings.OfTurns: "INT8 and its float engine, taking turns: {finding}",
     findings.OfBuild: "build {number}{invalid}: {finding}",
     findings.BoxesOutside: "{outside} of {boxes} boxes lie outside of their image",
     findings.NoDetections: "no detections at all",

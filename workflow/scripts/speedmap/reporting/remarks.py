@@ -59,7 +59,7 @@ def against_float(row: CellResult, twin: CellResult) -> list[Int8Slower | NotCom
         return []
     if doubtful := _doubtful(row, twin):
         return [NotCompared(twin.precision, tuple(doubtful))]
-    level = row.engine.options.get("builder_level") if row.engine else None
+    level = row.engine.builder_level if row.engine else None
     return [Int8Slower(twin.precision, times, low, high, row.speedup is not None, level, why(row.speedup))]
 
 
@@ -92,9 +92,9 @@ def why(speedup: Speedup | None) -> dict[str, float] | None:
     None where the layers were not timed. {} where they do not tell: what they take more does not outweigh what they
     take less, or is little of the difference between the two engines.
     """
-    if not speedup or not speedup.layers:
+    if not speedup or not speedup.layers.first:
         return None
-    first, second = speedup.layers["first"], speedup.layers["second"]
+    first, second = speedup.layers.first, speedup.layers.second
     changes = {kind: second.get(kind, 0.0) - first.get(kind, 0.0) for kind in first | second}
     if sum(changes.values()) < SHARE * (speedup.second_ms - speedup.first_ms):
         return {}

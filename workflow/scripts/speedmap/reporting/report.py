@@ -26,7 +26,7 @@ from speedmap.reporting.detection_pictures import Picture
 from speedmap.reporting.pareto_points import points, series
 from speedmap.results.cell_result import CellResult
 from speedmap.results.prepared import Choice, ConvCost, Peaks
-from speedmap.results.reported import Change, Provenance
+from speedmap.results.reported import Change, Measured, Provenance
 
 WORST = 12  # convolutions of each model in the sensitivity table
 DETAILS = "## Details"  # begins the part of table.md that is folded
@@ -49,7 +49,7 @@ class Material:
     facts: Provenance
     changes: list[Change] = field(default_factory=list)
     compared: str = ""
-    past: list[dict] = field(default_factory=list)
+    past: list[Measured] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
 
 
@@ -140,12 +140,14 @@ def distributions(rows: list[CellResult]) -> list[tuple[str, dict]]:
 
 def layers(rows: list[CellResult]) -> list[tuple[str, dict]]:
     """Draw where either engine's time goes, of each pair whose layers were timed."""
-    pairs = [gain for gain in verdicts.gains(rows) if gain.row.speedup and gain.row.speedup.layers]
     return [
-        (f"{gain.row.cell.model}, {gain.row.cell.input} input",
-         detail_charts.layers(**gain.row.speedup.layers, precision=gain.twin.precision).to_dict())
-        for gain in pairs
-    ]  # fmt: skip
+        (
+            f"{gain.row.cell.model}, {gain.row.cell.input} input",
+            detail_charts.layers(gain.row.speedup.layers, gain.twin.precision).to_dict(),
+        )
+        for gain in verdicts.gains(rows)
+        if gain.row.speedup and gain.row.speedup.layers.first
+    ]
 
 
 def shapes(rows: list[CellResult]) -> list[tuple[str, dict]]:
@@ -155,12 +157,11 @@ def shapes(rows: list[CellResult]) -> list[tuple[str, dict]]:
             for model, timed in dynamic.items()]  # fmt: skip
 
 
-def _medians(row: CellResult) -> list[dict]:
+def _medians(row: CellResult) -> list[charts.ShapeTime]:
     return [
-        {"series": series(row), "shape": shape, "kilopixels": pixels(shape) / 1e3, "ms": times.median_ms,
-         "samples": times.count}
+        charts.ShapeTime(series(row), shape, pixels(shape) / 1e3, times.median_ms, times.count)
         for shape, times in row.speed.per_shape.items()
-    ]  # fmt: skip
+    ]
 
 
 def reached(choice: Choice) -> str:

@@ -25,6 +25,11 @@ class Roof:
     median_ms: float
 
     @property
+    def intensity(self) -> float:
+        """The multiply-adds a byte of the engine."""
+        return self.giga_operations / self.giga_bytes
+
+    @property
     def share(self) -> float | None:
         """The share of the possible speed that the cell reaches, at most 1."""
         least = max(self.compute_ms or 0.0, self.memory_ms or 0.0)

@@ -2,13 +2,15 @@
 
 from markupsafe import Markup
 
+from speedmap.results.reported import Measured
+
 WIDTH, HEIGHT, EDGE = 96, 24, 3  # pixels
 LEAST = 0.02  # of the median, that fills the height at least: noise shall not look like a change
 
 
-def drawn(past: list[dict]) -> Markup:
+def drawn(past: list[Measured]) -> Markup:
     """Draw a cell's lines of the history, the oldest first, with the last as a dot; nothing where there is none."""
-    values = [line["value"] for line in past]
+    values = [line.value for line in past]
     if not values:
         return Markup("")
     places = _places(values)

@@ -6,13 +6,13 @@ from speedmap.reporting import markdown, remarks
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import NAMES, CellResult
 from speedmap.results.findings import Finding
-from speedmap.results.measured import Summary
 
 TITLE = "## Throughput, static input [N, 3, {0}, {0}]"
 NOTE = (
     "Images/s: N over the median time of a batch of N images through the engine alone; times in the details are of a "
-    "whole batch. INT8 / FP16: how many times as fast INT8 is: by engines that took turns, with its 95% interval; "
-    "where they took none, between the ends of both medians' intervals, wider by what an engine timed twice differs by."
+    "whole batch. INT8 / float: how many times as fast INT8 is as the float engine: by engines that took turns, with "
+    "its 95% interval; where they took none, between the ends of both medians' intervals, wider by what an engine "
+    "timed twice differs by."
 )
 GRAPHED = " Torch: as a CUDA graph."
 
@@ -30,20 +30,15 @@ def render(page) -> list[str]:
         columns[f"{NAMES[name]}<br><sup>{page.ran(cells)} images/s"] = [page.shown(cell, figure) for cell in cells]
     if {"fp16", "int8"} <= set(config.precisions):
         cells = [Cell(page.backend, model, "int8", "static", batch) for model, batch in lines]
-        columns["INT8 / FP16"] = [_ratio(rows.get(cell), rows) for cell in cells]
-    graphed = any(graph(row) for cell, row in rows.items() if cell.shape == "static")
+        columns["INT8 / float"] = [_ratio(rows.get(cell), rows) for cell in cells]
+    graphed = any(row.graphed for cell, row in rows.items() if cell.shape == "static")
     note = NOTE + GRAPHED if graphed else NOTE
     return [f"{TITLE.format(config.imgsz)}\n\n{markdown.columns(columns)}\n\n{note}"]
 
 
-def graph(row: CellResult) -> Summary | None:
-    """Return torch's times as a CUDA graph, which is how a TensorRT engine runs anyway; None where there are none."""
-    return row.speed.alternatives.get("cuda_graph") if row.speed else None
-
-
 def images_per_second(row: CellResult) -> float | None:
     """Return how many images a cell does in a second, torch as a CUDA graph where it was one; None if not timed."""
-    return 1e3 * row.cell.batch / (graph(row) or row.speed.summary).median_ms if row.speed else None
+    return 1e3 * row.cell.batch / (row.graphed or row.speed.summary).median_ms if row.speed else None
 
 
 def figure(row: CellResult) -> tuple[str, list[Finding]]:

@@ -28,7 +28,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Loss:
-    """An engine's mAP less that of a reference, `torch` or `FP16`."""
+    """An engine's mAP less that of a reference, `torch` or `float`."""
 
     name: str
     against: str
@@ -125,10 +125,10 @@ def scored(row: CellResult) -> str:
 
 
 def losses(rows: list[CellResult]) -> list[Loss]:
-    """Hold the mAP of each engine against torch's, else INT8's against FP16's; the least loss first."""
+    """Hold the mAP of each engine against torch's, else INT8's against the float engine's; the least loss first."""
     engines = [row for row in joined(rows) if row.cell.backend != "torch"]
     held = [
-        Loss(name(row), "torch" if key == "torch" else "FP16", difference)
+        Loss(name(row), key, difference)
         for row in engines
         for key in list(row.references)[:1]
         if (difference := paired_difference.between(row.accuracy, row.references[key]))

@@ -1,10 +1,12 @@
 """A cell of the matrix: one model in one precision and input shape on one backend."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 FOLDER = "results/{backend}/{name}"  # the one grammar of paths; rules, table and records share it
 BATCH = "-b"  # between the shape and the images of a batch
+TITLE = re.compile(r"(\w+)/(.+)-(fp32|fp16|int8)-((?:static|dynamic)(?:-b\d+)?)")
 
 
 @dataclass(frozen=True, order=True)
@@ -31,6 +33,13 @@ class Cell:
         shape, _, batch = input.partition(BATCH)
         return cls(backend, model, precision, shape, int(batch or 1))
 
+    @classmethod
+    def titled(cls, title: str) -> "Cell":
+        """Take a cell from its title, `openvino/yolov5s-int8-static-b8`; ValueError for what is none."""
+        if match := TITLE.fullmatch(title):
+            return cls.at(*match.groups())
+        raise ValueError(f"{title!r} is no cell")
+
     @property
     def input(self) -> str:
         """The input as paths name it: the shape, and the batch where it is not 1."""
@@ -39,6 +48,11 @@ class Cell:
     @property
     def name(self) -> str:
         return f"{self.model}-{self.precision}-{self.input}"
+
+    @property
+    def title(self) -> str:
+        """The cell's name with its backend."""
+        return f"{self.backend}/{self.name}"
 
     @property
     def folder(self) -> str:

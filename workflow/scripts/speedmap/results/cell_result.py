@@ -8,17 +8,17 @@ from speedmap.results import records
 from speedmap.results.cell import Cell
 from speedmap.results.checks import measured
 from speedmap.results.findings import DifferentEngines, Finding, NoBoxes
-from speedmap.results.measured import Accuracy, Speed, Speedup
+from speedmap.results.measured import Accuracy, Speed, Speedup, Summary
 from speedmap.results.prepared import Engine
 
-NAMES = {"tensorrt": "TensorRT", "openvino": "OpenVINO", "torch": "Torch"}
+NAMES = {"tensorrt": "TensorRT", "openvino": "OpenVINO", "torch": "Torch", "null": "null"}
 
 
 @dataclass(frozen=True)
 class CellResult:
     """A cell with its records; any of them is None when it was not measured.
 
-    references: accuracy records that its mAP is held against, `torch` and `fp16`, as far as there are any. failed: why
+    references: accuracy records that its mAP is held against, `torch` and `float`, as far as there are any. failed: why
     something was not measured, remarks: what else the reader of its speed should know; () for nothing. builds: speed
     records of further engines that were built from the same graph. speedup: of INT8 over FP16.
     """
@@ -35,8 +35,7 @@ class CellResult:
 
     @property
     def title(self) -> str:
-        """The cell's name with its backend."""
-        return f"{self.cell.backend}/{self.cell.name}"
+        return self.cell.title
 
     @property
     def precision(self) -> str:
@@ -47,6 +46,11 @@ class CellResult:
     def has_speed(self) -> bool:
         """Whether the cell has a speed that is not worthless."""
         return self.speed is not None and not self.invalid
+
+    @property
+    def graphed(self) -> Summary | None:
+        """Torch's times as a CUDA graph, which is how a TensorRT engine runs anyway; None where there are none."""
+        return self.speed.alternatives.get("cuda_graph") if self.speed else None
 
     @property
     def measured(self) -> list[Speed | Accuracy]:
@@ -89,7 +93,7 @@ class CellResult:
         return [warning for record in self.measured for warning in record.warnings]
 
 
-REFERENCES = {"torch": ("torch", "fp32"), "fp16": (None, "fp16")}  # of the same input shape; None: of the same backend
+REFERENCES = {"torch": ("torch", "fp32"), "float": (None, "fp16")}  # of the same input shape; None: of the same backend
 
 
 def gather(paths: list[str]) -> list[CellResult]:

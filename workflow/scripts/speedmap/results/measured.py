@@ -100,6 +100,14 @@ class AccuracyProtocol(Strict, kw_only=True):
     max_det: int
 
 
+class Asked(Strict, kw_only=True):
+    """How figures are to be taken."""
+
+    imgsz: int
+    speed: SpeedProtocol
+    accuracy: AccuracyProtocol
+
+
 class Summary(Strict, kw_only=True):
     """Latencies summed up, in milliseconds; a tail quantile is None where the samples are too few for it."""
 
@@ -218,6 +226,16 @@ class Timed(Timing, kw_only=True):
         return [*self.doubts, *self.watch.warnings]
 
     @property
+    def engine_mib(self) -> float | None:
+        """The memory that the opened engine took; None where its backend does not tell."""
+        return self.session.get("engine_mib")
+
+    @property
+    def activations_mib(self) -> float | None:
+        """The memory of the activations; None where its backend does not tell."""
+        return self.session.get("activations_mib")
+
+    @property
     def disturbed(self) -> bool:
         """Return whether the run was off by itself, whatever its engine: others at work, throttling, unrest."""
         return any(isinstance(warning, Disturbance) for warning in self.warnings)
@@ -258,11 +276,17 @@ class Ratio(Strict, kw_only=True):
     warnings: list[Watched]
 
 
+class Layers(Strict, kw_only=True, omit_defaults=True):
+    """The milliseconds that layers of each kind take in two engines; {} where the backend does not tell."""
+
+    first: dict[str, float] = field(default_factory=dict)
+    second: dict[str, float] = field(default_factory=dict)
+
+
 class Speedup(Strict, kw_only=True, tag_field="schema", tag=SCHEMA):
     """How many times as fast an INT8 engine is as its FP16 twin when they take turns, with a 95% interval.
 
-    first_ms: of FP16, second_ms: of INT8. layers: of either, `first` and `second`, the milliseconds that layers of each
-    kind take; {} where the backend does not tell. watch: None where that was not noted yet. aside: as a Speed's.
+    first_ms: of FP16, second_ms: of INT8. watch: None where that was not noted yet. aside: as a Speed's.
     """
 
     speedmap: str = __version__
@@ -276,7 +300,7 @@ class Speedup(Strict, kw_only=True, tag_field="schema", tag=SCHEMA):
     artefact: Artefact
     twin: Artefact
     runs: list[Run]
-    layers: dict[str, dict[str, float]] = field(default_factory=dict)
+    layers: Layers = field(default_factory=Layers)
     watch: Watch | None = None
     aside: Ratio | UnsetType = UNSET
 
@@ -310,14 +334,21 @@ class OfClass(Strict, kw_only=True):
     objects: int
 
 
+class Draws(Strict, kw_only=True, omit_defaults=True):
+    """A metric in every draw of a bootstrap over images; [] when nothing was found, or in one image."""
+
+    map: Annotated[list[float], Meta(max_length=400)] = field(default_factory=list)
+    map50: Annotated[list[float], Meta(max_length=400)] = field(default_factory=list)
+
+
 class Evaluation(Strict, kw_only=True):
-    """A mAP with its errors. bootstrap: a metric in every draw of images; {} when nothing was found or in one image.
+    """A mAP with its errors.
 
     classes: in the order of their ids; [] where nothing was detected, or that was not noted yet.
     """
 
     metrics: Metrics
-    bootstrap: dict[str, Annotated[list[float], Meta(max_length=400)]]
+    bootstrap: Draws
     classes: list[OfClass] = field(default_factory=list)
 
 

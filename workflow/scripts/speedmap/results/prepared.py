@@ -67,6 +67,12 @@ class Dataset(Inventory, kw_only=True):
         return [category.id for category in self.categories]
 
     @property
+    def likeliest(self) -> tuple[int, int]:
+        """The most frequent input shape, height and width."""
+        height, width = map(int, next(iter(self.shapes)).split("x"))
+        return height, width
+
+    @property
     def calibration_files(self) -> list[str]:
         return [image.file for image in self.calibration]
 
@@ -169,6 +175,10 @@ class Engine(Record, kw_only=True):
     @property
     def build_s(self) -> float | None:
         return self.build.get("build_s")
+
+    @property
+    def builder_level(self) -> int | None:
+        return self.options.get("builder_level")
 
 
 class Verification(Record, kw_only=True):

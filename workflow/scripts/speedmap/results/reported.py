@@ -76,6 +76,24 @@ class Again(Record, kw_only=True):
     cells: dict[str, str]
 
 
+class Measured(Struct, frozen=True, kw_only=True):
+    """A figure in the history, as in a Change, with its 95% interval.
+
+    low, high: None where the error is unknown. valid: of its engine. quotable: of a speed; older lines do not say.
+    """
+
+    measured: str
+    commit: str | None = None
+    platform: Platform
+    cell: str
+    valid: bool
+    figure: Literal["speed", "mAP"]
+    value: float
+    low: float | None
+    high: float | None
+    quotable: bool = True
+
+
 class Change(Struct, frozen=True, forbid_unknown_fields=True):
     """What became of one figure: `speed` of a cell in milliseconds, or its `mAP` in fractions of 1.
 

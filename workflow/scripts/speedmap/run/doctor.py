@@ -12,7 +12,7 @@ from speedmap.errors import UserError, explain
 from speedmap.machine.nvml import Gpu, Identity, NoGpu
 from speedmap.run import forecast, install
 from speedmap.run.install import pins
-from speedmap.run.settings import Settings, decode
+from speedmap.run.settings import Settings
 from speedmap.run.verdict import MISSING, OK, WARNING, Line
 
 ROOT = Path(__file__).parents[4]
@@ -156,22 +156,21 @@ def config(files: list[str]) -> tuple[Line, Settings | None]:
     except ImportError as error:
         return Line(MISSING, "config", f"cannot be read without {error.name}", "make table installs it"), None
     try:
+        mistakes.check_readable(files)
         given: dict = {}
         for file in files:
-            update_config(given, yaml.safe_load(Path(file).read_text("utf-8")) or {})
+            update_config(given, yaml.safe_load(Path(file).read_text("utf-8")))
         merged = yaml.safe_load((ROOT / "config.yaml").read_text("utf-8"))  # as the Snakefile does
         update_config(merged, given)
         merged |= settings.replacing(given)
         mistakes.check(merged, SCHEMA, files)
         validate(merged, str(SCHEMA))  # which fills in the defaults
-        settings.complete(merged)
-        settings.check(merged, files)
-        chosen = decode(merged)
+        chosen = settings.read(merged, files)
     except UserError as error:
         return Line(MISSING, "config", str(error)), None
-    except (OSError, WorkflowError, yaml.YAMLError, AttributeError, TypeError) as error:
+    except (OSError, WorkflowError) as error:
         return Line(MISSING, "config", f"{', '.join(files)}: {error}", "correct it"), None
-    return Line(OK, "config", f"{', '.join(files)}: {len(settings.cells(chosen))} cells"), chosen
+    return Line(OK, "config", f"{', '.join(files)}: {len(chosen.cells)} cells"), chosen
 
 
 def report(files: list[str]) -> tuple[list[Line], bool]:

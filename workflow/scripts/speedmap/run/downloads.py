@@ -6,6 +6,7 @@ Paths elsewhere belong to the user, who may point an overlay at a copy at hand: 
 import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from speedmap.run.settings import DataSet, Model, Source
@@ -13,29 +14,32 @@ from speedmap.run.settings import DataSet, Model, Source
 ROOT = "resources/"
 
 
-def downloads(models: Iterable[Model], dataset: DataSet) -> dict[str, dict]:
-    """Map each file to download, as its path below resources/, to its `url` and `sha256`."""
-    files: dict[str, Model | Source] = {model.weights: model for model in models if model.url}
-    files |= {archive(source): source for source in dataset.sources.values() if source.sha256}
-    return _below({path: {"url": source.url, "sha256": source.sha256} for path, source in files.items()})
+class Wanted(NamedTuple):
+    """What is fetched. archive: the path of the zip file that it, or for calibration images their list, is in."""
+
+    source: Source
+    archive: str | None = None
 
 
-def unpacked(dataset: DataSet, part: str) -> dict[str, dict]:
-    """Map the path below resources/ of `images` or `annotations` to their `archive` and the `member` in it."""
-    source = dataset.sources.get(part)
-    return _below({getattr(dataset, part): {"archive": archive(source), "member": source.member}}) if source else {}
+def files(models: Iterable[Model], dataset: DataSet) -> dict[str, Wanted]:
+    """Map the path below resources/ of each file to download, or to unpack, to how it is got."""
+    wanted = {model.weights: Wanted(Source(model.url, model.sha256)) for model in models if model.url}
+    wanted |= {_archive(source): Wanted(source) for source in dataset.sources.values() if source.sha256}
+    if annotations := dataset.sources.get("annotations"):
+        wanted[dataset.annotations] = Wanted(annotations, _archive(annotations))
+    return _below(wanted)
 
 
-def calibration(dataset: DataSet) -> dict[str, dict]:
-    """Map the path below resources/ of `calibration` to its `url`, `count`, `archive` of annotations and `member`."""
-    annotations, source = map(dataset.sources.get, ("annotations", "calibration"))
-    if not source:
-        return {}
-    facts = {"archive": archive(annotations), "url": source.url, "member": source.member, "count": source.count}
-    return _below({dataset.calibration: facts})
+def folders(dataset: DataSet) -> dict[str, Wanted]:
+    """Map the path below resources/ of each folder of images to how it is got."""
+    images, annotations, calibration = map(dataset.sources.get, ("images", "annotations", "calibration"))
+    wanted = {dataset.images: Wanted(images, _archive(images))} if images else {}
+    if calibration:
+        wanted[dataset.calibration] = Wanted(calibration, _archive(annotations))
+    return _below(wanted)
 
 
-def archive(source: Source) -> str:
+def _archive(source: Source) -> str:
     """Return the path that the file of a source is downloaded to."""
     return ROOT + PurePosixPath(urlsplit(source.url).path).name
 
@@ -45,6 +49,6 @@ def pattern(paths: Iterable[str]) -> str:
     return "|".join(map(re.escape, paths)) or "(?!)"
 
 
-def _below(sources: dict[str, dict]) -> dict[str, dict]:
-    inside = {path for path in sources if path.startswith(ROOT) and ".." not in PurePosixPath(path).parts}
-    return {path.removeprefix(ROOT): source for path, source in sources.items() if path in inside}
+def _below(wanted: dict[str, Wanted]) -> dict[str, Wanted]:
+    inside = {path for path in wanted if path.startswith(ROOT) and ".." not in PurePosixPath(path).parts}
+    return {path.removeprefix(ROOT): how for path, how in wanted.items() if path in inside}

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from speedmap.engines import registry
 from speedmap.machine.cpu_features import SATURATING
-from speedmap.run import config as settings
 from speedmap.run import duration
 from speedmap.run.settings import Settings
 from speedmap.run.verdict import OK, WARNING, Line
@@ -63,7 +62,7 @@ def run(config: Settings, files: list[str], backend: str, jobs: dict[str, int] |
         return Line(WARNING, "run", f"{command} makes no plan", f"snakemake -n {TARGET} says why")
     if not jobs:
         return Line(OK, "run", f"{command} has nothing left to do: {TARGET} is up to date")
-    what = f"{len(settings.cells(config))} cells of {_number(len(config.models), 'model')}"
+    what = f"{len(config.cells)} cells of {_number(len(config.models), 'model')}"
     return Line(OK, "run", f"{command} will measure {ON[backend]}: {what}, {sum(jobs.values())} steps, "
                 f"{_long(config, backend, jobs)}")  # fmt: skip
 

@@ -135,7 +135,8 @@ def install(venv: Path, path: Path) -> int:
     for line in announce(venv, path, shutil.disk_usage(venv).free):
         print(line, flush=True)
     cache = ["--no-cache-dir"] if missing else []  # else each wheel is kept once more
-    command = [str(venv / "bin/python"), "-m", "pip", "install", "--disable-pip-version-check", *cache, "-r", str(path)]
+    pip = [str(venv / "bin/python"), "-m", "pip", "install", "--disable-pip-version-check"]
+    command = [*pip, "--no-compile", *cache, "-r", str(path)]  # what is imported is compiled then: half the time
     temporary.mkdir(exist_ok=True)  # /tmp is often a small tmpfs, and pip builds wheels of gigabytes there
     try:
         code = _watched(command, temporary)

@@ -16,11 +16,27 @@ TYPES = {"object": "keys with values", "array": "a list", "integer": "a whole nu
          "string": "text", "boolean": "true or false", "null": "null"}  # fmt: skip
 COMMAND_LINE = "--config"
 LONGEST = 100  # characters of a value that are shown
+SYNTAX = "indent by spaces, close what is open, and put a text that has `: ` or ` #` in it in quotes"
 FIRST = ("additionalProperties", "type")  # of several mistakes: a wrong key explains one that is missing
 
 
 class ConfigError(UserError):
     """A mistake in the config; the message names the key, the cause and the remedy."""
+
+
+def check_readable(files: Iterable[str | Path]) -> None:
+    """Raise ConfigError where a file is no YAML with keys, with the place; Snakemake says neither file nor line."""
+    for file in map(str, files):
+        try:
+            content = yaml.safe_load(Path(file).read_text("utf-8"))
+        except yaml.MarkedYAMLError as error:
+            place = error.problem_mark or error.context_mark
+            where = f"line {place.line + 1}, column {place.column + 1}"
+            raise ConfigError(f"{_near(file)}: {where}: {error.problem}; {SYNTAX}") from error
+        except (ValueError, yaml.YAMLError) as error:
+            raise ConfigError(f"{_near(file)}: {' '.join(str(error).split())}; write it as YAML in UTF-8") from error
+        if not isinstance(content, dict):
+            raise ConfigError(f"{_near(file)}: has no keys with values; write some, such as `models: {{...}}`")
 
 
 def check(config: dict, schema_file: Path, files: Sequence[str]) -> None:

@@ -1,11 +1,15 @@
-"""The config by the names of its keys, decoded once from what the schema has checked and filled in.
+"""The config by the names of its keys, decoded once from what the schema has checked and filled in, and its cells.
 
 Dataclasses, since a plan has to do with Snakemake alone.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from itertools import product
+from pathlib import Path
 from typing import Any, TypeVar
+
+from speedmap.results.cell import BATCH, Cell
 
 T = TypeVar("T")
 
@@ -14,7 +18,7 @@ T = TypeVar("T")
 class Model:
     """Weights, and where they come from if they are fetched. onnx: the same file where it is an exported graph."""
 
-    weights: str
+    weights: str = ""
     onnx: str | None = None
     url: str | None = None
     sha256: str | None = None
@@ -34,13 +38,30 @@ class Source:
 class DataSet:
     """What is evaluated and calibrated on. sources: by part. data: data.yaml behind the others."""
 
-    images: str
-    annotations: str
-    calibration: str
+    images: str = ""
+    annotations: str = ""
+    calibration: str = ""
     name: str = ""
     limit: int | None = None
     data: str | None = None
     sources: Mapping[str, Source] = field(default_factory=dict)
+
+    @property
+    def paths(self) -> dict[str, str]:
+        return {"images": self.images, "annotations": self.annotations, "calibration": self.calibration}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the inventory of a data set follows from, as dataset.json tells."""
+
+    name: str
+    images: str
+    annotations: str
+    calibration: str
+    limit: int | None
+    imgsz: int
+    data: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +82,10 @@ class Foreign:
 
 @dataclass(frozen=True)
 class Settings:
-    """A config, as far as the program looks at it while it plans; the rest goes to jobs as it is."""
+    """A config, as far as the program looks at it while it plans; the rest goes to jobs as it is.
+
+    A cell is named `model-precision-shape`, that of a batch `model-precision-static-b8`.
+    """
 
     models: Mapping[Any, Model]
     precisions: list[str]
@@ -72,25 +96,107 @@ class Settings:
     imgsz: int
     dataset: DataSet
     int8: Int8
+    accuracy: Mapping[str, Any] = field(default_factory=dict)
+    speed: Mapping[str, Any] = field(default_factory=dict)
     foreign: Mapping[str, Foreign] = field(default_factory=dict)
     builds: int = 1
     backend: str = "auto"
     platform: Mapping[str, Any] | None = None
 
+    @property
+    def asked(self) -> Asked:
+        """What the inventory of the data set follows from."""
+        data, paths = self.dataset, {key: str(Path(path)) for key, path in self.dataset.paths.items()}
+        return Asked(name=data.name, limit=data.limit, imgsz=self.imgsz, data=data.data, **paths)
 
-def decode(config: Mapping[str, Any]) -> Settings:
-    """Take the settings out of a config that its schema allows."""
-    data = config["dataset"]
-    sources = {part: _of(Source, source) for part, source in data.get("sources", {}).items()}
-    parts = {
-        "models": {name: _of(Model, model) for name, model in config["models"].items()},
-        "dataset": _of(DataSet, {**data, "sources": sources}),
-        "int8": _of(Int8, config["int8"]),
-        "foreign": {name: _of(Foreign, engine) for name, engine in config.get("foreign", {}).items()},
-    }
-    return _of(Settings, {**config, **parts})
+    @property
+    def several(self) -> list[int]:
+        """The batches of more than one image."""
+        return [batch for batch in self.batches if batch > 1]
+
+    @property
+    def inputs(self) -> list[str]:
+        """The inputs of cells: the shapes where batches of 1 are asked for, then the larger ones, which are static."""
+        return (self.shapes if 1 in self.batches else []) + _batched(self.several)
+
+    @property
+    def torch_inputs(self) -> list[str]:
+        """The inputs that torch is timed with beside batches; [] where there are none."""
+        return _batched(self.batches) if self.several else []
+
+    @property
+    def matrix(self) -> list[tuple[str, str, str]]:
+        return list(product(self.models, self.precisions, self.inputs))
+
+    @property
+    def wanted(self) -> list[tuple[str, str, str]]:
+        """The cells of the backend without those to skip."""
+        return [cell for cell in self.matrix if "-".join(cell) not in self.skip]
+
+    @property
+    def cells(self) -> list[str]:
+        return list(map("-".join, self.wanted))
+
+    @property
+    def paired(self) -> list[str]:
+        """The INT8 cells whose FP16 twin is measured, too."""
+        wanted = set(self.wanted)
+        return ["-".join(cell) for cell in self.wanted if cell[1] == "int8" and (cell[0], "fp16", cell[2]) in wanted]
+
+    @property
+    def with_accuracy(self) -> list[str]:
+        """The cells that have a mAP, which are those of batch 1."""
+        trained = set(self.trained)
+        return ["-".join(cell) for cell in self.wanted if cell[0] in trained and cell[2] in self.shapes]
+
+    @property
+    def suffixes(self) -> list[str]:
+        """What the files of each build of an engine have after their names: nothing, .2, .3."""
+        return ["", *(f".{number}" for number in range(2, self.builds + 1))]
+
+    @property
+    def trained(self) -> list[str]:
+        """The models whose weights mean something, so that there is a mAP to measure."""
+        return [name for name, model in self.models.items() if model.weights != "random"]
+
+    @property
+    def torch_models(self) -> list[str]:
+        """The models that torch is measured with, too: those that came as a checkpoint, where it is wanted."""
+        return [name for name, model in self.models.items() if self.torch and not model.onnx]
+
+    def planned(self, backend: str) -> list[Cell]:
+        """List the cells of the backend and those of torch, as the table's rows and columns need them."""
+        cells = [Cell.at(backend, *cell) for cell in self.wanted]
+        for model in self.torch_models:
+            cells += [Cell("torch", model, precision, "dynamic") for precision in ("fp16", "fp32")]
+            cells += [Cell.at("torch", model, "fp16", input) for input in self.torch_inputs]
+        return cells
+
+    @property
+    def experiment(self) -> dict[str, Any]:
+        """What the table is made from: rows, columns, and what its foot says."""
+        models = {name: {key: value for key, value in vars(model).items() if value is not None}
+                  for name, model in self.models.items()}  # fmt: skip
+        return {"models": models, "precisions": self.precisions, "shapes": self.shapes, "skip": self.skip,
+                "imgsz": self.imgsz, "accuracy": self.accuracy, "speed": self.speed, "torch": bool(self.torch_models),
+                **({"batches": self.batches} if self.several else {})}  # fmt: skip
 
 
-def _of(kind: type[T], values: Mapping[str, Any]) -> T:
+def _batched(batches: list[int]) -> list[str]:
+    return ["static" if batch == 1 else f"static{BATCH}{batch}" for batch in batches]
+
+
+PARTS = {"dataset": DataSet, "int8": Int8}
+NAMED = {"models": Model, "sources": Source, "foreign": Foreign}  # several, each by its name
+
+
+def decode(config: Mapping[str, Any], kind: type[T] = Settings) -> T:
+    """Take the settings out of a config, or those of a part of it, that its schema allows."""
     names = {one.name for one in fields(kind)}
-    return kind(**{name: value for name, value in values.items() if name in names})
+    return kind(**{name: _decoded(name, value) for name, value in config.items() if name in names})
+
+
+def _decoded(name: str, value: Any) -> Any:
+    if name in NAMED:
+        return {key: decode(one, NAMED[name]) for key, one in value.items()}
+    return decode(value, PARTS[name]) if name in PARTS else value

@@ -8,7 +8,6 @@ from pathlib import Path
 from speedmap.engines import registry
 from speedmap.errors import UserError, explain
 from speedmap.machine import gpu_lease
-from speedmap.run import config as settings
 from speedmap.run import workdir_lock
 from speedmap.run.settings import Settings
 from speedmap.run.terminal import OURS
@@ -63,13 +62,13 @@ def forget_partial_table() -> None:
     PARTIAL.unlink(missing_ok=True)
 
 
-def fail(config: Settings, experiment: dict, backend: str, dag, logs: list[str]) -> None:
+def fail(config: Settings, backend: str, dag, logs: list[str]) -> None:
     """Tabulate what a failed run has, and explain the jobs that were killed and could not explain themselves."""
     from speedmap.run import failed_run  # needs what a plan does not
 
     missing = failed_run.unmade(dag)
     if "results/table.md" in missing:
-        failed_run.write(settings.planned(config, backend), missing, experiment, backend, PARTIAL)
+        failed_run.write(config.planned(backend), missing, config.experiment, backend, PARTIAL)
     for log in logs:
         for line in explain.killed(Path(log).read_text("utf-8", errors="replace")):
             OURS.warning(line)

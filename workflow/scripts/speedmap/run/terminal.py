@@ -7,7 +7,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO
 
@@ -18,6 +18,8 @@ OURS = logging.getLogger("snakemake.logging.speedmap")  # for what a run has to 
 CLEAR = "\r\x1b[K"
 TICK_S, HEARTBEAT_S = 1.0, 60.0  # in which the line is drawn anew; in which a log without a terminal gets a line
 PLACE = re.compile(r"^\w+( in .*)?:$|^  File \"")  # where in the workflow an error came up
+CONFIG = "onfig file "  # in what Snakemake says where it could read none, without its name
+CONFIGS = {".yaml", ".yml", ".json"}
 NOTHING = "Nothing to be done"
 MAYBE = "measure_again is there in case: it takes again what something disturbs, and of nothing takes no time."
 TELLING = "measure again"  # the step that waits, and says for what: its last line is shown
@@ -93,6 +95,8 @@ class Terminal:
     def _error(self, record) -> None:
         """Keep an error of Snakemake itself, without where it came up, until it is known whether a job's is behind."""
         lines = [line for line in record.getMessage().splitlines() if line and not PLACE.match(line)]
+        if CONFIG in record.getMessage():
+            lines = _unreadable(word.rpartition("=")[2] for word in sys.argv) or lines
         self.errors.append("\n".join(lines or [record.getMessage()]))
 
     def _draw(self) -> None:
@@ -150,3 +154,14 @@ class Terminal:
                 self.say(f"error: {text}")
             self.out.write(CLEAR if self.drawn else "")
             self.out.flush()
+
+
+def _unreadable(words: Iterable[str]) -> list[str]:
+    """Return what is wrong with the first config file among a command's words that Snakemake cannot read."""
+    from speedmap.run import mistakes  # needs what showing lines does not
+
+    try:
+        mistakes.check_readable(word for word in words if Path(word).suffix in CONFIGS and Path(word).is_file())
+    except mistakes.ConfigError as error:
+        return [str(error)]
+    return []

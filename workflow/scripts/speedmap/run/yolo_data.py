@@ -1,31 +1,30 @@
 """A data set that a config names by YOLO's data.yaml: what stands for its images, annotations and calibration."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from speedmap.dataset import data_yaml
 from speedmap.errors import UserError
-from speedmap.run.settings import DataSet
+from speedmap.run.settings import Asked, DataSet
 
 MADE = ANNOTATIONS, CALIBRATION = "results/labels/instances.json", "results/labels/calibration.txt"  # by convert_labels
-PARTS = ("name", "images", "annotations", "calibration")
 
 
-def completed(dataset: dict, recorded: dict | None) -> dict:
-    """Return a config's `dataset` with the paths that its data.yaml leads to; unchanged where it names none.
+def completed(dataset: DataSet, recorded: Asked | None) -> DataSet:
+    """Return a data set with the name and the paths that its data.yaml leads to, where it has none of its own.
 
     recorded: what the results at hand are of, which stand when the data set itself is gone. Raises DataYamlError.
     """
-    if "data" not in dataset:
-        return dataset
     try:
-        data = data_yaml.read(Path(dataset["data"]))
-        made = {"name": _name(data.file), "images": str(data_yaml.root(data))}
+        data = data_yaml.read(Path(dataset.data))
+        name, images, calibration = _name(data.file), str(data_yaml.root(data)), CALIBRATION
     except UserError:
-        if not recorded or recorded.get("data") != dataset["data"]:
+        if not recorded or recorded.data != dataset.data:
             raise
-        made = {part: recorded[part] for part in PARTS if part in recorded}
-    return {"annotations": ANNOTATIONS, "calibration": CALIBRATION, **made, **dataset}
+        name, images, calibration = recorded.name, recorded.images, recorded.calibration
+    own = {"name": dataset.name or name, "calibration": dataset.calibration or calibration}
+    return replace(dataset, images=images, annotations=ANNOTATIONS, **own)
 
 
 def sources(dataset: DataSet, count: int | None) -> list[Path]:

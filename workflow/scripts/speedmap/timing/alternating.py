@@ -16,6 +16,7 @@ from speedmap.engines.interface import Backend
 from speedmap.machine.monitor import watch
 from speedmap.results.cell import Cell
 from speedmap.results.findings import ForeignProcess, OthersUsedCpu, Throttled
+from speedmap.results.measured import Layers
 from speedmap.timing.protocol import Run, runner
 
 ROUNDS, RUNS = 40, 50  # turns of each engine and runs a turn, at most
@@ -30,8 +31,8 @@ LEVELS = (2.5, 97.5)  # percent
 def measure(backend: Backend, cell: Cell, engine: Path, twin: Path, sizes: list[str], seconds: float) -> dict:
     """Let an engine and its FP16 twin take turns on inputs of some sizes, each for some seconds; see `speedup`.
 
-    Returns that, `watch` (how the machine was meanwhile), and `layers`: of the `first` and the `second` engine the
-    milliseconds of each kind of layer, for the first size, {} where the backend does not tell or others were at work.
+    Returns that, `watch` (how the machine was meanwhile), and `layers`: of both engines, for the first size, nothing
+    where the backend does not tell or others were at work.
     """
     other = replace(cell, precision="fp16")
     batches = {size: np.full((cell.batch, 3, *map(int, size.split("x"))), 0.5, np.float32) for size in sizes}
@@ -44,7 +45,7 @@ def measure(backend: Backend, cell: Cell, engine: Path, twin: Path, sizes: list[
     with watch(backend.on_gpu) as beside:
         layers = {name: backend.layers(*engine, batches[sizes[0]], PROFILED) for name, engine in opened.items()}
     told = all(layers.values()) and not any(isinstance(warning, NEIGHBOURS) for warning in beside.result.warnings)
-    return {**result, "watch": watched.result, "layers": layers if told else {}}
+    return {**result, "watch": watched.result, "layers": Layers(**layers) if told else Layers()}
 
 
 def alternate(
