@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import pytest
 
+from speedmap.engines import registry
 from speedmap.engines.openvino import compile_graph
 from speedmap.graph.detector_graph import INPUT, Graph
 from speedmap.graph.onnx_runtime import opened
@@ -14,6 +15,12 @@ from speedmap.quantization.options import Options
 SIDE = 64
 NARROW = qdq_plan.dialect("openvino", {"int8_sums": cpu_features.SATURATING})
 PLAIN = Options(compensate=False, bias_correction=False)
+
+
+@pytest.mark.parametrize("backend", sorted(set(registry.CLASSES) - {"torch"}))
+@pytest.mark.parametrize("sums", [None, cpu_features.SATURATING])
+def test_every_backend_that_has_int8_cells_has_a_convention(backend, sums):
+    assert qdq_plan.dialect(backend, {"int8_sums": sums}) in qdq_plan.CONVENTIONS
 
 
 @pytest.fixture(scope="module")

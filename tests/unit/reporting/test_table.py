@@ -65,6 +65,14 @@ def test_the_header_names_the_precision_that_ran():
     assert "OpenVINO<br><sup>Speed-BF16" in table.render(rows, ONE, DATASET, "openvino")
 
 
+def test_a_column_of_invalid_cells_keeps_its_name_beside_one_that_ran_the_same():
+    rows = [row("openvino", "a", precision, "static", 1, 1, ran="fp32") for precision in ("fp16", "int8")]
+    rows[1].speed.audit.invalid.append(WrongPrecision("int8", {"fp32": 1.0}))
+    head, _, cells = table.render(rows, ONE, DATASET, "openvino").partition("## Static")[2].splitlines()[2:5]
+    assert [head.count(f"Speed-{name}") for name in ("FP32", "INT8")] == [1, 1]
+    assert [cell.strip() for cell in cells.split("|")][2::2] == ["1.00 ms", "invalid<sup>1</sup>", ""]
+
+
 @pytest.mark.parametrize("backend", sorted(set(registry.CLASSES) - {"torch"}))
 def test_every_backend_has_a_table_of_each_kind(backend):
     config = structs.replace(ONE, batches=[1])

@@ -58,6 +58,8 @@ CONVENTIONS[NO_VNNI] = replace(CONVENTIONS["openvino"], narrow=True)
 
 def dialect(backend: str, target: dict) -> str:
     """Name the convention for a backend's engine on a platform."""
+    if backend == "null":  # which computes nothing
+        return "openvino"
     return NO_VNNI if backend == "openvino" and target.get("int8_sums") == SATURATING else backend
 
 

@@ -31,8 +31,8 @@ class Page:
     notes: Notes
 
     def ran(self, cells: list[Cell]) -> str:
-        """Name the precision that ran in a column, `FP16/FP32` if rows differ; what was asked for if nobody knows."""
-        timed = {self.rows[cell].precision for cell in cells if cell in self.rows and self.rows[cell].speed}
+        """Name the precision that ran in a column, `FP16/FP32` if rows differ; what was asked for if none is valid."""
+        timed = {self.rows[cell].precision for cell in cells if cell in self.rows and self.rows[cell].has_speed}
         return "/".join(sorted(timed or {cells[0].precision})).upper()
 
     def shown(self, cell: Cell, figure: Callable[[CellResult], Figure]) -> str:
