@@ -57,6 +57,28 @@ def test_jobs_side_by_side_take_less_time_than_one_after_another():
     assert progress.left(10) == pytest.approx(10)  # 2 of 10 s, two at a time
 
 
+def test_jobs_that_have_the_machine_alone_are_not_taken_for_side_by_side():
+    progress = Progress()
+    progress.plan({"build_engine": 2, "measure_speed": 3}, now=0)
+    for job in (1, 2):
+        progress.begin(job, "build_engine", {}, 0)
+    for job in (1, 2):
+        progress.end(job, 10)  # two at once
+    progress.begin(3, "measure_speed", {}, 10)
+    progress.end(3, 20)
+    assert progress.left(20) == pytest.approx(20)
+
+
+def test_on_two_gpus_two_are_alone_at_once():
+    progress = Progress()
+    progress.plan({"measure_speed": 6}, now=0)
+    for job in (1, 2):
+        progress.begin(job, "measure_speed", {}, 0)
+    for job in (1, 2):
+        progress.end(job, 10)
+    assert progress.left(10) == pytest.approx(20)
+
+
 def test_a_slow_machine_is_known_by_the_jobs_of_other_rules():
     typical = duration.TYPICAL["measure_speed"]
     assert duration.left({"measure_speed": 3}, {}) == pytest.approx(3 * typical)
@@ -89,4 +111,6 @@ def test_times_are_written_for_people_who_plan(seconds, said):
 
 def test_rules_without_a_typical_time_count_as_short():
     known = 2 * duration.TYPICAL["build_engine"]
-    assert duration.planned({"build_engine": 2, "no_such_rule": 1}) == known + duration.OTHER
+    assert duration.work({"build_engine": 2, "no_such_rule": 1}) == known + duration.OTHER
+    alone = 3 * duration.TYPICAL["measure_speed"]
+    assert duration.planned({"build_engine": 2, "measure_speed": 3}) == alone + known / duration.CORES

@@ -9,11 +9,19 @@ TYPICAL = {
     "measure_accuracy": 8, "measure_again": 30, "measure_peaks": 8, "render_table": 1, "render_report": 6,
     "draw_pareto": 3,
 }  # fmt: skip
+ALONE = {"measure_speed", "measure_speedup", "measure_accuracy", "measure_again", "measure_peaks"}  # on their machine
+CORES = 2  # on which a run is forecast
 OTHER = 5.0  # of steps that are not listed
 DEAR = 4.0  # jobs that are known count as much as so many guesses, when these are scaled
 
 
 def planned(jobs: Mapping[str, int]) -> float:
+    """Return about how many seconds a run takes on CORES, by what is known beforehand; jobs: of each rule."""
+    alone = {rule: count for rule, count in jobs.items() if rule in ALONE}
+    return work(alone) + (work(jobs) - work(alone)) / CORES
+
+
+def work(jobs: Mapping[str, int]) -> float:
     """Return about how many seconds jobs take one after another, by what is known beforehand; jobs: of each rule."""
     return sum(count * TYPICAL.get(rule, OTHER) for rule, count in jobs.items())
 
@@ -25,7 +33,7 @@ def left(waiting: Mapping[str, int], taken: Mapping[str, list[float]]) -> float:
     by how much longer than typical all of these took.
     """
     seconds = sum(map(sum, taken.values()))
-    scale = (seconds + DEAR) / (planned({rule: len(jobs) for rule, jobs in taken.items()}) + DEAR)
+    scale = (seconds + DEAR) / (work({rule: len(jobs) for rule, jobs in taken.items()}) + DEAR)
     known = {rule: sum(jobs) / len(jobs) for rule, jobs in taken.items() if jobs}
     return sum(count * known.get(rule, scale * TYPICAL.get(rule, OTHER)) for rule, count in waiting.items())
 

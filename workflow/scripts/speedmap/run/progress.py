@@ -28,6 +28,7 @@ class Progress:
     taken: dict[str, list[float]] = field(default_factory=dict)
     begun: float = 0.0
     total: int = 0
+    abreast: int = 1  # machines or GPUs on which jobs that have theirs alone were seen at once
 
     def plan(self, jobs: Mapping[str, int], now: float) -> None:
         """Take the number of jobs of each rule."""
@@ -37,6 +38,7 @@ class Progress:
     def begin(self, job: int, rule: str, wildcards: Mapping[str, str], now: float) -> None:
         self.running[job] = Job(rule, about(wildcards), now)
         self.waiting[rule] = max(self.waiting[rule] - 1, 0)
+        self.abreast = max(self.abreast, len(self._running(True)))
 
     def end(self, job: int, now: float, well: bool = True) -> Job | None:
         """Take note that a job has ended; returns it, None if it was not known."""
@@ -50,12 +52,25 @@ class Progress:
         return sum(map(len, self.taken.values()))
 
     def left(self, now: float) -> float:
-        """Return about how many seconds are left, with as many jobs side by side as there were so far."""
-        still = Counter(job.rule for job in self.running.values())
-        spent = sum(now - job.since for job in self.running.values())
-        alone = duration.left(self.waiting, self.taken) + max(duration.left(still, self.taken) - spent, 0)
-        worked = spent + sum(map(sum, self.taken.values()))
-        return alone * min((now - self.begun) / worked, 1) if worked else alone
+        """Return about how many seconds are left: of jobs that are alone, and of others, as many at once as so far."""
+        worked = {alone: self._worked(now, alone) for alone in (True, False)}
+        others = now - self.begun - worked[True] / self.abreast  # in which these took worked[False] side by side
+        share = min(max(others / worked[False], 0), 1) if worked[False] else 1
+        return self._left(now, True) / self.abreast + self._left(now, False) * share
+
+    def _running(self, alone: bool) -> list[Job]:
+        return [job for job in self.running.values() if (job.rule in duration.ALONE) == alone]
+
+    def _worked(self, now: float, alone: bool) -> float:
+        ended = sum(sum(taken) for rule, taken in self.taken.items() if (rule in duration.ALONE) == alone)
+        return ended + sum(now - job.since for job in self._running(alone))
+
+    def _left(self, now: float, alone: bool) -> float:
+        """Return about how many seconds the jobs that are alone, or the others, take one after another."""
+        waiting = {rule: count for rule, count in self.waiting.items() if (rule in duration.ALONE) == alone}
+        running = self._running(alone)
+        still, spent = Counter(job.rule for job in running), sum(now - job.since for job in running)
+        return duration.left(waiting, self.taken) + max(duration.left(still, self.taken) - spent, 0)
 
     def line(self, now: float) -> str:
         """Write how far the run is: [38/130] verify engine openvino/a-int8-static, 12 s; about 9 min left."""
