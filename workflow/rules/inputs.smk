@@ -44,8 +44,8 @@ def place_of(path):
 
 def folder_of(part):
     """Return a folder of images; of the user's own, the stamp tells what its time does not."""
-    path = getattr(SETTINGS.dataset, part)
-    made = part in SETTINGS.dataset.sources or path in yolo_data.MADE
+    path = SETTINGS.dataset.paths[part]
+    made = part in SETTINGS.dataset.sources.given or path in yolo_data.MADE
     return place_of(path) if made else ancient(place_of(path))
 
 

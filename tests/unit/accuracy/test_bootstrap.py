@@ -5,6 +5,7 @@ import pytest
 
 from speedmap.accuracy import bootstrap as map_bootstrap
 from speedmap.accuracy import evaluate, paired_difference
+from speedmap.dataset import coco_json
 from speedmap.results.measured import Draws
 
 IMAGES, CLASSES = 40, 3
@@ -40,7 +41,8 @@ def write(path, objects):
 
 
 def evaluated(world, images=range(1, IMAGES + 1)):
-    return evaluate.evaluation(*world, list(images))
+    truth, found = world
+    return evaluate.evaluation(coco_json.parse(truth), found, list(images))
 
 
 def test_equal_weights_give_what_pycocotools_gives(world):
@@ -67,7 +69,7 @@ def test_a_weight_of_two_is_an_image_twice(world, tmp_path):
     again = found + [{**item, "image_id": copy} for item in found if item["image_id"] == 3]
     weights = np.ones((1, IMAGES), int)
     weights[0, 2] = 2
-    expected = evaluate.evaluation(doubled, again, list(range(1, copy + 1))).stats[0]
+    expected = evaluate.evaluation(coco_json.parse(doubled), again, list(range(1, copy + 1))).stats[0]
     assert map_bootstrap.weighted(evaluated(world), weights)["map"][0] == pytest.approx(expected, abs=1e-12)
 
 
@@ -79,11 +81,11 @@ def test_a_category_that_loses_its_only_image_no_longer_counts(world, tmp_path):
         if item["category_id"] != 3 or item["image_id"] == 5
     ]
     rare = write(tmp_path / "rare.json", [*objects, entry(5, 3, 0, 0, 10)])
-    done = evaluate.evaluation(rare, found, list(range(1, IMAGES + 1)))
+    done = evaluate.evaluation(coco_json.parse(rare), found, list(range(1, IMAGES + 1)))
     weights = np.ones((1, IMAGES), int)
     weights[0, 4] = 0
     rest = [image for image in range(1, IMAGES + 1) if image != 5]
-    expected = evaluate.evaluation(rare, found, rest).stats[0]
+    expected = evaluate.evaluation(coco_json.parse(rare), found, rest).stats[0]
     assert map_bootstrap.weighted(done, weights)["map"][0] == pytest.approx(expected, abs=1e-12)
 
 

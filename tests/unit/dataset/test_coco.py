@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from speedmap.accuracy import bootstrap, evaluate
-from speedmap.dataset import coco
+from speedmap.dataset import coco, coco_json
 from speedmap.dataset.coco import DatasetError
 from speedmap.dataset.images import ImageError
 
@@ -289,7 +289,7 @@ def test_annotations_may_be_numbered_from_zero(dataset):
     inventory(dataset)
     found = [{**{key: box[key] for key in ("image_id", "category_id", "bbox")}, "score": 0.9}
              for box in truth["annotations"]]  # fmt: skip
-    done = evaluate.evaluation(folder / "truth.json", found, [0, 1])
+    done = evaluate.evaluation(coco_json.parse(folder / "truth.json"), found, [0, 1])
     assert evaluate.metrics(done)["map"] == pytest.approx(1)
     assert bootstrap.weighted(done, np.ones((1, 2), int))["map"] == pytest.approx(1)
 

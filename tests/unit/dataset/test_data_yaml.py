@@ -7,7 +7,7 @@ from speedmap.dataset import coco, data_yaml
 from speedmap.dataset.data_yaml import DataYamlError
 from speedmap.run import config as settings
 from speedmap.run import yolo_data
-from speedmap.run.settings import DataSet, Int8, Settings
+from speedmap.run.settings import DataSet
 
 
 @pytest.fixture
@@ -192,7 +192,15 @@ def test_results_stay_usable_when_the_description_is_gone(folder, monkeypatch):
         yolo_data.completed(DataSet(data="other.yaml"), recorded)
 
 
-@pytest.mark.parametrize("key", ["images", "annotations", "sources"])
-def test_a_data_set_is_named_in_one_way(key):
+@pytest.mark.parametrize(
+    ("key", "value"), [("images", "x"), ("annotations", "x"), ("sources", {"images": {"url": "https://h/a.zip"}})]
+)
+def test_a_data_set_is_named_in_one_way(key, value):
+    config = {key: [] for key in ("precisions", "shapes", "batches", "skip")} | {
+        "imgsz": 640,
+        "torch": True,
+        "int8": {},
+    }
+    config |= {"models": {}, "dataset": {"data": "data.yaml", key: value}}
     with pytest.raises(settings.ConfigError, match=f"data and {key} both say where"):
-        settings._completed(Settings({}, [], [], [], [], True, 640, DataSet(data="data.yaml", **{key: "x"}), Int8()))
+        settings.read(config, [])

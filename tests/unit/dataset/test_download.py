@@ -18,7 +18,7 @@ import pytest
 
 from speedmap.dataset import calibration_images, download, unzip
 from speedmap.run import downloads
-from speedmap.run.settings import DataSet, Model, Source
+from speedmap.run.settings import DataSet, Model, Source, Sources
 
 DATA = random.Random(0).randbytes(300_000)
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -465,11 +465,11 @@ MODELS = [
     Model("resources/far.pt", url="https://h/v1/far.pt", sha256="f"),
     Model("/data/own.pt", url="https://h/v1/own.pt", sha256="f"),
 ]
-SOURCES = {
-    "images": Source("https://h/zips/val.zip?x=1", sha256="a", member="val/"),
-    "annotations": Source("https://h/trainval.zip", sha256="b", member="val.json"),
-    "calibration": Source("https://h/train/", member="train.json", count=8),
-}
+SOURCES = Sources(
+    images=Source("https://h/zips/val.zip?x=1", sha256="a", member="val/"),
+    annotations=Source("https://h/trainval.zip", sha256="b", member="val.json"),
+    calibration=Source("https://h/train/", member="train.json", count=8),
+)
 DATASET = DataSet(
     images="resources/coco/val",
     annotations="resources/coco/../../val.json",
@@ -479,7 +479,7 @@ DATASET = DataSet(
 
 
 def test_sources_cover_what_lies_below_resources_alone():
-    images, annotations, calibration = SOURCES.values()
+    images, annotations, calibration = SOURCES.given.values()
     assert downloads.files(MODELS, DATASET) == {
         "far.pt": (Source("https://h/v1/far.pt", "f"), None),
         "val.zip": (images, None),

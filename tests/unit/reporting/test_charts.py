@@ -101,7 +101,7 @@ def test_the_same_figures_make_the_same_file(draw, tmp_path):
 
 @pytest.mark.parametrize("colour", [*charts.SERIES.values(), *charts.SPARE, *charts.STAYS.values()])
 def test_colours_stand_out_from_both_pages(colour):
-    assert all(contrast(colour, page["back"]) >= 3 for page in (charts.LIGHT, charts.DARK))
+    assert all(contrast(colour, page.back) >= 3 for page in (charts.LIGHT, charts.DARK))
 
 
 def test_no_two_series_have_one_colour_and_a_series_keeps_its_own():

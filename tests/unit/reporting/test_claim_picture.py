@@ -67,7 +67,7 @@ def test_medians_have_no_line_of_no_gain():
 def test_words_stand_out_from_the_page_that_the_picture_is_on(page, colours):
     root = drawn(CLAIM, page)
     behind = next(one.get("fill") for one in root.iter() if one.tag.endswith("rect"))
-    assert behind == colours["back"]
+    assert behind == colours.back
     inks = {one.get("fill") for one in root.iter() if one.tag.endswith("text")}
-    assert inks == {colours["text"], colours["faint"]}
+    assert inks == {colours.text, colours.faint}
     assert all(contrast(ink, behind) >= 4.5 for ink in inks)

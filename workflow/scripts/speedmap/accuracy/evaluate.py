@@ -14,6 +14,7 @@ from pycocotools.cocoeval import COCOeval
 from speedmap import storage
 from speedmap.accuracy import bootstrap, paired_difference
 from speedmap.dataset import coco_json
+from speedmap.dataset.instances import Instances
 from speedmap.model import postprocess
 from speedmap.results.measured import Draws, Evaluated, Evaluation, Metrics, OfClass
 from speedmap.results.prepared import Dataset
@@ -32,10 +33,12 @@ def judge(annotations: Path, results: list[dict], image_ids: list[int]) -> Evalu
     """Score COCO results; the bootstrap of the mAP is that behind its standard error."""
     if not results:
         return Evaluation(metrics=Metrics(**dict.fromkeys(METRICS, 0.0), map_se=None), bootstrap=Draws())
-    done = evaluation(annotations, results, image_ids)
+    instances = coco_json.parse(annotations)  # pycocotools itself would read it by the locale
+    done = evaluation(instances, results, image_ids)
     draws = bootstrap.draws(done)
     error = paired_difference.standard_error(draws.map)
-    return Evaluation(metrics=Metrics(**metrics(done), map_se=error), bootstrap=draws, classes=by_class(done))
+    scored = Metrics(**metrics(done), map_se=error)
+    return Evaluation(metrics=scored, bootstrap=draws, classes=by_class(done, instances))
 
 
 def write_detections(path: Path, results: list[dict]) -> None:
@@ -44,11 +47,10 @@ def write_detections(path: Path, results: list[dict]) -> None:
         temporary.write_text(json.dumps(results), "utf-8")
 
 
-def evaluation(annotations: Path, results: list[dict], image_ids: Iterable[int]) -> COCOeval:
+def evaluation(instances: Instances, results: list[dict], image_ids: Iterable[int]) -> COCOeval:
     """Let pycocotools match at least one COCO result with the objects of the given images, and sum up."""
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its progress by printing
         truth = COCO()
-        instances = coco_json.parse(annotations)  # pycocotools itself would read it by the locale
         for number, annotation in enumerate(instances.annotations, 1):
             annotation.id = number  # COCOeval takes the id 0 of a matched object for no match
         truth.dataset = to_builtins(instances)
@@ -66,15 +68,11 @@ def metrics(done: COCOeval) -> dict:
     return dict(zip(METRICS, map(float, done.stats[:6]), strict=True))
 
 
-def by_class(done: COCOeval) -> list[OfClass]:
+def by_class(done: COCOeval, instances: Instances) -> list[OfClass]:
     """Take each class's AP50-95 from an evaluation, at its largest number of detections in an image, for any area."""
-    truth, images, ids = done.cocoGt, done.params.imgIds, done.params.catIds
-    objects = Counter(one["category_id"] for one in truth.loadAnns(truth.getAnnIds(imgIds=images, iscrowd=False)))
-    precision = done.eval["precision"][
-        :, :, :, 0, -1
-    ]  # thresholds x recalls x classes, -1 where nothing is to be found
-    means = precision.mean(axis=(0, 1))
-    return [
-        OfClass(name=truth.cats[number]["name"], ap=float(mean), objects=objects[number])
-        for number, mean in zip(ids, means, strict=True)
-    ]
+    images, ids = set(done.params.imgIds), done.params.catIds
+    here = (one for one in instances.annotations if one.image_id in images and not one.iscrowd)
+    objects, names = Counter(one.category_id for one in here), {each.id: each.name for each in instances.categories}
+    means = done.eval["precision"][..., 0, -1].mean(axis=(0, 1))  # of thresholds x recalls, -1 without objects
+    return [OfClass(name=names[number], ap=float(mean), objects=objects[number])
+            for number, mean in zip(ids, means, strict=True)]  # fmt: skip

@@ -5,8 +5,9 @@ boxes to float32. Read at every plan, so that nothing is needed here but what Sn
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -32,11 +33,23 @@ class Data:
     val: tuple[Path, ...]
 
 
+@dataclass(frozen=True)
+class Description:
+    """The keys of a data.yaml, as they stand there; None for what does not."""
+
+    path: Any = None
+    train: Any = None
+    val: Any = None
+    names: Any = None
+    nc: Any = None
+
+
 def read(file: Path) -> Data:
     """Read a data.yaml and find what it names; `train` may be missing."""
     content = _load(file)
-    train = _places(file, content, "train") if content.get("train") else ()
-    return Data(file, _names(file, content), train, _places(file, content, "val"))
+    path = content.path or ""
+    train = _places(file, path, "train", content.train) if content.train else ()
+    return Data(file, _names(file, content.names, content.nc), train, _places(file, path, "val", content.val))
 
 
 def images(places: tuple[Path, ...]) -> list[Path]:
@@ -70,7 +83,7 @@ def calibration(data: Data, count: int | None) -> list[Path]:
     return [spare[index * len(spare) // wanted] for index in range(wanted)]
 
 
-def _load(file: Path) -> dict:
+def _load(file: Path) -> Description:
     if not file.is_file():
         what = "a folder" if file.is_dir() else "not there"
         raise DataYamlError(f"{file}: is {what}; give dataset.data the path of a data.yaml")  # fmt: skip
@@ -87,24 +100,22 @@ def _load(file: Path) -> dict:
         raise DataYamlError(
             f"{file}: is no data.yaml, but a {type(content).__name__}; give one with train, val and names"
         )
-    return content
+    return Description(**{one.name: content[one.name] for one in fields(Description) if one.name in content})
 
 
-def _names(file: Path, content: dict) -> tuple[str, ...]:
-    names = content.get("names")
+def _names(file: Path, names: Any, count: Any) -> tuple[str, ...]:
     if isinstance(names, dict):
         if sorted(map(str, names)) != sorted(map(str, range(len(names)))):
             raise DataYamlError(f"{file}: names are not numbered 0 to {len(names) - 1}; give every class its number")
         names = [name for _number, name in sorted(names.items(), key=lambda item: int(item[0]))]
     if not isinstance(names, list) or not names or not all(isinstance(name, str | int | float) for name in names):
         raise DataYamlError(f"{file}: names is no list of class names; give them in the order of their numbers")
-    if content.get("nc", len(names)) != len(names):
+    if count not in (None, len(names)):
         raise DataYamlError(f"{file}: nc is not the number of names, {len(names)}; correct one of them")
     return tuple(map(str, names))
 
 
-def _places(file: Path, content: dict, split: str) -> tuple[Path, ...]:
-    given, path = content.get(split), content.get("path") or ""
+def _places(file: Path, path: Any, split: str, given: Any) -> tuple[Path, ...]:
     entries = given if isinstance(given, list) and given else [given]
     if not all(isinstance(entry, str) and entry for entry in (*entries, path or ".")):
         raise DataYamlError(f"{file}: {split} and path are no names of folders; give {split} the folder of its images, "

@@ -23,6 +23,11 @@ def saturates(cpuinfo: str, limit: str = "") -> bool:
     return limit.upper() in NARROW or not DOT_PRODUCTS & set(flags[1].split())
 
 
+def sums_saturate(platform: dict) -> bool:
+    """Return whether a platform keeps sums of INT8 products in 16 bits."""
+    return platform.get("int8_sums") == SATURATING
+
+
 def openvino_platform() -> dict[str, str | None]:
     """Return what OpenVINO's engines depend on; `int8_sums` is SATURATING or WIDE."""
     path = Path("/proc/cpuinfo")

@@ -15,7 +15,7 @@ from torch.serialization import safe_globals
 from speedmap.model import file_kind, pickled_network, standard
 from speedmap.model.file_kind import CheckpointError
 from speedmap.model.pickle_guard import standins
-from speedmap.model.pickled_network import LONGEST_NAME, Module
+from speedmap.model.pickled_network import LONGEST_NAME, Module, Named
 from speedmap.model.standard import DifferentError
 
 NUMBER = re.compile(r"[0-9]{1,9}")
@@ -79,7 +79,7 @@ def _pickled(path: Path) -> Checkpoint:
 def _names_in(holder: object) -> object:
     """Return the class names that a network, or what it is wrapped in, holds."""
     state = holder.state if isinstance(holder, Module) else holder
-    return state.get("names") if isinstance(state, dict) else None
+    return Named.of(state).names if isinstance(state, dict) else None
 
 
 def _checked(path: Path, network: Module, tensors: dict[str, Tensor], names: tuple[str, ...] | None) -> tuple:

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from itertools import chain
+from typing import Any
 
 from torch import Tensor
 
@@ -14,6 +16,43 @@ KEYS = ("ema", "model_ema", "ema_model", "ema_state_dict", "module", "shadow", "
 LAYERS = {"Sequential", "ModuleList"}
 COUNTERS = ("total_ops", "total_params")  # that thop leaves in every module
 STALE = "anchor_grid"  # in some files; it follows from the anchors
+
+
+@dataclass(frozen=True)
+class Named:
+    """What is asked for by name of a module's state, as PyTorch and YOLOv5 name it; None for what is not there.
+
+    f: the layers that it reads. d: the dimension that it joins. add, shortcut: whether it has a residual.
+    """
+
+    _modules: Any = None
+    _parameters: Any = None
+    _buffers: Any = None
+    _forward_hooks: Any = None
+    _forward_pre_hooks: Any = None
+    eps: Any = None
+    f: Any = None
+    d: Any = None
+    add: Any = None
+    shortcut: Any = None
+    names: Any = None
+
+    @classmethod
+    def of(cls, state: dict) -> "Named":
+        return cls(**{one.name: state[one.name] for one in fields(cls) if one.name in state})
+
+    @property
+    def hooks(self) -> dict:
+        return {**(self._forward_hooks or {}), **(self._forward_pre_hooks or {})}
+
+    @property
+    def modules(self) -> dict[str, "Module"]:
+        return {name: child for name, child in (self._modules or {}).items() if isinstance(child, Module)}
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        held = {**(self._parameters or {}), **(self._buffers or {})}
+        return {name: tensor for name, tensor in held.items() if isinstance(tensor, Tensor)}
 
 
 class Module:
@@ -36,9 +75,12 @@ class Module:
         return self.name.rpartition(".")[2]
 
     @property
+    def named(self) -> Named:
+        return Named.of(self.state)
+
+    @property
     def modules(self) -> dict[str, "Module"]:
-        held = self.state.get("_modules") or {}
-        return {name: child for name, child in held.items() if isinstance(child, Module)}
+        return self.named.modules
 
 
 def find(content: object, depth: int = 0) -> Module | dict[str, Tensor] | None:
@@ -84,8 +126,7 @@ def tensors(module: Module) -> dict[str, Tensor]:
     """Name a module's tensors as its state dict would."""
     held = {}
     for prefix, child in children(module):
-        own = {**(child.state.get("_parameters") or {}), **(child.state.get("_buffers") or {})}
-        held |= {prefix + name: tensor for name, tensor in own.items() if isinstance(tensor, Tensor)}
+        held |= {prefix + name: tensor for name, tensor in child.named.tensors.items()}
     return plain(held)
 
 

@@ -58,8 +58,8 @@ def check(root: Module, tensors: dict[str, Tensor]) -> dict[str, float]:
             _compare(name, mine, theirs[name])
     _check_head(theirs["model.24"], tensors)
     norms = {name: module for name, module in theirs.items() if module.kind in CLASSES["BatchNorm2d"]}
-    renamed = {name.replace("model.0.conv.bn", "model.0.bn"): module.state for name, module in norms.items()}
-    return {name: state["eps"] for name, state in renamed.items() if "eps" in state}
+    renamed = {name.replace("model.0.conv.bn", "model.0.bn"): module.named.eps for name, module in norms.items()}
+    return {name: eps for name, eps in renamed.items() if eps is not None}
 
 
 def _name_in_file(name: str, theirs: dict[str, Module]) -> str:
@@ -77,19 +77,18 @@ def _is_of_pyramid(name: str, theirs: dict[str, Module]) -> bool:
 
 def _check_hooks(theirs: dict[str, Module]) -> None:
     for name, module in theirs.items():
-        hooks = {**(module.state.get("_forward_hooks") or {}), **(module.state.get("_forward_pre_hooks") or {})}
-        for hook in hooks.values():  # a mask is multiplied with its tensor
+        for hook in module.named.hooks.values():  # a mask is multiplied with its tensor
             if not (isinstance(hook, Module) and hook.name.startswith("torch.nn.utils.prune.")):
                 raise DifferentError(f"{name or 'the network'} has a hook, code that runs with it")
 
 
 def _check_layers(theirs: dict[str, Module]) -> None:
     """Check that the layers run in their order and read what they read in a YOLOv5."""
-    order = list(theirs["model"].modules)
-    if order != list(map(str, range(25))):
-        raise DifferentError(f"its layers are {', '.join(order)[:100]}, not 0 to 24")
-    for index, layer in enumerate(theirs["model"].modules.values()):
-        read = layer.state.get("f", SOURCES.get(index, index - 1))
+    layers = theirs["model"].modules
+    if list(layers) != list(map(str, range(25))):
+        raise DifferentError(f"its layers are {', '.join(layers)[:100]}, not 0 to 24")
+    for index, layer in enumerate(layers.values()):
+        read = SOURCES.get(index, index - 1) if layer.named.f is None else layer.named.f
         absolute = [one + index if one < 0 else one for one in ([read] if isinstance(read, int) else read)]
         expected = SOURCES.get(index, [max(index - 1, 0)])
         if absolute != expected and not (index == 0 and absolute in ([-1], [0])):
@@ -113,9 +112,10 @@ def _compare(name: str, mine: nn.Module, other: Module) -> None:
             _expected(name, mine, attribute),
         )
     if kind == "Bottleneck":
-        _hold(f"{name}.add", bool(other.state.get("add", other.state.get("shortcut", mine.shortcut))), mine.shortcut)
+        told = (one for one in (other.named.add, other.named.shortcut, mine.shortcut) if one is not None)
+        _hold(f"{name}.add", bool(next(told)), mine.shortcut)
     if other.kind == "Concat":
-        _hold(f"{name}.d", other.state.get("d", 1) % 4, 1)
+        _hold(f"{name}.d", (1 if other.named.d is None else other.named.d) % 4, 1)
 
 
 def _expected(name: str, mine: nn.Module, attribute: str) -> object:
@@ -140,7 +140,7 @@ def _plain(value: object) -> object:
 
 
 def _check_pools(name: str, pyramid: Module) -> None:
-    pools = list(pyramid.modules["m"].modules.values()) if "m" in pyramid.modules else []
+    pools = [pool for name, held in pyramid.modules.items() if name == "m" for pool in held.modules.values()]
     if len(pools) != len(POOLS):
         raise DifferentError(f"{name} has {len(pools)} pools, not {len(POOLS)}")
     for index, (pool, size) in enumerate(zip(pools, POOLS, strict=True)):

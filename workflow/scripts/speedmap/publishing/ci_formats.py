@@ -71,20 +71,18 @@ def bencher(rows: list[CellResult]) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def _measures(row: CellResult) -> dict[str, dict[str, float]]:
-    measures = {}
+    measures = {"latency": [], "throughput": [], "map": []}
     if row.speed and not row.speed.disturbed:
-        summary = row.speed.summary
+        summary, graphed = row.speed.summary, row.graphed or row.speed.summary
         times = summary.median_ms, summary.median_low_ms, summary.median_high_ms
-        measures["latency"] = _metric(*(NS * ms for ms in times))
-        if row.cell.batch > 1:
-            summary = row.graphed or summary
-            times = summary.median_ms, summary.median_high_ms, summary.median_low_ms
-            measures["throughput"] = _metric(*(1e3 * row.cell.batch / ms for ms in times))
+        rates = graphed.median_ms, graphed.median_high_ms, graphed.median_low_ms
+        of_batch = [1e3 * row.cell.batch / ms for ms in rates] if row.cell.batch > 1 else []
+        measures |= {"latency": [NS * ms for ms in times], "throughput": of_batch}
     if row.accuracy:
         value, error = row.accuracy.metrics.map, row.accuracy.metrics.map_se
         ends = () if error is None else (value - SURE * error, value + SURE * error)
-        measures["map"] = _metric(*(100 * end for end in (value, *ends)))
-    return measures
+        measures |= {"map": [100 * end for end in (value, *ends)]}
+    return {name: _metric(*figures) for name, figures in measures.items() if figures}
 
 
 def _metric(value: float, *ends: float) -> dict[str, float]:

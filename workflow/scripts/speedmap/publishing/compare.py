@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from speedmap.accuracy import paired_difference
 from speedmap.errors import UserError
-from speedmap.publishing.folders import device
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import CellResult
 from speedmap.results.measured import Accuracy, Speed, Summary
@@ -28,11 +27,11 @@ Figure = Speed | Accuracy
 
 def _driver(record: Figure) -> object:
     watched = record.watch.setting if isinstance(record, Speed) else {}
-    return record.environment.platform.get("driver") or watched.get("driver")
+    return record.environment.driver or watched.get("driver")
 
 
 MUST_MATCH: dict[str, Callable[[Figure], object]] = {
-    "device": lambda record: device(record.environment.platform),
+    "device": lambda record: record.environment.device,
     "processor": lambda record: record.environment.cpu,
     "driver": _driver,
     "protocol": lambda record: record.protocol,

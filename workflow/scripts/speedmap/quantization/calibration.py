@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -29,6 +30,18 @@ PREPROCESSING = "letterbox to imgsz, padded with 114 (static: to a square), RGB 
 
 class CalibrationError(UserError):
     """Images or a graph from which no ranges can be learnt; the message names the cause and the remedy."""
+
+
+class Saved(NamedTuple):
+    """The arrays in a file besides those of moments."""
+
+    names: np.ndarray
+    shapes: np.ndarray
+    record: np.ndarray
+    counts: np.ndarray
+    width: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -76,13 +89,14 @@ class Statistics:
         try:
             with np.load(npz) as file:
                 data = dict(file)
-            names, shapes = data["names"].tolist(), [tuple(shape) for shape in data["shapes"].tolist()]
-            rows = zip(data["counts"], *(data[key].tolist() for key in ("width", "low", "high")), strict=True)
+            saved = Saved(*(data[name] for name in Saved._fields))
+            names, shapes = saved.names.tolist(), [tuple(shape) for shape in saved.shapes.tolist()]
+            rows = zip(saved.counts, saved.width.tolist(), saved.low.tolist(), saved.high.tolist(), strict=True)
             channels, windows = (
                 {name: Moments(data[f"{kind} {name} mean"], data[f"{kind} {name} covariance"]) for name in data[kind]}
                 for kind in MOMENTS
             )
-            record = json.loads(str(data["record"]))
+            record = json.loads(str(saved.record))
         except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
             raise CalibrationError(f"{npz}: no calibration statistics ({error}); delete it and run again") from error
         histograms = dict(zip(names, (Histogram(*row) for row in rows), strict=True))

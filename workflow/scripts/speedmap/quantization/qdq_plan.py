@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from speedmap.errors import UserError
 from speedmap.graph.detector_graph import Graph
-from speedmap.machine.cpu_features import SATURATING
+from speedmap.machine.cpu_features import sums_saturate
 from speedmap.quantization.calibration import Statistics
 from speedmap.quantization.ranges import Histogram, Scale
 
@@ -60,7 +60,7 @@ def dialect(backend: str, target: dict) -> str:
     """Name the convention for a backend's engine on a platform."""
     if backend == "null":  # which computes nothing
         return "openvino"
-    return NO_VNNI if backend == "openvino" and target.get("int8_sums") == SATURATING else backend
+    return NO_VNNI if backend == "openvino" and sums_saturate(target) else backend
 
 
 @dataclass(frozen=True)

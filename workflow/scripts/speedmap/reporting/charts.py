@@ -18,11 +18,25 @@ from speedmap.results.prepared import ConvCost
 VEGA_LITE = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
 PAPER = {"background": "white", "view": {"stroke": None}, "axis": {"gridColor": "#ddd"}, "rule": {"color": "#666"},
          "point": {"color": "#666"}}  # fmt: skip
-# Of the report's page, on which texts stand out by 4.5:1.
-LIGHT = {"text": "#1c2430", "faint": "#556070", "line": "#d5dae1", "back": "#ffffff", "panel": "#f5f7f9",
-         "link": "#2461c1", "good": "#156c34", "bad": "#b3261e"}  # fmt: skip
-DARK = {"text": "#e4e8ee", "faint": "#a3adbb", "line": "#38414d", "back": "#12161c", "panel": "#1b2129",
-        "link": "#7aa9ff", "good": "#7bd88f", "bad": "#ff9a90"}  # fmt: skip
+
+
+class Page(NamedTuple):
+    """The colours of the report's page, on which texts stand out by 4.5:1."""
+
+    text: str
+    faint: str
+    line: str
+    back: str
+    panel: str
+    link: str
+    good: str
+    bad: str
+
+
+LIGHT = Page(text="#1c2430", faint="#556070", line="#d5dae1", back="#ffffff", panel="#f5f7f9", link="#2461c1",
+             good="#156c34", bad="#b3261e")  # fmt: skip
+DARK = Page(text="#e4e8ee", faint="#a3adbb", line="#38414d", back="#12161c", panel="#1b2129", link="#7aa9ff",
+            good="#7bd88f", bad="#ff9a90")  # fmt: skip
 FILE_WIDTH = 720  # pixels
 WIDE = "container"  # in the report a chart is as wide as its place
 # Of one lightness, so that each stands out by 3:1 from white and from the report's dark page.
@@ -60,15 +74,15 @@ def svg(chart: alt.TopLevelMixin, look: dict) -> str:
     return vl_convert.vegalite_to_svg(chart.to_dict(), vl_version=VEGA_LITE, config=look)
 
 
-def look(page: dict[str, str]) -> dict:
+def look(page: Page) -> dict:
     """Return the look of a picture that stands alone, in a page's colours."""
-    faint, line, mark = page["faint"], page["line"], page["link"]
+    faint, line, mark = page.faint, page.line, page.link
     return {
-        "background": page["back"], "padding": 14, "view": {"stroke": None},
+        "background": page.back, "padding": 14, "view": {"stroke": None},
         "axis": {"labelColor": faint, "titleColor": faint, "gridColor": line, "domainColor": line, "tickColor": line},
-        "title": {"color": page["text"], "fontSize": 15, "anchor": "start", "offset": 14, "subtitleColor": faint,
+        "title": {"color": page.text, "fontSize": 15, "anchor": "start", "offset": 14, "subtitleColor": faint,
                   "subtitlePadding": 6},
-        "text": {"color": page["text"], "fontSize": 12}, "rule": {"color": mark},
+        "text": {"color": page.text, "fontSize": 12}, "rule": {"color": mark},
         "point": {"stroke": mark, "fill": mark},
     }  # fmt: skip
 

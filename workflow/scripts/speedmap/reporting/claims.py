@@ -70,7 +70,7 @@ def _claim(rows: list[CellResult], shape: str, config: Experiment) -> Claim | No
 def machine(row: CellResult) -> str:
     """Name the device and the backend with its version."""
     platform = row.speed.environment.platform
-    device = platform.get("gpu") or platform.get("device") or row.speed.environment.cpu
+    device = row.speed.environment.device
     version = platform.get(row.cell.backend) or ""
     return f"{device}, {NAMES.get(row.cell.backend, row.cell.backend)} {version}".rstrip()
 

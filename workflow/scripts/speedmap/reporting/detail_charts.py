@@ -101,12 +101,14 @@ def roofline(roofs: list[Roof], operations: dict[str, float], moved: float | Non
     ]  # fmt: skip
     edges = [roof.intensity for roof in known]
     ends = np.geomspace(min(edges) / 2, max(edges) * 2, 60)
+    rates = {name.upper(): rate for name, rate in operations.items()} or ({"memory": None} if moved else {})
     lines = [
-        {"series": name.upper(), "intensity": float(at), "speed": _roof(float(at), rate, moved)}
-        for name, rate in operations.items()
+        {"series": name, "intensity": float(at), "speed": _roof(float(at), rate, moved)}
+        for name, rate in rates.items()
         for at in ends
-    ] or [{"series": "memory", "intensity": float(at), "speed": _roof(float(at), None, moved)} for at in ends if moved]
-    named = {name: PRECISIONS.get(name, GREY) for name in sorted({line["series"] for line in cells + lines})}
+    ]
+    names = sorted({*rates, *(roof.precision.upper() for roof in known)})
+    named = {name: PRECISIONS.get(name, GREY) for name in names}
     series = alt.Color("series:N", legend=LEGEND).scale(domain=list(named), range=list(named.values()))
     x = alt.X("intensity:Q", title="multiply-adds a byte of the engine (log)").scale(type="log", nice=False)
     y = alt.Y("speed:Q", title="10¹² multiply-adds a second (log)").scale(type="log", nice=False, padding=12)

@@ -65,7 +65,7 @@ def render(template: Path, material: Material, bundle: str) -> str:
         bundle=Markup(bundle),
         paper=charts.PAPER,
         width=charts.FILE_WIDTH,
-        pages={"light": charts.LIGHT, "dark": charts.DARK},
+        pages={"light": charts.LIGHT._asdict(), "dark": charts.DARK._asdict()},
         cells=(cells := cell_table.lines(rows, material.changes, material.past)),
         powered=any(line.power for line in cells),
         held=bool(material.changes),

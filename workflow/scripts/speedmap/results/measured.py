@@ -69,6 +69,16 @@ class Environment(Strict, kw_only=True, omit_defaults=True):
     dirty: bool | None = None
 
     @property
+    def device(self) -> str:
+        """What figures are of: the GPU, else the processor."""
+        return self.platform.get("gpu") or self.platform.get("device") or self.cpu
+
+    @property
+    def driver(self) -> str | None:
+        """The GPU's driver, None where no backend tells."""
+        return self.platform.get("driver")
+
+    @property
     def short_commit(self) -> str:
         return (self.commit or "unknown")[:12]
 

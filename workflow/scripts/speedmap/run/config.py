@@ -52,7 +52,7 @@ def _completed(config: Settings) -> Settings:
     """Add what a data.yaml leads to, and ONNX files as what weights are read from."""
     data = config.dataset
     if data.data:
-        given = {"images": data.images, "annotations": data.annotations, "sources": data.sources}
+        given = {"images": data.images, "annotations": data.annotations, "sources": data.sources.given}
         if clash := next((key for key, value in given.items() if value), None):
             raise ConfigError(f"dataset: data and {clash} both say where the images are; delete one of them")
         data = yolo_data.completed(data, _recorded())

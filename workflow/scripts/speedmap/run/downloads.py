@@ -24,18 +24,18 @@ class Wanted(NamedTuple):
 def files(models: Iterable[Model], dataset: DataSet) -> dict[str, Wanted]:
     """Map the path below resources/ of each file to download, or to unpack, to how it is got."""
     wanted = {model.weights: Wanted(Source(model.url, model.sha256)) for model in models if model.url}
-    wanted |= {_archive(source): Wanted(source) for source in dataset.sources.values() if source.sha256}
-    if annotations := dataset.sources.get("annotations"):
+    wanted |= {_archive(source): Wanted(source) for source in dataset.sources.given.values() if source.sha256}
+    if annotations := dataset.sources.annotations:
         wanted[dataset.annotations] = Wanted(annotations, _archive(annotations))
     return _below(wanted)
 
 
 def folders(dataset: DataSet) -> dict[str, Wanted]:
     """Map the path below resources/ of each folder of images to how it is got."""
-    images, annotations, calibration = map(dataset.sources.get, ("images", "annotations", "calibration"))
-    wanted = {dataset.images: Wanted(images, _archive(images))} if images else {}
-    if calibration:
-        wanted[dataset.calibration] = Wanted(calibration, _archive(annotations))
+    sources = dataset.sources
+    wanted = {dataset.images: Wanted(sources.images, _archive(sources.images))} if sources.images else {}
+    if sources.calibration:
+        wanted[dataset.calibration] = Wanted(sources.calibration, _archive(sources.annotations))
     return _below(wanted)
 
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from speedmap.engines import registry
-from speedmap.machine.cpu_features import SATURATING
+from speedmap.machine.cpu_features import sums_saturate
 from speedmap.run import duration
 from speedmap.run.settings import Settings
 from speedmap.run.verdict import OK, WARNING, Line
@@ -29,7 +29,7 @@ def precision(backend: str, platform: dict) -> str:
         return "FP16 and INT8 as the config asks for; the table says what ran"
     floats = inference_precision()
     half = "FP16" if floats == "FP16" else f"{floats}, OpenVINO's choice for this processor, and are called so"
-    narrow = platform.get("int8_sums") == SATURATING
+    narrow = sums_saturate(platform)
     sums = "without VNNI, sums in 16 bits" if narrow else "with VNNI or its like, sums in 32 bits"
     return f"FP16 cells run in {half}; INT8 {sums}"
 

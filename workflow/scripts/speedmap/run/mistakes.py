@@ -117,12 +117,16 @@ def _extra(error: ValidationError) -> list[str]:
     """List the keys that a mapping should not have."""
     if error.validator != "additionalProperties":
         return []
-    return [str(key) for key in error.instance if key not in error.schema["properties"]]
+    return [str(key) for key in error.instance if key not in _properties(error.schema)]
+
+
+def _properties(schema: dict) -> dict:
+    return schema.get("properties", {})
 
 
 def _no_key(error: ValidationError, schema: dict) -> str:
-    known, key = error.schema["properties"], _extra(error)[0]
-    elsewhere = [name for name, other in schema["properties"].items() if key in other.get("properties", {})]
+    known, key = _properties(error.schema), _extra(error)[0]
+    elsewhere = [name for name, other in _properties(schema).items() if key in _properties(other)]
     moved = f"it belongs under {elsewhere[0]}" if elsewhere and not error.absolute_path else ""
     return f"{key!r} is no key; {moved or _nearest(key, known) or 'there are ' + ', '.join(known)}"
 

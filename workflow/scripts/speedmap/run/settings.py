@@ -35,8 +35,21 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Sources:
+    """Where the parts of a data set come from, as far as they are fetched."""
+
+    images: Source | None = None
+    annotations: Source | None = None
+    calibration: Source | None = None
+
+    @property
+    def given(self) -> dict[str, Source]:
+        return {part: source for part, source in vars(self).items() if source}
+
+
+@dataclass(frozen=True)
 class DataSet:
-    """What is evaluated and calibrated on. sources: by part. data: data.yaml behind the others."""
+    """What is evaluated and calibrated on. data: data.yaml behind the others."""
 
     images: str = ""
     annotations: str = ""
@@ -44,7 +57,7 @@ class DataSet:
     name: str = ""
     limit: int | None = None
     data: str | None = None
-    sources: Mapping[str, Source] = field(default_factory=dict)
+    sources: Sources = Sources()
 
     @property
     def paths(self) -> dict[str, str]:
@@ -186,8 +199,9 @@ def _batched(batches: list[int]) -> list[str]:
     return ["static" if batch == 1 else f"static{BATCH}{batch}" for batch in batches]
 
 
-PARTS = {"dataset": DataSet, "int8": Int8}
-NAMED = {"models": Model, "sources": Source, "foreign": Foreign}  # several, each by its name
+PARTS = {"dataset": DataSet, "int8": Int8, "sources": Sources, "images": Source, "annotations": Source,
+         "calibration": Source}  # fmt: skip
+NAMED = {"models": Model, "foreign": Foreign}  # several, each by its name
 
 
 def decode(config: Mapping[str, Any], kind: type[T] = Settings) -> T:
@@ -197,6 +211,8 @@ def decode(config: Mapping[str, Any], kind: type[T] = Settings) -> T:
 
 
 def _decoded(name: str, value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
     if name in NAMED:
         return {key: decode(one, NAMED[name]) for key, one in value.items()}
     return decode(value, PARTS[name]) if name in PARTS else value

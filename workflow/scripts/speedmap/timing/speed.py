@@ -23,6 +23,7 @@ from speedmap.timing.protocol import Protocol, collect, runner, warm_up
 
 PHASE_IMAGES = 50  # images that go through the whole way from pixels to boxes
 LEAST_PHASES, LEAST_BATCHES = 3, 30  # batches that do so, and that are timed, however large they are
+PHASES = ("letterbox", "load", "run", "fetch", "nms", "end_to_end")
 SEED = 0  # of the order in which shapes follow one another
 
 
@@ -154,9 +155,8 @@ def time_phases(
         for rows in output:
             postprocess.detect(rows, conf, iou, postprocess.MAX_DET)
         marks.append(time.perf_counter())
-        for phase, seconds in zip(("letterbox", "load", "run", "fetch", "nms"), np.diff(marks), strict=True):
+        for phase, seconds in zip(PHASES, (*np.diff(marks), marks[-1] - marks[0]), strict=True):
             phases[phase].append(seconds * 1e3)
-        phases["end_to_end"].append((marks[-1] - marks[0]) * 1e3)
         for phase, value in session.last.items():
             device[phase].append(value)
     return Phases(

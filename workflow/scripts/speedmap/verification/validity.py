@@ -1,7 +1,7 @@
 """Whether a cell's figures may be believed, from what was found out about its engine."""
 
 from speedmap.engines.interface import Inspection
-from speedmap.machine.cpu_features import SATURATING
+from speedmap.machine.cpu_features import sums_saturate
 from speedmap.results.cell import Cell
 from speedmap.results.findings import (
     BoxesDisagree,
@@ -56,7 +56,7 @@ def invalid(
         reasons.append(WrongPrecision(asked, shares))
     if agreed and not agreed.scores >= LEAST_SCORES.get(precision, 1.0):
         reasons.append(ScoresDisagree(agreed.scores))
-        reasons += [SumsSaturate()] if precision == "int8" and platform.get("int8_sums") == SATURATING else []
+        reasons += [SumsSaturate()] if precision == "int8" and sums_saturate(platform) else []
     if agreed and not agreed.boxes >= LEAST_OVERLAP.get(precision, 1.0):
         reasons.append(BoxesDisagree(agreed.boxes))
     return reasons
