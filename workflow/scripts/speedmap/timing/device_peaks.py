@@ -14,7 +14,7 @@ SIDE = {"cuda": 8192, "cpu": 1024}  # of the square matrices: large enough to fi
 FLOATS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 SLOW = {"cpu": {"fp16"}, "cuda": set()}  # a thousand times slower than the others, and used by nobody
 BYTES = {"cuda": 1 << 30, "cpu": 1 << 27}
-REPEATS, SECONDS = 10, 0.5  # at least, of each product and copy
+REPEATS, SECONDS = 3, 0.5  # at least, of each product and copy; a CPU without instructions for one takes seconds
 
 
 def measure() -> dict:
