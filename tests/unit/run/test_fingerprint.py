@@ -55,7 +55,13 @@ def test_an_edit_for_one_job_does_not_rerun_the_other(job, own, other, engine):
 
 
 @pytest.mark.parametrize(
-    "line", ["from speedmap.deep import b", "import speedmap.deep.b", "from speedmap.deep.b import x"]
+    "line",
+    [
+        "from speedmap.deep import b",
+        "import speedmap.deep.b",
+        "from speedmap.deep.b import x",
+        "def f(y):\n  try:\n    pass\n  except E:\n    match y:\n      case 1:\n        from speedmap.deep import b",
+    ],
 )
 def test_modules_in_packages_count_in_every_form_of_import(tmp_path, line):
     (tmp_path / "speedmap/deep").mkdir(parents=True)

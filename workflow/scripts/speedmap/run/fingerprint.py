@@ -89,7 +89,7 @@ def _file(library: Path, name: str) -> Path:
 def _imports(path: Path, library: Path) -> tuple[str, ...]:
     """Name the library's modules that a file imports, in any form of an import; a package's __init__ counts as one."""
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in _statements(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -97,6 +97,14 @@ def _imports(path: Path, library: Path) -> tuple[str, ...]:
     inside = [name.removeprefix(f"{PACKAGE}.") for name in names if name.startswith(f"{PACKAGE}.")]
     # `from speedmap.a import b` names a module a.b or something in a
     return tuple(dict.fromkeys(name for name in inside if _is_module(library.joinpath(*name.split(".")))))
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield all statements below a node, at any depth, but none of their expressions, which are most of a file."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+            yield child
+            yield from _statements(child)
 
 
 def _is_module(path: Path) -> bool:
