@@ -1,36 +1,18 @@
 """The run that faults are put into, and a table of them: FAULT_TABLE=faults.md python -m pytest tests/faults."""
 
-import fcntl
 import os
-import shutil
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from helpers.snakemake_run import prepare
-from kill import faults, metrics, run
-
 INJECTED, CAUGHT, SAID = Counter(), Counter(), {}
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """Finish the run once, for all workers; returns its folder, of which each test takes a copy."""
-    shared = tmp_path_factory.getbasetemp()
-    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
-    folder = shared / "finished"
-    with (shared / "finished.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "results/table.md").exists():
-            assert faults(prepare(folder), run(folder), metrics(folder)) == []
-    return folder
-
-
 @pytest.fixture(scope="module")
-def folder(finished, tmp_path_factory):
+def folder(copy_of_finished):
     """Return a working directory in which the run is finished."""
-    return shutil.copytree(finished, tmp_path_factory.mktemp("run") / "folder", symlinks=True)
+    return copy_of_finished()
 
 
 @pytest.fixture

@@ -1,10 +1,14 @@
-"""Drive the product's build, session, audit and doctor over stand-ins; arguments: a folder, and a mistake to plant."""
+"""Drive the product's build, session, audit and doctor over stand-ins, once as they are and once with each mistake.
+
+Argument: a folder. What is said goes there, into files named as the mistakes; prints the exit codes as JSON.
+"""
 
 import ctypes
 import json
 import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +22,6 @@ from speedmap.engines.tensorrt.backend import TensorRT
 from speedmap.machine.nvml import Identity
 from speedmap.results.cell import Cell
 
-FOLDER, PLANT = Path(sys.argv[1]), sys.argv[2]
 GPU = Identity(gpu="Fake", compute_capability="9.0", driver="580.1", cuda_driver="13.0")
 PLAN = b"plan"
 BUILDER, RUNTIME, PARSER = trt.Builder, trt.Runtime, trt.OnnxParser  # whose names get what makes stand-ins
@@ -108,10 +111,13 @@ def inspector():
     return described
 
 
-def runtime(log):
-    if PLANT == "a runtime that could not start":
-        log.log(trt.ILogger.ERROR, "CUDA initialization failure with error: 35")
-    return StandIn(RUNTIME, deserialize_cuda_engine=lambda plan: engine(plan))
+def runtime(_log):
+    return StandIn(RUNTIME, deserialize_cuda_engine=engine)
+
+
+def failing(log):
+    log.log(trt.ILogger.ERROR, "CUDA initialization failure with error: 35")
+    return runtime(log)
 
 
 def remove(cls, name):
@@ -146,15 +152,13 @@ PLANTS = {
     "a removed property": lambda: remove("EngineInspector", "execution_context"),
     "a wrong return type": lambda: globals().update(INSPECTED=["no description"]),
     "a refused shape": lambda: globals().update(context=lambda *_: StandIn(trt.IExecutionContext)),
-    "a runtime that could not start": lambda: None,
+    "a runtime that could not start": lambda: setattr(trt, "Runtime", failing),
 }
 
 
-def main():
-    PLANTS[PLANT]()
-    trt.Builder, trt.Runtime = builder, runtime
+def drive():
+    trt.Builder = builder
     trt.OnnxParser = lambda network, log: StandIn(PARSER, parse=True, num_errors=0)
-    os.chdir(FOLDER)
     Path("resources").mkdir()
     Path(f"resources/timing-fake-{trt.__version__}.cache").write_bytes(b"T")
     save(detector(), "model.onnx")
@@ -177,4 +181,17 @@ def main():
     print(json.dumps(said | {"usable": library.usable(), "version": trt.__version__}))
 
 
-main()
+def attempt(folder, plant):
+    """Drive in a fork, whose imports are done; returns the exit code."""
+    if child := os.fork():
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    for stream in (1, 2):
+        os.dup2(os.open(folder / plant, os.O_CREAT | os.O_WRONLY | os.O_APPEND), stream)
+    os.chdir(tempfile.mkdtemp(dir=folder))
+    trt.Runtime = runtime
+    PLANTS[plant]()
+    drive()
+    sys.exit()
+
+
+print(json.dumps({plant: attempt(Path(sys.argv[1]), plant) for plant in PLANTS}))

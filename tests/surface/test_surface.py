@@ -68,15 +68,22 @@ def bindings(request, tmp_path_factory, driver):
     return version, environment(request.param, f"{folder}:{driver}")
 
 
-def drive(bindings, folder, plant):
-    command = [sys.executable, str(HERE / "drive.py"), str(folder), plant]
-    return subprocess.run(command, env=bindings[1], capture_output=True, text=True, timeout=300)
-
-
-def test_build_session_audit_and_doctor_call_what_is_there(bindings, tmp_path):
-    done = drive(bindings, tmp_path, "nothing")
+@pytest.fixture(scope="session")
+def driven(bindings, tmp_path_factory):
+    """Drive with each mistake and with none; returns exit code and last line of each."""
+    folder = tmp_path_factory.mktemp("driven")
+    command = [sys.executable, str(HERE / "drive.py"), str(folder)]
+    done = subprocess.run(command, env=bindings[1], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout.splitlines()[-1])
+    codes = json.loads(done.stdout)
+    assert codes.keys() == {"nothing", *PLANTED}
+    return {plant: (code, (folder / plant).read_text().splitlines()[-1]) for plant, code in codes.items()}
+
+
+def test_build_session_audit_and_doctor_call_what_is_there(bindings, driven):
+    code, said = driven["nothing"]
+    assert code == 0, said
+    said = json.loads(said)
     assert said["version"] == bindings[0]
     assert said["types"] == "strong"
     assert said["shares"] == {"fp16": 1.0}
@@ -85,10 +92,10 @@ def test_build_session_audit_and_doctor_call_what_is_there(bindings, tmp_path):
 
 
 @pytest.mark.parametrize(("plant", "word"), PLANTED.items(), ids=PLANTED)
-def test_a_planted_mistake_fails(bindings, tmp_path, plant, word):
-    done = drive(bindings, tmp_path, plant)
-    assert done.returncode == 1, done.stdout
-    assert word in done.stderr.splitlines()[-1]
+def test_a_planted_mistake_fails(driven, plant, word):
+    code, said = driven[plant]
+    assert code == 1
+    assert word in said
 
 
 CALLS = (

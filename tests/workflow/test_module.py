@@ -1,9 +1,7 @@
 """The workflow in other folders: a module under a prefix, from a hosted release, laid out by snakedeploy."""
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -11,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from helpers.snakemake_run import ROOT, planned
+from helpers.snakemake_run import ROOT, forked, planned, started
 
 PARTS = ("workflow", "config", "envs", "profiles", "Snakefile", "LICENSE")
 PREFIX = '    prefix: "speed"\n    config:'
@@ -25,21 +23,10 @@ TINY = {
 pytestmark = pytest.mark.workflow
 
 
-def call(command, folder, **variables):
-    done = subprocess.run(
-        list(map(str, command)), cwd=folder, env=os.environ | variables, capture_output=True, text=True, check=False
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
 def git(folder, *words):
-    code, output = call(["git", "-c", "user.name=a", "-c", "user.email=a@b.org", *words], folder)
+    code, output = started(["git", "-c", "user.name=a", "-c", "user.email=a@b.org", *words], folder)
     assert code == 0, output
     return output.strip()
-
-
-def snakemake(folder, *words, **variables):
-    return call([sys.executable, "-m", "snakemake", *words], folder, **variables)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +57,7 @@ def deployed(repository, tmp_path_factory):
         "--tag",
         "v1.2.3",
     ]
-    code, output = call(made, repository)
+    code, output = started(made, repository)
     assert code == 0, output
     cache = folder.parent / "cache"
     clone = cache / "snakemake/snakemake/source-cache/snakemake-git-cache/github.com/acme/speedmap"
@@ -86,7 +73,7 @@ def test_what_snakedeploy_lays_out_plans_the_fetching_of_coco(deployed):
         'github("acme/speedmap", path="workflow/Snakefile", tag="v1.2.3")'
         in (folder / "workflow/Snakefile").read_text()
     )
-    code, output = snakemake(folder, "--dry-run", "--config", "backend=openvino", **variables)
+    code, output = forked(["--dry-run", "--config", "backend=openvino"], folder, variables)
     assert code == 0, output
     assert "output: resources/coco/val2017" in output
     assert planned(output)["fetch"] == 3
@@ -99,15 +86,15 @@ def test_a_module_from_a_release_runs_under_a_prefix_and_is_reported(deployed, r
     path.write_text(path.read_text().replace("    config:", PREFIX))
     (folder / "config/config.yaml").write_text(yaml.safe_dump(TINY))
     targets = "speed/results/pareto.svg", "speed/results/history.svg"
-    code, output = snakemake(folder, "--cores", 2, "--", *targets, **variables)
+    code, output = forked(["--cores", 2, "--", *targets], folder, variables)
     assert code == 0, output
     assert {"config", "data", "profiles", "speed", "workflow", "LICENSE"} == {
         entry.name for entry in folder.iterdir() if not entry.name.startswith(".")
     }
     record = json.loads((folder / "speed/results/null/mini-fp16-static/speed.json").read_text())
     assert record["environment"]["commit"] == git(repository, "rev-parse", "HEAD")
-    assert "Nothing to be done" in snakemake(folder, "--dry-run", "--", *targets, **variables)[1]
-    code, output = snakemake(folder, "--report", "report.zip", "--", *targets, **variables)
+    assert "Nothing to be done" in forked(["--dry-run", "--", *targets], folder, variables)[1]
+    code, output = forked(["--report", "report.zip", "--", *targets], folder, variables)
     assert code == 0, output
     with zipfile.ZipFile(folder / "report.zip") as file:
         names = file.namelist()
@@ -126,7 +113,7 @@ def test_a_module_takes_the_users_files_where_they_are_and_puts_its_own_under_th
         f'module speedmap:\n    snakefile:\n        "{ROOT}/workflow/Snakefile"\n    prefix:\n        "speed"\n'
         "    config:\n        config\n\nuse rule * from speedmap as speedmap_*\n"
     )
-    code, output = snakemake(tmp_path, "--dry-run")
+    code, output = forked(["--dry-run"], tmp_path)
     assert code == 0, output
     assert "input: data/yolov5s-mini.safetensors, speed/results/dataset.json" in output
     assert "input: speed/resources/coco/val2017, speed/resources/coco/instances_val2017.json" in output
@@ -139,7 +126,7 @@ def test_the_workflow_runs_from_another_folder_on_the_config_there(tmp_path):
     (tmp_path / "config").mkdir()
     (tmp_path / "config/config.yaml").write_text(yaml.safe_dump({**TINY, "backend": "openvino"}))
     words = ("--snakefile", ROOT / "workflow/Snakefile", "--directory", tmp_path, "--dry-run")
-    code, output = snakemake(ROOT.parent, *words)
+    code, output = forked(words, ROOT.parent)
     assert code == 0, output
     assert "rule render_report" in output
     assert "workflow specific profile" in output

@@ -90,13 +90,13 @@ def test_packages_can_be_refused(snakemake_alone):
 def test_snakemake_alone_plans_for_a_backend_that_is_named(tmp_path, snakemake_alone, config):
     changes = {**yaml.safe_load((ROOT / config).read_text()), "backend": "openvino"}
     options = overlay(prepare(tmp_path), changes)
-    code, output = run(tmp_path, *options, "--dry-run", environment=snakemake_alone)
+    code, output = run(tmp_path, *options, "--dry-run", environment=snakemake_alone, imported=False)
     assert code == 0, output
     assert {"measure_speed", "measure_accuracy", "render_table"} <= planned(output).keys()
 
 
 def test_snakemake_alone_lints(tmp_path, snakemake_alone):
     options = overlay(prepare(tmp_path), {"backend": "openvino"})
-    code, output = run(tmp_path, *options, "--lint", environment=snakemake_alone)
+    code, output = run(tmp_path, *options, "--lint", environment=snakemake_alone, imported=False)
     assert code == 0, output
     assert "Congratulations" in output

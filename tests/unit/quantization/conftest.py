@@ -10,7 +10,7 @@ from speedmap.model.architecture import Architecture
 from speedmap.quantization import calibration
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def network():
     torch.manual_seed(0)
     network = yolov5.YOLOv5(Architecture.official("n", 3, width=1 / 8))
@@ -24,14 +24,14 @@ def network():
     return network.eval().fuse()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def graph(network, tmp_path_factory):
     path = tmp_path_factory.mktemp("onnx") / "tiny.onnx"
     export.export(network, path, SIZE, dynamic=True)
     return path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pictures(tmp_path_factory):
     folder, random = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
     for index in range(8):
@@ -40,6 +40,6 @@ def pictures(tmp_path_factory):
     return sorted(folder.glob("*"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def statistics(graph, pictures):
     return calibration.collect(graph, pictures, SIZE)

@@ -73,7 +73,7 @@ class Maker:
     """Takes networks through the steps of the workflow up to typed ONNX files; shared steps are done once."""
 
     def __init__(self, folder, network, imgsz):
-        self.folder, self.imgsz = folder, imgsz
+        self.folder, self.imgsz, self.rounded = folder, imgsz, {}
         for shape in ("static", "dynamic"):
             export.export(network, self.plain(shape), imgsz, shape == "dynamic")
 
@@ -88,7 +88,8 @@ class Maker:
     def typed(self, kind, shape):
         model = onnx.load(self.plain(shape))
         if kind == "int8":
-            model = insert_qdq.quantize(model, self.statistics, Graph(model).head, "tensorrt", Options())
+            head = Graph(model).head
+            model = insert_qdq.quantize(model, self.statistics, head, "tensorrt", Options(), self.rounded)
         path = self.folder / f"{kind}-{shape}.onnx"
         onnx.save(fp16.to_fp16(model), path)
         return path
