@@ -52,6 +52,16 @@ addEventListener("load", () => {
   wait();
 });
 """
+DRAWN = """
+picture(document.activeElement).then(canvas => {
+  const pixels = new Uint32Array(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.buffer);
+  const image = document.querySelector("picture img");
+  return [[image.naturalWidth, image.naturalHeight], [canvas.width, canvas.height], new Set(pixels).size]; })
+"""
+SETTLED = """
+new Promise(done => { const button = document.activeElement;
+  const wait = () => button.textContent != "Copy the picture" ? done() : setTimeout(wait, 20); wait(); })
+"""
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: the report is not looked at")
 
 
@@ -112,4 +122,13 @@ def test_the_budget_moves_by_keyboard_and_the_line_is_copied(tmp_path):
         page.press("Enter")
         assert page.value("document.activeElement.textContent") == "Copied"
         assert page.value("getSelection().toString()").startswith("INT8 against FP16 on NVIDIA RTX 2060")
+        page.press("Tab")
+        assert page.value("document.activeElement.textContent") == "Copy the picture"
+        shown, drawn, inks = page.value(DRAWN)
+        assert shown[0] > 500
+        assert drawn == [2 * side for side in shown]
+        assert inks > 2  # the page's, the words', the mark's
+        page.press("Enter")
+        page.value(SETTLED)
+        assert page.value("document.activeElement.textContent") in ("Copied", "The browser refuses: save it")
         assert page.complaints == []
