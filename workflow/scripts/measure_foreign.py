@@ -8,14 +8,16 @@ from speedmap.engines import registry
 from speedmap.machine import environment, gpu_lease
 from speedmap.results import metadata, records
 from speedmap.results.cell import Cell
-from speedmap.results.measured import Accuracy, Artefact, Asked, Audit, Speed
+from speedmap.results.measured import Accuracy, Artefact, Audit, Protocols, Speed
 from speedmap.results.prepared import Dataset
 from speedmap.run.job import job
 from speedmap.run.settings import Foreign
 from speedmap.timing import speed
 
 
-def measure_foreign(backend: str, name: str, given: Foreign, dataset: str, asked: Asked, code: str, out: Path) -> None:
+def measure_foreign(
+    backend: str, name: str, given: Foreign, dataset: str, asked: Protocols, code: str, out: Path
+) -> None:
     """Write an engine and its records into the folder `out`."""
     runtime, engine, data = registry.backend(backend), out / "engine", records.read(Path(dataset), Dataset)
     with gpu_lease.lease(runtime.on_gpu, alone=True) as run:
@@ -34,5 +36,5 @@ def measure_foreign(backend: str, name: str, given: Foreign, dataset: str, asked
 if __name__ == "__main__":
     with job(snakemake.log[0]):
         name, params, folder = snakemake.wildcards.name, snakemake.params, Path(snakemake.output.engine).parent
-        given, asked = Foreign(**params.given), records.convert(params.asked, Asked)
+        given, asked = Foreign(**params.given), records.convert(params.asked, Protocols)
         measure_foreign(params.backend, name, given, snakemake.input.dataset, asked, params.code, folder)

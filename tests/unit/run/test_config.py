@@ -6,7 +6,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from speedmap.results import records
-from speedmap.results.prepared import Asked, Dataset
+from speedmap.results.asked import Asked
+from speedmap.results.prepared import Dataset
 from speedmap.run import config as settings
 from speedmap.run.config import ConfigError
 

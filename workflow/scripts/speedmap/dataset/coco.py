@@ -14,7 +14,8 @@ from speedmap.dataset.coco_json import DatasetError, order, parse
 from speedmap.dataset.instances import Annotation, Instances
 from speedmap.dataset.instances import Image as Listed
 from speedmap.dataset.letterbox import place
-from speedmap.results.prepared import Asked, Category, Dataset, Image
+from speedmap.results.asked import Asked
+from speedmap.results.prepared import Category, Dataset, Image
 
 
 def inventory(

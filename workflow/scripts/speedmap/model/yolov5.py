@@ -188,9 +188,9 @@ def random(size: str, classes: int) -> YOLOv5:
     """Make an official size with seeded random weights, to measure its speed where no checkpoint is at hand."""
     torch.manual_seed(0)
     network = YOLOv5(Architecture.official(size, classes))
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    for norm in norms:
-        norm.momentum = None  # average over all that was seen: one pass makes every activation fit for fp16 and int8
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None  # average over all that was seen: one pass makes activations fit for fp16 and int8
     with torch.no_grad():
         network.train()(nn.functional.interpolate(torch.rand(8, 3, 16, 16), size=320, mode="bilinear"))
     return network.eval().fuse()
@@ -198,8 +198,7 @@ def random(size: str, classes: int) -> YOLOv5:
 
 def _with_plain_stem(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Rewrite v5.0's Focus stem as the 6x6 stem it equals: pixel (2i + dy, 2j + dx) is its channel group (dy, dx)."""
-    focus = {name: tensor for name, tensor in tensors.items() if name.startswith("model.0.conv.conv.")}
-    if not focus:
+    if not any(name.startswith("model.0.conv.conv.") for name in tensors):
         return tensors
     rest = {name.replace("model.0.conv.", "model.0.", 1): tensor for name, tensor in tensors.items()}
     groups = tensors["model.0.conv.conv.weight"].unflatten(1, (2, 2, 3))  # out, dx, dy, colour, 3, 3

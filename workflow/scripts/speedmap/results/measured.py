@@ -110,7 +110,7 @@ class AccuracyProtocol(Strict, kw_only=True):
     max_det: int
 
 
-class Asked(Strict, kw_only=True):
+class Protocols(Strict, kw_only=True):
     """How figures are to be taken."""
 
     imgsz: int

@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import field
 
+from speedmap.results.asked import Asked
 from speedmap.results.findings import Watched
 from speedmap.results.measured import Audit, Images, Platform, Run, Sha256
 from speedmap.results.records import Record, Strict
@@ -26,18 +27,6 @@ class Category(Strict, kw_only=True):
 
     id: int | str
     name: str
-
-
-class Asked(Strict, kw_only=True, omit_defaults=True):
-    """What an inventory follows from: the data set that a config names. data: the data.yaml behind the others."""
-
-    name: str
-    images: str
-    annotations: str
-    calibration: str
-    limit: int | None
-    imgsz: int
-    data: str | None = None
 
 
 class Inventory(Record, kw_only=True):

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import yaml
 
+from speedmap.results.asked import Asked
 from speedmap.run import downloads, mistakes, yolo_data
 from speedmap.run.mistakes import ConfigError
-from speedmap.run.settings import Asked, Model, Settings, decode
+from speedmap.run.settings import Model, Settings, decode
 
 NO_CALIBRATOR = 11  # the first TensorRT without
 

@@ -17,6 +17,8 @@ TYPES = {"object": "keys with values", "array": "a list", "integer": "a whole nu
 COMMAND_LINE = "--config"
 LONGEST = 100  # characters of a value that are shown
 SYNTAX = "indent by spaces, close what is open, and put a text that has `: ` or ` #` in it in quotes"
+BOUNDS = {"minimum": "small; it is at least", "exclusiveMinimum": "small; it is more than",
+          "maximum": "large; it is at most"}  # fmt: skip
 FIRST = ("additionalProperties", "type")  # of several mistakes: a wrong key explains one that is missing
 
 
@@ -192,16 +194,8 @@ def _unknown(error: ValidationError, _schema: dict) -> str:
     return error.message.partition("\n")[0][:LONGEST]
 
 
-def _least(error: ValidationError, _schema: dict) -> str:
-    return f"{error.instance} is too small; it is at least {error.validator_value}"
-
-
-def _above(error: ValidationError, _schema: dict) -> str:
-    return f"{error.instance} is too small; it is more than {error.validator_value}"
-
-
-def _most(error: ValidationError, _schema: dict) -> str:
-    return f"{error.instance} is too large; it is at most {error.validator_value}"
+def _bound(error: ValidationError, _schema: dict) -> str:
+    return f"{error.instance} is too {BOUNDS[str(error.validator)]} {error.validator_value}"
 
 
 def _long(error: ValidationError, _schema: dict) -> str:
@@ -211,5 +205,4 @@ def _long(error: ValidationError, _schema: dict) -> str:
 
 WORDS = {"additionalProperties": _no_key, "required": _missing, "dependentRequired": _needs, "type": _type,
          "enum": _enum, "multipleOf": _multiple, "pattern": _pattern, "minItems": _empty, "minProperties": _empty,
-         "uniqueItems": _twice, "minimum": _least, "exclusiveMinimum": _above, "maximum": _most,
-         "maxLength": _long}  # fmt: skip
+         "uniqueItems": _twice, "maxLength": _long, **dict.fromkeys(BOUNDS, _bound)}  # fmt: skip

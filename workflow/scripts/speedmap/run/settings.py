@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
+from speedmap.results.asked import Asked
 from speedmap.results.cell import BATCH, Cell
 
 T = TypeVar("T")
@@ -62,19 +63,6 @@ class DataSet:
     @property
     def paths(self) -> dict[str, str]:
         return {"images": self.images, "annotations": self.annotations, "calibration": self.calibration}
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What the inventory of a data set follows from, as dataset.json tells."""
-
-    name: str
-    images: str
-    annotations: str
-    calibration: str
-    limit: int | None
-    imgsz: int
-    data: str | None = None
 
 
 @dataclass(frozen=True)
@@ -139,11 +127,11 @@ class Settings:
 
     @property
     def matrix(self) -> list[tuple[str, str, str]]:
+        """Model, precision and input of each cell of the backend, those to skip among them."""
         return list(product(self.models, self.precisions, self.inputs))
 
     @property
     def wanted(self) -> list[tuple[str, str, str]]:
-        """The cells of the backend without those to skip."""
         return [cell for cell in self.matrix if "-".join(cell) not in self.skip]
 
     @property

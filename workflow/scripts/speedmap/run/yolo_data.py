@@ -6,7 +6,8 @@ from pathlib import Path
 
 from speedmap.dataset import data_yaml
 from speedmap.errors import UserError
-from speedmap.run.settings import Asked, DataSet
+from speedmap.results.asked import Asked
+from speedmap.run.settings import DataSet
 
 MADE = ANNOTATIONS, CALIBRATION = "results/labels/instances.json", "results/labels/calibration.txt"  # by convert_labels
 

@@ -1,9 +1,11 @@
 """Read off TensorRT's engine inspector in which precision each ONNX node runs."""
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 # As the formats and types of TensorRT 8 to 11 are spelled; the first that matches names the precision.
 SPELLINGS = {
@@ -21,6 +23,29 @@ KERNELS = {  # as the names of CUTLASS's and xmma's kernels spell the types of b
     "fp32": r"_f32f32_|_tf32tf32_|sgemm",
 }
 SEPARATORS = r"[\s,()\[\]{}|+\x1e\x1f]+"  # what stands between the names of fused layers, in Name and in Metadata
+
+
+class Told(msgspec.Struct, rename="pascal"):
+    """What the inspector's JSON says of an engine, a layer or its weights; other versions leave out or add some."""
+
+    layers: list[Any] = []
+    name: Any = ""
+    layer_type: Any = ""
+    tactic_name: Any = ""
+    metadata: Any = ""
+    inputs: list[Any] = []
+    outputs: list[Any] = []
+    weights: Any = None
+    type: Any = ""
+
+
+class ToldTensor(msgspec.Struct, rename="pascal"):
+    """What it says of a tensor."""
+
+    name: Any = None
+    form: Any = msgspec.field(name="Format/Datatype", default=None)
+    datatype: Any = None
+    dimensions: Any = None
 
 
 @dataclass(frozen=True)
@@ -51,24 +76,26 @@ def parse(text: str) -> list[Layer]:
     TensorRT 8.6 writes control characters raw into strings; 10 and later end some lists with a comma.
     """
     cleaned = re.sub(r",(\s*[\]}])", r"\1", re.sub(r"[\x00-\x1f]+", " ", text))
-    layers = json.loads(cleaned).get("Layers", [])
+    layers = msgspec.json.decode(cleaned, type=Told).layers
     return [described(layer) for layer in layers if isinstance(layer, dict)]
 
 
 def described(layer: dict) -> Layer:
     """Take from a layer's JSON what is used of it; what another version of TensorRT leaves out is empty."""
-    name, kind, tactic, metadata = (str(layer.get(key, "")) for key in ("Name", "LayerType", "TacticName", "Metadata"))
+    told = msgspec.convert(layer, Told)
+    texts = map(str, (told.name, told.layer_type, told.tactic_name, told.metadata))
     inputs, outputs = (
-        tuple(_tensor(one) for one in layer.get(side, []) if isinstance(one, dict)) for side in ("Inputs", "Outputs")
+        tuple(_tensor(one) for one in side if isinstance(one, dict)) for side in (told.inputs, told.outputs)
     )
-    weights = layer.get("Weights")
-    known = str(weights.get("Type", "")) if isinstance(weights, dict) else None if weights is None else ""
-    return Layer(name, kind, tactic, metadata, known, inputs, outputs)
+    weights = None if told.weights is None else ""
+    if isinstance(told.weights, dict):
+        weights = str(msgspec.convert(told.weights, Told).type)
+    return Layer(*texts, weights, inputs, outputs)
 
 
 def _tensor(tensor: dict) -> Tensor:
-    form = str(tensor.get("Format/Datatype") or tensor.get("Datatype") or "")
-    return Tensor(tensor.get("Name"), form, tuple(tensor.get("Dimensions") or [-1]))
+    told = msgspec.convert(tensor, ToldTensor)
+    return Tensor(told.name, str(told.form or told.datatype or ""), tuple(told.dimensions or [-1]))
 
 
 def precisions(layers: Iterable[Layer], names: Iterable[str]) -> dict[str, str]:
