@@ -3,7 +3,8 @@
 # make again:  measure again what the last table cannot quote, and print the table anew
 # make doctor: set everything up, say what make table will do here, what is missing and what to do about it
 # make test:   set everything up, run the linters and the tests
-# make test-slurm: the same on a SLURM of three nodes that it starts on this machine (apt install slurmctld slurmd munge);
+# make test-gpu: some tests on an NVIDIA GPU, which end with a block to paste into an issue
+# make test-slurm: make test on a SLURM of three nodes that it starts on this machine (apt install slurmctld slurmd munge);
 #                  SLURM_TABLE=config.yaml makes the default table there, not a small one
 # make runs/a100: a folder to run in for one kind of machine beside others, with one index of all that is published
 # make help:   print these lines
@@ -25,14 +26,15 @@ LOGGER ?= --logger speedmap
 VENV := .venv
 RUN := $(VENV)/$(SPEEDMAP_ENV).ready
 DEV := $(VENV)/dev.ready
-# Python parts of TensorRT 11 and 10 and of CUDA 13 and 12, for tests alone: not where others import them.
+# Python parts of TensorRT 11, 10 and 8.6 and of CUDA 13 and 12, for tests alone: not where others import them.
+OLDEST := tensorrt-bindings==8.6.1
 SURFACES := $(addprefix $(VENV)/surface/,tensorrt-cu13-bindings==11.4.0.106 tensorrt-cu12-bindings==10.16.1.11 \
-	cuda-bindings==13.5.0 cuda-bindings==12.9.4)
+	$(OLDEST) cuda-bindings==13.5.0 cuda-bindings==12.9.4)
 
 # Snakemake finds the logger by its package's name on Python's path. -- ends the list of config files.
 SNAKEMAKE = PYTHONPATH=workflow/scripts $(VENV)/bin/snakemake --cores $(CORES) $(LOGGER) $(if $(CONFIG),--configfile $(CONFIG)) $(if $(FORCE),$(FORCE) )--
 
-.PHONY: table report again test test-slurm lint doctor help
+.PHONY: table report again test test-gpu test-slurm lint doctor help
 .DELETE_ON_ERROR:
 
 table: $(RUN)
@@ -53,6 +55,9 @@ help:
 test: lint $(SURFACES)
 	# Two workers, a file's tests in one of them, since they share what is slow to make; the slowest folders first.
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15
+
+test-gpu: $(RUN) $(DEV)
+	$(VENV)/bin/python -m pytest -m gpu tests/gpu
 
 test-slurm: $(RUN) $(DEV) $(VENV)/slurm.ready
 	$(VENV)/bin/python -m pytest -m slurm tests/slurm
@@ -85,4 +90,6 @@ $(DEV) $(VENV)/slurm.ready: $(VENV)/%.ready: envs/%.txt | $(VENV)/bin/python
 	@touch $@
 
 $(SURFACES): | $(VENV)/bin/python
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target $@ $(@F)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target $@ '$(@F)$(MARKER)'
+
+$(VENV)/surface/$(OLDEST): MARKER := ; python_version < "3.12"

@@ -2,6 +2,7 @@
 
     python benchmarks/int8_accuracy.py --weights ../shared/weights/yolov5n-v7.0.pt --dialect tensorrt --shape dynamic
 
+`--target '{"tensorrt": "8.6.1", "compute_capability": "7.5"}'` types for another platform than this.
 The TensorRT dialect is evaluated by ONNX Runtime, OpenVINO's by OpenVINO. As in the workflow, the static graph is
 calibrated and judged for both shapes. `--work` keeps what was made for a next run.
 """
@@ -48,7 +49,7 @@ SHARED = ROOT.parent / "shared"
 def main(settings: argparse.Namespace) -> None:
     options = Options(**json.loads(settings.options))
     settings.work.mkdir(parents=True, exist_ok=True)
-    settings.dialect = qdq_plan.dialect(settings.backend, openvino.OpenVINO().platform())
+    settings.dialect = qdq_plan.dialect(settings.backend, json.loads(settings.target) or openvino.OpenVINO().platform())
     static, graph = (exported(settings.weights, settings.work, shape) for shape in ("static", settings.shape))
     pictures = coco.calibration_files(settings.calibration)
     statistics = calibrated(static, pictures, settings, options)
@@ -145,7 +146,7 @@ def report(results: dict[str, list[dict]], truth: Instances, settings: argparse.
     annotations, ids = settings.data / "instances.json", [image.id for image in truth.images]
     evaluated = {name: evaluate.evaluation(annotations, found, ids) for name, found in results.items()}
     score = {name: 100 * evaluate.metrics(done)["map"] for name, done in evaluated.items()}
-    draws = {name: np.array(bootstrap.draws(done)["map"]) for name, done in evaluated.items()}
+    draws = {name: np.array(bootstrap.draws(done).map) for name, done in evaluated.items()}
     drop = score["FP32"] - score["INT8"]
     error = 100 * paired_difference.standard_error(draws["FP32"] - draws["INT8"])
     print(
@@ -162,6 +163,7 @@ if __name__ == "__main__":
     parser.add_argument("--shape", choices=("static", "dynamic"), required=True)
     parser.add_argument("--data", type=Path, default=SHARED / "coco/dev", help="folder with images/ and instances.json")
     parser.add_argument("--calibration", type=Path, default=SHARED / "coco/calibration/images")
+    parser.add_argument("--target", default="{}", help="platform to type for, JSON; left out: this machine's")
     parser.add_argument("--options", default="{}", help="of the config's section int8, as JSON")
     parser.add_argument("--head-only", action="store_true", help="leave no convolution but the head's in float")
     parser.add_argument("--work", type=Path, default=Path("/tmp/int8"))

@@ -3,7 +3,6 @@
 Argument: a folder. What is said goes there, into files named as the mistakes; prints the exit codes as JSON.
 """
 
-import ctypes
 import json
 import os
 import re
@@ -12,6 +11,7 @@ import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
+import engines
 import numpy as np
 import tensorrt_bindings as trt
 from onnx import TensorProto, helper, numpy_helper, save
@@ -25,7 +25,7 @@ from speedmap.results.cell import Cell
 GPU = Identity(gpu="Fake", compute_capability="9.0", driver="580.1", cuda_driver="13.0")
 PLAN = b"plan"
 BUILDER, RUNTIME, PARSER = trt.Builder, trt.Runtime, trt.OnnxParser  # whose names get what makes stand-ins
-INSPECTED = {"Layers": [{"Name": "conv_myl0_1", "LayerType": "conv", "Metadata": "[ONNX Layer: conv]",
+INSPECTED = {"Layers": [{"Name": engines.LAYER, "LayerType": "conv", "Metadata": "[ONNX Layer: conv]",
                          "Inputs": [{"Name": "x", "Datatype": "Half", "Format": "NHWC"}]}]}  # fmt: skip
 library.Gpu = lambda: SimpleNamespace(identity=lambda: GPU)
 
@@ -72,36 +72,6 @@ def builder(log):
     )  # fmt: skip
 
 
-def context(*_args):
-    state = {}
-
-    def run(_stream):
-        ctypes.c_float.from_address(state["output"]).value = ctypes.c_float.from_address(state["images"]).value
-        if made.profiler:
-            made.profiler.report_layer_time("conv_myl0_1", 0.25)
-        return True
-
-    def shape(_name):
-        return trt.Dims([1, state["shape"][2] * state["shape"][3] // 1024, 7])
-
-    made = StandIn(
-        trt.IExecutionContext, set_input_shape=lambda _name, shape: state.update(shape=shape) or True,
-        get_tensor_shape=shape, set_tensor_address=lambda name, address: state.update({name: address}) or True,
-        execute_async_v3=run, active_optimization_profile=0, set_device_memory=None, profiler=None,
-    )  # fmt: skip
-    return made
-
-
-def engine(_plan):
-    bounds = [trt.Dims([1, 3, *sides]) for sides in ((32, 32), (64, 96), (96, 96))]
-    return StandIn(
-        trt.ICudaEngine, num_io_tensors=2, get_tensor_name=("images", "output").__getitem__,
-        get_tensor_dtype=trt.DataType.FLOAT, get_tensor_shape=trt.Dims([1, 3, -1, -1]), device_memory_size_v2=4096,
-        get_tensor_profile_shape=lambda _name, _profile: bounds, create_execution_context=context,
-        create_execution_context_without_device_memory=context, create_engine_inspector=inspector,
-    )  # fmt: skip
-
-
 def inspector():
     def describe(_format):
         assert described.execution_context is not None  # else the formats of dynamic engines are hidden
@@ -112,7 +82,10 @@ def inspector():
 
 
 def runtime(_log):
-    return StandIn(RUNTIME, deserialize_cuda_engine=engine)
+    return StandIn(
+        RUNTIME,
+        deserialize_cuda_engine=lambda _plan: engines.engine(engines.context, create_engine_inspector=inspector),
+    )
 
 
 def failing(log):
@@ -151,7 +124,7 @@ PLANTS = {
     ),
     "a removed property": lambda: remove("EngineInspector", "execution_context"),
     "a wrong return type": lambda: globals().update(INSPECTED=["no description"]),
-    "a refused shape": lambda: globals().update(context=lambda *_: StandIn(trt.IExecutionContext)),
+    "a refused shape": lambda: vars(engines).update(context=lambda: StandIn(trt.IExecutionContext)),
     "a runtime that could not start": lambda: setattr(trt, "Runtime", failing),
 }
 
@@ -164,9 +137,9 @@ def drive():
     save(detector(), "model.onnx")
     backend, model, plan = TensorRT(), Path("model.onnx"), Path("engine")
     for options in ({"builder_level": 3, "workspace_gib": 1}, {"builder_level": 0}):
-        facts = backend.build(model, plan, (64, 96), 96, True, options)
+        facts = backend.build(model, plan, (32, 64), 64, True, options)
     with backend.session(plan, Cell("tensorrt", "m", "fp16", "dynamic")) as session:
-        for value, sides in ((0.25, (64, 96)), (0.5, (96, 96))):
+        for value, sides in ((0.25, (32, 64)), (0.5, (64, 64))):
             session.load(np.full((1, 3, *sides), value, np.float32))
             session.occupy()
             session._enqueue(session._plan.context)  # a captured graph computes nothing here
@@ -174,9 +147,9 @@ def drive():
             output = session.fetch()
             assert output.shape == (1, sides[0] * sides[1] // 1024, 7)
             assert output[0, 0, 0] == value
-    batch = np.zeros((1, 3, 64, 96), np.float32)
+    batch = np.zeros((1, 3, 32, 64), np.float32)
     assert backend.layers(plan, Cell("tensorrt", "m", "fp16", "dynamic"), batch, 2) == {"conv": 0.25}
-    audit = backend.audit(plan, model, 96)
+    audit = backend.audit(plan, model, 64)
     said = {"types": facts["types"], "shares": audit.shares, "graphs": session.facts["graphs"]}
     print(json.dumps(said | {"usable": library.usable(), "version": trt.__version__}))
 

@@ -13,9 +13,9 @@ from speedmap.dataset import images
 from speedmap.graph import export, onnx_runtime
 from speedmap.graph.detector_graph import Graph, GraphError, noted
 from speedmap.model import rewrites
-from speedmap.quantization import calibration, insert_qdq, ranges
+from speedmap.quantization import calibration, insert_qdq, qdq_plan, ranges
 from speedmap.quantization.options import Options
-from speedmap.quantization.qdq_plan import CONVENTIONS, PlanError
+from speedmap.quantization.qdq_plan import CONVENTIONS, TURING, PlanError
 from speedmap.results import records
 from speedmap.results.prepared import Choice
 from speedmap.verification import validity
@@ -218,6 +218,28 @@ def test_a_residual_around_a_float_convolution_is_rounded_on_one_side_only(model
     result = insert_qdq.quantize(model, statistics, [conv, *Graph(model).head], "tensorrt", Options())
     first = next(nodes for name, nodes in inputs_of(result, "Add").items() if "/model.2/m/m.0" in name)
     assert {node.op_type for node in first} == {"DequantizeLinear", "Mul"}
+
+
+@pytest.mark.parametrize(
+    ("tensorrt", "capability", "name"),
+    [("8.6.1", "7.5", TURING), ("8.6.1", "9.0", "tensorrt"), ("10.16.1.11", "7.5", "tensorrt"),
+     ("11.4.0.106", "7.5", "tensorrt"), (None, None, "tensorrt")],
+)  # fmt: skip
+def test_silu_is_apart_for_tensorrt_8_on_turing_alone(tensorrt, capability, name):
+    assert qdq_plan.dialect("tensorrt", {"tensorrt": tensorrt, "compute_capability": capability}) == name
+
+
+def test_what_an_eight_bit_convolution_gives_to_silu_is_rounded_where_they_are_two_kernels(model, statistics):
+    head, island = Graph(model).head, "/model.2/cv1/conv/Conv"
+    before_head = Graph(model).activated(Graph(model).convs[head[-1]].input[0]).name  # which nothing else reads
+    for name in ("tensorrt", TURING):
+        graph = Graph(insert_qdq.quantize(model, statistics, [island, *head], name, Options()))
+        for conv in Graph(model).body:
+            given = graph.convs[conv].output[0]
+            apart = name == TURING and conv not in (island, before_head)
+            readers = {reader.op_type for reader in graph.consumers[given]}
+            assert readers == ({"QuantizeLinear"} if apart else {"Sigmoid", "Mul"})
+            assert not apart or float(graph.constant(f"{given}/scale")) >= np.float32(6 / 127)
 
 
 @pytest.mark.parametrize("form", ["constant", "relu", "itself"])

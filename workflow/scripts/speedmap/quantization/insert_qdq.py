@@ -12,11 +12,11 @@ from speedmap.graph.fp16 import to_fp16
 from speedmap.quantization import ranges, weight_rounding
 from speedmap.quantization.calibration import Statistics
 from speedmap.quantization.options import Options
-from speedmap.quantization.qdq_plan import CONVENTIONS, QdqConvention, SharedScale, plan
+from speedmap.quantization.qdq_plan import CONVENTIONS, TURING, QdqConvention, SharedScale, plan
 from speedmap.results.prepared import Choice
 
 NOTED = ("target", "reached", "met", "int8_share")  # of the choice, for those who judge the engine
-HALF_REST = {"tensorrt"}  # dialects that run the rest of an INT8 graph in float16; a CPU has no fast one
+HALF_REST = {"tensorrt", TURING}  # dialects that run the rest of an INT8 graph in float16; a CPU has no fast one
 
 
 class RoundedWeight(NamedTuple):

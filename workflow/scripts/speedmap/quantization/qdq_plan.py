@@ -12,6 +12,8 @@ from speedmap.quantization.ranges import Histogram, Scale
 Method = Callable[[Histogram, bool], Scale]
 
 NO_VNNI = "openvino without vnni"
+TURING = "tensorrt 8 on turing"
+SILU_FROM = 6.0  # below -6 SiLU is within 0.015 of zero, so that a range that ends there loses nothing
 
 
 class PlanError(UserError):
@@ -26,7 +28,8 @@ class QdqConvention:
     single: a tensor exists in one form, so that all that reads a rounded one reads it rounded, the head apart. fresh:
     what a residual adds to its shortcut is rounded, too, on a scale of its own. bound: the image's convolution goes to
     float before others, and what reads it never does: in eight bits that one has no kernel that gives floats.
-    narrow: the weights of the image's convolution have seven bits.
+    narrow: the weights of the image's convolution have seven bits. apart: a convolution and its SiLU are two kernels,
+    so that what lies between them is rounded, too.
     """
 
     signed: bool
@@ -35,6 +38,7 @@ class QdqConvention:
     fresh: bool
     bound: bool
     narrow: bool = False
+    apart: bool = False
 
     def adapted(self, residuals: str) -> "QdqConvention":
         """Return the convention with `fresh` only where residuals are to be rounded on "both" sides."""
@@ -54,12 +58,17 @@ CONVENTIONS = {
 # neighbouring channels are bright together: 0.3% of all pairs in yolov5n, its output is off by 23 to 33%. Of any other
 # convolution 0.001% do at most. With weights in -64..64 none can.
 CONVENTIONS[NO_VNNI] = replace(CONVENTIONS["openvino"], narrow=True)
+# The libraries of TensorRT 8.6.0 name 308 INT8 kernels of convolution and SiLU for sm_90, 55 for sm_80 and none for
+# sm_75, which has 181 without SiLU: there both run in eight bits only one by one. Of 10 and 11 that is not known.
+CONVENTIONS[TURING] = replace(CONVENTIONS["tensorrt"], apart=True)
 
 
 def dialect(backend: str, target: dict) -> str:
     """Name the convention for a backend's engine on a platform."""
     if backend == "null":  # which computes nothing
         return "openvino"
+    if backend == "tensorrt" and target.get("compute_capability") == "7.5" and str(target["tensorrt"]).startswith("8."):
+        return TURING
     return NO_VNNI if backend == "openvino" and sums_saturate(target) else backend
 
 
@@ -82,7 +91,8 @@ def plan(
 ) -> list[SharedScale]:
     """Choose where the inputs of `convs` are rounded; PlanError when the statistics are another graph's."""
     sites = [_site(graph, statistics, members, dialect, method) for members in joined(graph, convs, dialect.single)]
-    return sites + (_residuals(graph, statistics, convs, sites, dialect, method) if dialect.fresh else [])
+    sites += _residuals(graph, statistics, convs, sites, dialect, method) if dialect.fresh else []
+    return sites + (_before_silu(graph, convs, sites) if dialect.apart else [])
 
 
 def joined(graph: Graph, convs: list[str], single: bool) -> list[list[str]]:
@@ -142,6 +152,16 @@ def _residuals(
         SharedScale((residual.fresh,), (), (), _scale(statistics, (residual.fresh,), dialect.signed, method))
         for residual in graph.residuals
         if residual.shortcut in rounded and residual.fresh not in rounded and residual.conv in convs
+    ]
+
+
+def _before_silu(graph: Graph, convs: list[str], sites: list[SharedScale]) -> list[SharedScale]:
+    """Round what eight-bit convolutions give to SiLU on the scale of what that makes of it: large values it leaves."""
+    pairs = [(graph.activated(tensor), site.scale) for site in sites for tensor in site.sources]
+    return [
+        SharedScale((conv.output[0],), (), (), replace(scale, step=max(scale.step, SILU_FROM / scale.limits[1])))
+        for conv, scale in pairs
+        if conv is not None and conv.name in convs
     ]
 
 

@@ -32,7 +32,7 @@ def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: b
     EngineError.
     """
     here, shapes = platform(), profile(opt, imgsz, dynamic, 1 if dynamic else batch_of(_read(onnx)))
-    chosen = msgspec.convert(options | {"compute_capability": here.get("compute_capability")}, Options)
+    chosen = msgspec.convert(options, Options)
     cache = timing_cache.kept(chosen, here)
     started = time.perf_counter()
     with entropy_calibration.feeding(onnx, imgsz, chosen.implicit, here) as feed:

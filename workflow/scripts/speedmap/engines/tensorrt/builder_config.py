@@ -30,7 +30,6 @@ class Options(Struct, frozen=True):
     pins: str | None = None
     float_silu: str | None = None
     implicit: Implicit | None = None
-    compute_capability: str | None = None
 
 
 Shapes = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]  # least, likeliest and largest input
@@ -65,9 +64,6 @@ def configure(builder: Any, network: Any, shapes: Shapes, options: Options, flag
     )
     if hasattr(trt.PreviewFeature, "PROFILE_SHARING_0806"):  # the default since TensorRT 9
         config.set_preview_feature(trt.PreviewFeature.PROFILE_SHARING_0806, True)
-    if options.compute_capability == tactic_sources.TURING and "tactic_sources" in flags:
-        # the default of 8.6, which would leave cuDNN's kernels out although its tactic source is on
-        config.set_preview_feature(trt.PreviewFeature.DISABLE_EXTERNAL_TACTIC_SOURCES_FOR_CORE_0805, False)
     return config
 
 

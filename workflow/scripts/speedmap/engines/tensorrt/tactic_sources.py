@@ -10,7 +10,6 @@ LIBRARIES = {
     "CUDNN": ("cudnn", ("libcudnn.so.8",)),
 }
 MAJOR_VERSION = 0  # of CUDA's libraryPropertyType
-TURING = "7.5"  # compute capability; the newest for which only cuDNN has INT8 kernels with what follows a convolution
 
 
 def usable(members: dict[str, Any]) -> dict[str, Any]:
