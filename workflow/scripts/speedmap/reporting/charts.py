@@ -131,15 +131,11 @@ def _bars(points: list[Point], x: alt.X, y: alt.Y) -> list[alt.Chart]:
     series = colour({point.series for point in points})
     across = [{"ms": point.ms_low, "high": point.ms_high, "map": point.map, "series": point.series} for point in points]
     up = [
-        {
-            "ms": point.ms,
-            "map": point.map - point.map_error,
-            "high": point.map + point.map_error,
-            "series": point.series,
-        }
+        {"ms": point.ms, "map": point.map - point.map_error, "high": point.map + point.map_error,
+         "series": point.series}
         for point in points
         if point.map_error is not None
-    ]
+    ]  # fmt: skip
     return [
         of(across).mark_rule(aria=False).encode(x, y, series, x2="high:Q"),
         of(up).mark_rule(aria=False).encode(x, y, series, y2="high:Q"),

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from speedmap.accuracy.paired_difference import Difference
 from speedmap.reporting import detail_table, footnotes, throughput
 from speedmap.reporting.detail_table import Columns, against, at
 from speedmap.results.cell_result import CellResult
@@ -12,14 +11,6 @@ from speedmap.results.cell_result import CellResult
 
 def _of_builds(choose: Callable[[list[float]], float]) -> Callable[[CellResult], float | None]:
     return lambda row: choose(row.medians) if len(row.medians) > 1 else None
-
-
-def _value(difference: Difference) -> float:
-    return 100 * difference.value
-
-
-def _error(difference: Difference) -> float:
-    return 100 * difference.error
 
 
 def _warnings(row: CellResult) -> str | None:
@@ -41,10 +32,10 @@ NUMBERS: Columns = {
     "p50 high ms": at("speed.summary.median_high_ms"),
     "builds least ms": _of_builds(min),
     "builds most ms": _of_builds(max),
-    "less torch": against("torch", _value),
-    "± less torch": against("torch", _error),
-    "less float": against("float", _value),
-    "± less float": against("float", _error),
+    "less torch": against("torch", "value"),
+    "± less torch": against("torch", "error"),
+    "less float": against("float", "value"),
+    "± less float": against("float", "error"),
     "quotable": at("speed.quotable"),
     "warnings": _warnings,
 }

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import pandas as pd
 
 from speedmap.accuracy import paired_difference
-from speedmap.accuracy.paired_difference import Difference
 from speedmap.reporting import energy_columns, footnotes, markdown
 from speedmap.reporting.footnotes import words
 from speedmap.results import findings
@@ -25,18 +24,14 @@ def at(path: str, times: int | None = None) -> Callable[[CellResult], object]:
     return column
 
 
-def against(name: str, part: Callable[[Difference], object]) -> Callable[[CellResult], object]:
-    """Return a column: a part of the difference of the mAP to a reference of the cell."""
+def against(name: str, part: str | None = None) -> Callable[[CellResult], object]:
+    """Return a column: the difference of the mAP to a reference of the cell as text, or a part of it in points."""
 
     def column(row: CellResult) -> object:
         difference = paired_difference.between(row.accuracy, row.references.get(name))
-        return difference and part(difference)
+        return difference and (100 * getattr(difference, part) if part else str(difference))
 
     return column
-
-
-def _graphed(row: CellResult) -> float | None:
-    return row.graphed and row.graphed.median_ms
 
 
 def _builds(row: CellResult) -> str | None:
@@ -78,7 +73,7 @@ TIMES: Columns = {
     "p99 ms": at("speed.summary.p99_ms"),
     "samples": at("speed.summary.count"),
     "builds ms": _builds,
-    "CUDA graph ms": _graphed,
+    "CUDA graph ms": at("graphed.median_ms"),
     "float / INT8": at("speedup.ratio"),
     "from": at("speedup.low"),
     "to": at("speedup.high"),
@@ -103,8 +98,8 @@ REST: Columns = {
     "mAP": at("accuracy.metrics.map", 100),
     "± mAP": at("accuracy.metrics.map_se", 100),
     "mAP50": at("accuracy.metrics.map50", 100),
-    "less torch": against("torch", str),
-    "less float": against("float", str),
+    "less torch": against("torch"),
+    "less float": against("float"),
     "invalid": lambda row: words(row.invalid[0]) if row.invalid else None,
 }
 TABLES = {  # on the page; columns and rows without any figure are left out

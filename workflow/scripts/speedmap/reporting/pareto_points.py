@@ -24,10 +24,6 @@ class Point:
     map_error: float | None
     quotable: bool = True
 
-    @property
-    def name(self) -> str:
-        return f"{self.model} {self.series} {self.shape}"
-
 
 def joined(rows: list[CellResult]) -> list[CellResult]:
     """Take the valid cells that have both figures; torch's, which come from two cells, are joined."""
@@ -63,7 +59,7 @@ def _point(row: CellResult) -> Point:
 
 
 def name(row: CellResult) -> str:
-    """Name a cell as a point's name does."""
+    """Name a cell by what ran, as the plots do."""
     return f"{row.cell.model} {series(row)} {row.cell.input}"
 
 
