@@ -30,7 +30,7 @@ pytestmark = pytest.mark.workflow
 
 def test_killed_runs_are_finished_by_the_same_command(folder, noted):
     undisturbed = metrics(folder)
-    for number in range(3):  # the first from nothing
+    for number in (1, 2):  # put back by some jobs; test_steps kills one that has almost all before it
         noted("SIGKILL of the whole run")
         assert attempt(folder, number, seed=1, longest=LONGEST, expected=undisturbed).faults == []
         noted("SIGKILL of the whole run", "none; the same command ends with the table")

@@ -4,13 +4,14 @@ FAULTS=all lets every step fail in every way (half an hour); otherwise every thi
 """
 
 import os
+import random
 import subprocess
 from itertools import cycle
 from pathlib import Path
 
 import pytest
 
-from kill import command, faults, metrics, missing
+from kill import STARTUP, command, faults, kill, metrics, missing
 
 INJECT = str(Path(__file__).parent / "inject")
 STEPS = {  # from the last to the first: what shows below results/ that one was done
@@ -34,6 +35,7 @@ WORDS = {
     "kill": "error: {step}: the job was killed, most likely because the memory",
     "terminate": "error: {step}: the job was ended from outside",
 }
+LONGEST = 10  # seconds; the run of the small config takes about twice as long
 ALL = os.environ.get("FAULTS") == "all"
 WAYS = list(WORDS) if ALL else [None]
 pytestmark = pytest.mark.workflow
@@ -73,4 +75,7 @@ def test_a_run_that_fails_at_one_step_after_the_other_ends_with_the_table(folder
             assert missing(folder, "table.partial.md"), (step, fault)
         assert all(path.stat().st_size for path in files(folder) - before), (step, fault)
         noted(f"{fault} in {step}", next(line for line in output.splitlines() if line.startswith("error: ")))
+    noted("SIGKILL of the whole run")
+    kill(folder, STARTUP + random.Random(1).uniform(0, LONGEST))  # with most of the run before it
     assert faults(folder, run(folder, "")[0], expected) == []
+    noted("SIGKILL of the whole run", "none; the same command ends with the table")
