@@ -143,8 +143,8 @@ def detected(
 
 def report(results: dict[str, list[dict]], truth: Instances, settings: argparse.Namespace, chosen: Choice) -> None:
     """Print both mAPs, the drop, and its standard error by a paired bootstrap over images."""
-    annotations, ids = settings.data / "instances.json", [image.id for image in truth.images]
-    evaluated = {name: evaluate.evaluation(annotations, found, ids) for name, found in results.items()}
+    ids = [image.id for image in truth.images]
+    evaluated = {name: evaluate.evaluation(truth, found, ids) for name, found in results.items()}
     score = {name: 100 * evaluate.metrics(done)["map"] for name, done in evaluated.items()}
     draws = {name: np.array(bootstrap.draws(done).map) for name, done in evaluated.items()}
     drop = score["FP32"] - score["INT8"]

@@ -65,7 +65,7 @@ def agreement(expected: list[dict], found: list[dict], least: float, ids: list[i
     }
     path = work / "agreement.json"
     path.write_text(json.dumps(truth))
-    return 100 * evaluate.metrics(evaluate.evaluation(path, found, ids))["map"]
+    return 100 * evaluate.metrics(evaluate.evaluation(coco.parse(path), found, ids))["map"]
 
 
 if __name__ == "__main__":

@@ -40,15 +40,16 @@ def main() -> None:
     parser.add_argument("annotations", type=Path)
     parser.add_argument("detections", type=Path, nargs="+", help="the others are compared with the first, too")
     options = parser.parse_args()
-    images, found = [image.id for image in coco.parse(options.annotations).images], {}
+    truth, found = coco.parse(options.annotations), {}
+    images = [image.id for image in truth.images]
     for file in options.detections:
         results = json.loads(file.read_text())
         start = time.perf_counter()
-        evaluation = evaluate.evaluation(options.annotations, results, images)
+        evaluation = evaluate.evaluation(truth, results, images)
         evaluated = time.perf_counter()
         kept = map_bootstrap.draws(evaluation)
         print(f"{file}: evaluation {evaluated - start:.2f} s, draws {time.perf_counter() - evaluated:.2f} s")
-        found[str(file.parent)] = np.array(kept["map"]), bootstrap(evaluation)["map"]
+        found[str(file.parent)] = np.array(kept.map), bootstrap(evaluation)["map"]
     (first, (first_kept, first_drawn)), *others = found.items()
     for name, (kept, drawn) in found.items():
         compare(name, kept, drawn)
