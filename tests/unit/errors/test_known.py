@@ -136,6 +136,13 @@ RECORDED = [
      "Error Code 1: Serialization (Serialization assertion stdVersionRead == serializationVersion "
      "failed.Version tag does not match. Note: Current Version: 236, Serialized Engine Version: 237)",
      "another version of TensorRT"),
+    # an engine of 8.6.1, version compatible, on an H100; 11.4.0.106 says the same
+    ("the lean runtime of TensorRT 10.16.1.11",
+     "IRuntime::deserializeCudaEngine: Error Code 1: Internal Error (Failed due to an old deserialization call on a "
+     "newer plan file. This might happen when the plan file was built from an older TensorRT version. You can use "
+     "`trtexec --getPlanVersionOnly` to check the version of TensorRT that was used to create the plan file. In "
+     "deserializeEngine at /_src/runtime/api/engine.cpp:1518) | cannot deserialize the engine",
+     "another version of TensorRT"),
     ("NVIDIA/TensorRT/issues/1384",
      "coreReadArchive.cpp (31) - Serialization Error in verifyHeader: 0 (Magic tag does not match)",
      "no engine"),

@@ -66,7 +66,7 @@ MESSAGES = {
         "the engine was built for another GPU",
         REBUILD,
     ),
-    r"not compatible with this version of TensorRT|Version tag does not match": (
+    r"not compatible with this version of TensorRT|Version tag does not match|built from an older TensorRT": (
         "the engine was built by another version of TensorRT, or of CUDA with it",
         f"{REBUILD}; if that does not help, two TensorRT are installed: keep one",
     ),
