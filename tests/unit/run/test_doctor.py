@@ -70,6 +70,11 @@ def test_a_driver_that_is_not_there_is_known_by_its_reason(monkeypatch):
     assert doctor.gpu(no_gpu).state == OK
 
 
+def test_whoever_can_run_tensorrt_is_asked_for_what_the_tests_on_a_gpu_print():
+    asked = {line.what: "make test-gpu" in str(line) for line in doctor.engines({"tensorrt": None, "openvino": None})}
+    assert asked == {"tensorrt": True, "openvino": False}
+
+
 def test_no_backend_at_all_is_missing_with_or_without_a_gpu():
     states = [line.state for line in doctor.engines({"tensorrt": "no GPU", "openvino": "not installed"}, True)]
     assert states == [MISSING, MISSING]
