@@ -31,7 +31,7 @@ PLANTED = {
     "a removed method": "execute_async_v3", "a renamed method": "get_tensor_profile_shape",
     "a renamed keyword": "combine", "an argument more": "set_input_shape",
     "an argument less": "get_tensor_profile_shape", "a removed property": "execution_context",
-    "a wrong return type": "list", "a refused shape": "refuses the input shape",
+    "a wrong return type": "got `array`", "a refused shape": "refuses the input shape",
     "a runtime that could not start": "the NVIDIA driver is older than this CUDA needs",
 }  # fmt: skip
 LEAN = "tensorrt-lean-cu13-libs==11.4.0.106"  # with -bindings of the same, by pip install --no-deps --target

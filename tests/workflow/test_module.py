@@ -76,7 +76,7 @@ def test_what_snakedeploy_lays_out_plans_the_fetching_of_coco(deployed):
     code, output = forked(["--dry-run", "--config", "backend=openvino"], folder, variables)
     assert code == 0, output
     assert "output: resources/coco/val2017" in output
-    assert planned(output)["fetch"] == 3
+    assert (planned(output)["fetch"], planned(output)["fetch_folder"]) == (4, 2)
     assert planned(output)["measure_speed"] == 5
 
 
