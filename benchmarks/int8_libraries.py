@@ -65,14 +65,14 @@ QUANTIZERS = {"nncf": by_nncf, "modelopt": by_modelopt}
 
 
 def main(settings: argparse.Namespace) -> None:
-    graph = ours.exported(settings.weights, settings.work, "static")
+    graph = ours.exported(settings.weights, settings.work, "static", ours.Form())
     out, head = settings.work / f"{graph.stem}-{settings.dialect}.onnx", Graph(onnx.load(graph)).head
     files = coco.calibration_files(ours.SHARED / "coco/calibration/images")[:: 128 // settings.images]
     QUANTIZERS.get(settings.dialect, by_onnxruntime)(graph, head, files, out, settings.dialect)
     model, truth = onnx.load(out), coco.parse(settings.data / "instances.json")
     found = ours.found(onnx_runtime.opened(model), truth, settings)
     results = {"FP32": ours.reference(graph, truth, settings), "INT8": found}
-    ours.report(results, truth, settings, {"float": head})
+    ours.report(results, truth, settings, ours.Choice(in_float=head, table=[]))
 
 
 if __name__ == "__main__":
