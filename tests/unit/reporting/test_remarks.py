@@ -140,6 +140,7 @@ def test_nothing_follows_from_a_run_that_cannot_be_quoted_but_that(warning):
         ({"Conv": 8.0}, {"Conv": 7.5, "Reorder": 1.5}, ["Reorder"]),
         ({"Conv": 8.0, "Pool": 1.0}, {"Conv": 9.0, "Pool": 1.01, "Reorder": 0.4}, ["Conv", "Reorder"]),
         ({"Conv": 8.0}, {"Conv": 7.0, "Reorder": 0.9}, []),  # the layers say that it is faster
+        ({"CaskConvolution": 1.0, "CaskGemmConvolution": 1.0}, {"CaskConvolution": 2.1, "Reformat": 0.9}, ["Reformat"]),
         ({"Conv": 8.0}, {"Conv": 8.2}, []),  # a fifth of what the engines differ by
     ],
 )

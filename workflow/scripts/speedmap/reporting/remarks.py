@@ -1,5 +1,6 @@
 """What the reader of a cell's speed should know besides its warnings, each remark with its evidence."""
 
+from collections import Counter
 from dataclasses import replace
 
 from speedmap.results.cell import Cell
@@ -94,8 +95,8 @@ def why(speedup: Speedup | None) -> dict[str, float] | None:
     """
     if not speedup or not speedup.layers.first:
         return None
-    first, second = speedup.layers.first, speedup.layers.second
-    changes = {kind: second.get(kind, 0.0) - first.get(kind, 0.0) for kind in first | second}
+    changes = _by_work(speedup.layers.second)
+    changes.subtract(_by_work(speedup.layers.first))
     if sum(changes.values()) < SHARE * (speedup.second_ms - speedup.first_ms):
         return {}
     slower = sorted(((kind, ms) for kind, ms in changes.items() if ms > 0), key=lambda item: -item[1])
@@ -104,3 +105,11 @@ def why(speedup: Speedup | None) -> dict[str, float] | None:
         if sum(named.values()) < NAMED * cost:
             named[kind] = ms
     return named
+
+
+def _by_work(layers: dict[str, float]) -> Counter[str]:
+    """Sum up kinds that do the same work: in one precision a convolution may run as another kind than in the other."""
+    work = Counter()
+    for kind, ms in layers.items():
+        work["Convolution" if kind.endswith("Convolution") else kind] += ms
+    return work
