@@ -18,6 +18,7 @@ from speedmap.results.measured import (
     Environment,
     Images,
     Metrics,
+    Opened,
     Phases,
     Run,
     ShapeMedian,
@@ -55,7 +56,7 @@ def identity(cell, protocol, digest, facts):
         "runs": [structs.replace(RUN)],
         "imgsz": 640,
         "dataset": structs.replace(IMAGES),
-        "session": {},
+        "session": Opened(),
     }
 
 

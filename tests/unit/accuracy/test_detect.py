@@ -13,7 +13,7 @@ from speedmap.accuracy import detect
 from speedmap.dataset.letterbox import place
 from speedmap.engines.interface import Backend
 from speedmap.results.cell import Cell
-from speedmap.results.measured import AccuracyProtocol
+from speedmap.results.measured import AccuracyProtocol, Opened
 
 SIDE, COUNT = 64, 40
 PROTOCOL = AccuracyProtocol(conf=0.1, iou=0.5, max_det=10)
@@ -102,7 +102,7 @@ class Fake(Backend):
     @contextmanager
     def session(self, engine, cell):
         session = Session()
-        session.facts = {"number": len(self.opened)}
+        session.facts = {"threads": len(self.opened)}
         self.opened.append(session)
         yield session
         self.opened.remove(session)
@@ -120,9 +120,9 @@ def test_a_backend_opens_as_many_sessions_as_it_gains_by_and_closes_them(kind):
     backend = kind()
     data = dataset(LISTED)
     cell = Cell("openvino", "tiny", "fp16", "static")
-    results, facts = detect.detect(backend, cell, Path("engine"), data, SIDE, PROTOCOL)
+    results, opened = detect.detect(backend, cell, Path("engine"), data, SIDE, PROTOCOL)
     assert [entry["image_id"] for entry in results] == list(range(COUNT))
-    assert facts == {"number": 0}
+    assert opened == Opened(threads=0)
     assert backend.opened == []
 
 

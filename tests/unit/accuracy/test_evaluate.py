@@ -6,7 +6,7 @@ from helpers.record_factory import accuracy, dataset
 from speedmap.accuracy import evaluate
 from speedmap.results.cell import Cell
 from speedmap.results.findings import NoDetections
-from speedmap.results.measured import Draws, Evaluation, OfClass
+from speedmap.results.measured import Draws, Evaluation, OfClass, Opened
 
 EVALUATION = Evaluation(metrics=accuracy(Cell("null", "yolov5n", "fp16", "static")).metrics, bootstrap=Draws())
 
@@ -15,13 +15,13 @@ EVALUATION = Evaluation(metrics=accuracy(Cell("null", "yolov5n", "fp16", "static
 def score(monkeypatch):
     """Score results, whatever is in them."""
     monkeypatch.setattr(evaluate, "judge", lambda annotations, results, ids: EVALUATION)
-    return lambda results: evaluate.score(results, dataset(), 640, {"threads": 2})
+    return lambda results: evaluate.score(results, dataset(), 640, Opened(threads=2))
 
 
 def test_the_score_names_the_data_set_and_has_no_doubts_without_a_cause(score):
     evaluated = score([{"image_id": 1, "bbox": [0, 0, 1, 1]}])
     assert (evaluated.metrics, evaluated.bootstrap) == (EVALUATION.metrics, Draws())
-    assert (evaluated.imgsz, evaluated.session, evaluated.warnings) == (640, {"threads": 2}, [])
+    assert (evaluated.imgsz, evaluated.session, evaluated.warnings) == (640, Opened(threads=2), [])
     assert evaluated.dataset == dataset().named()
 
 

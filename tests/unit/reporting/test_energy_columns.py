@@ -2,7 +2,7 @@ import pytest
 
 from helpers.record_factory import result
 from speedmap.reporting import csv_table, detail_table, energy_columns
-from speedmap.results.measured import Energy
+from speedmap.results.measured import Energy, Opened
 
 
 @pytest.fixture
@@ -10,7 +10,7 @@ def row():
     """A cell of batch 8 that took 300 J in 3 s for 250 batches."""
     made = result(precision="int8", batch=8)
     made.speed.inferences, made.speed.watch.energy = 250, Energy(joules=300.0, seconds=3.0, by="counter")
-    made.speed.session = {"engine_mib": 40.0, "activations_mib": 120.0}
+    made.speed.session = Opened(engine_mib=40.0, activations_mib=120.0)
     made.speed.watch.ranges = {"used_mib": (900, 1000), "process_mib": (700, 800)}
     return made
 
@@ -30,7 +30,7 @@ def test_the_page_has_a_table_of_it_and_says_what_is_not_subtracted(row):
 
 
 def test_a_device_that_tells_nothing_has_no_such_table_and_nothing_is_said_of_it(row):
-    row.speed.watch.energy, row.speed.watch.ranges, row.speed.session = None, {}, {"activations_mib": 120.0}
+    row.speed.watch.energy, row.speed.watch.ranges, row.speed.session = None, {}, Opened(activations_mib=120.0)
     text = detail_table.render([row])
     assert "Energy" not in text
     assert "idle power" not in text

@@ -8,6 +8,7 @@ from msgspec import structs
 from helpers.record_factory import experiment, measured, result, speedup, watch
 from speedmap.reporting import cell_table, claims, sparkline, verdicts
 from speedmap.results.findings import OthersUsedCpu, ScoresDisagree
+from speedmap.results.measured import Opened
 from speedmap.results.reported import Change
 
 DRAWS = {"sure": (0.001, -0.001), "unsure": (0.05, -0.05)}
@@ -145,7 +146,7 @@ def test_a_batch_answers_no_budget_of_one_image_but_has_its_images_a_second():
 
 def test_power_and_memory_are_shown_where_they_were_measured():
     speed = structs.replace(
-        S.speed, session={"activations_mib": 20.6}, watch=structs.replace(CALM, ranges={"power_w": (201.7, 283.9)})
+        S.speed, session=Opened(activations_mib=20.6), watch=structs.replace(CALM, ranges={"power_w": (201.7, 283.9)})
     )
     measured, plain = cell_table.lines([replace(S, speed=speed), replace(S, engine=None)], [], [])
     assert (measured.power, measured.memory) == ("202 to 284", "10.0 MB + 20.6 MiB")

@@ -15,8 +15,9 @@ from speedmap.dataset.letterbox import Placement
 from speedmap.engines.interface import Backend, Session
 from speedmap.model import postprocess
 from speedmap.model.postprocess import Detections
+from speedmap.results import records
 from speedmap.results.cell import Cell
-from speedmap.results.measured import AccuracyProtocol
+from speedmap.results.measured import AccuracyProtocol, Opened
 from speedmap.results.prepared import Dataset, Image
 
 AHEAD = 8  # images that wait decoded, and outputs that wait for their boxes
@@ -24,13 +25,13 @@ AHEAD = 8  # images that wait decoded, and outputs that wait for their boxes
 
 def detect(
     backend: Backend, cell: Cell, engine: Path, data: Dataset, imgsz: int, protocol: AccuracyProtocol
-) -> tuple[list[dict], dict]:
-    """Detect in the whole data set; returns its COCO results, in the order of the images, and the session's facts."""
+) -> tuple[list[dict], Opened]:
+    """Detect in the whole data set; returns its COCO results, in the order of the images, and how the engine ran."""
     with ExitStack() as stack:
         sessions = [stack.enter_context(session) for session in backend.sessions(engine, cell)]
         dynamic = cell.shape == "dynamic"
         results = detect_images(sessions, data.images, imgsz, dynamic, protocol, data.category_ids)
-        return results, sessions[0].facts
+        return results, records.convert(sessions[0].facts, Opened)
 
 
 def detect_images(

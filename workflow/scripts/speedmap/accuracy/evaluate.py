@@ -16,14 +16,14 @@ from speedmap.accuracy import bootstrap, paired_difference
 from speedmap.dataset import coco_json
 from speedmap.dataset.instances import Instances
 from speedmap.model import postprocess
-from speedmap.results.measured import Draws, Evaluated, Evaluation, Metrics, OfClass
+from speedmap.results.measured import Draws, Evaluated, Evaluation, Metrics, OfClass, Opened
 from speedmap.results.prepared import Dataset
 
 METRICS = ("map", "map50", "map75", "map_small", "map_medium", "map_large")  # COCOeval's first six, fractions of 1
 
 
-def score(results: list[dict], data: Dataset, imgsz: int, session: dict) -> Evaluated:
-    """Score the COCO results in a data set; imgsz and session (its facts) tell how they came about."""
+def score(results: list[dict], data: Dataset, imgsz: int, session: Opened) -> Evaluated:
+    """Score the COCO results in a data set; imgsz and session tell how they came about."""
     evaluation = judge(Path(data.annotations), results, [image.id for image in data.images])
     doubts = postprocess.doubts(results)
     return Evaluated(**structs.asdict(evaluation), imgsz=imgsz, dataset=data.named(), session=session, warnings=doubts)

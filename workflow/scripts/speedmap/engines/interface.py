@@ -15,7 +15,7 @@ from speedmap.results.cell import Cell
 class Session(Protocol):
     """An engine ready to run one batch at a time, as large as its cell says; a context manager.
 
-    last: milliseconds of the last run by phase, as the engine measured them. facts: on how it runs, for the record.
+    last: milliseconds of the last run by phase, as the engine measured them. facts: on how it runs, as in Opened.
     occupies: inferences that `occupy` launches.
     """
 

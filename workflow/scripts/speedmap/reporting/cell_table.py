@@ -92,7 +92,7 @@ def _power(row: CellResult) -> str:
 
 
 def _memory(row: CellResult) -> str:
-    activations = row.speed.activations_mib
+    activations = row.speed.session.activations_mib
     parts = [f"{row.engine.bytes / 1e6:.1f} MB"] if row.engine else []
     return " + ".join(parts + ([f"{activations:.1f} MiB"] if activations else []))
 

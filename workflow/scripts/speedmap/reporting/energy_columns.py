@@ -30,12 +30,12 @@ def _by(row: CellResult) -> str | None:
 
 
 def _engine(row: CellResult) -> float | None:
-    return row.speed and row.speed.engine_mib
+    return row.speed and row.speed.session.engine_mib
 
 
 def _activations(row: CellResult) -> float | None:
     """Return the memory of the activations beside that of the engine; older records note but the one."""
-    return row.speed.activations_mib if row.speed and row.speed.engine_mib is not None else None
+    return row.speed.session.activations_mib if row.speed and row.speed.session.engine_mib is not None else None
 
 
 def _most(name: str) -> Callable[[CellResult], float | None]:

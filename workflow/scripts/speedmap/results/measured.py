@@ -92,6 +92,29 @@ class Images(Strict, kw_only=True):
     calibration_sha256: Sha256
 
 
+class Opened(Strict, kw_only=True, omit_defaults=True):
+    """How a backend ran an engine, as far as it tells.
+
+    threads, streams: on a CPU. stream, graphs: of CUDA. profile: least, likeliest and largest input. engine_mib,
+    activations_mib: the memory that the opened engine and its activations took.
+    """
+
+    precision: str | None = None
+    mode: str | None = None
+    memory_format: str | None = None
+    cudnn_benchmark: bool | None = None
+    tf32: bool | None = None
+    threads: int | None = None
+    streams: int | None = None
+    stream: str | None = None
+    tensorrt: str | None = None
+    libnvinfer: str | None = None
+    profile: dict[str, list[int]] | None = None
+    engine_mib: float | None = None
+    activations_mib: float | None = None
+    graphs: dict[str, Any] | None = None
+
+
 class SpeedProtocol(Strict, kw_only=True):
     """How speed is measured. conf, iou: of the phases around the engine."""
 
@@ -226,7 +249,7 @@ class Timed(Timing, kw_only=True):
     alternatives: dict[str, Summary]
     imgsz: int
     dataset: Images
-    session: dict[str, Any]
+    session: Opened
     audit: Audit
     watch: Watch
     inferences: Count | UnsetType = UNSET
@@ -234,16 +257,6 @@ class Timed(Timing, kw_only=True):
     @property
     def warnings(self) -> list[Finding]:
         return [*self.doubts, *self.watch.warnings]
-
-    @property
-    def engine_mib(self) -> float | None:
-        """The memory that the opened engine took; None where its backend does not tell."""
-        return self.session.get("engine_mib")
-
-    @property
-    def activations_mib(self) -> float | None:
-        """The memory of the activations; None where its backend does not tell."""
-        return self.session.get("activations_mib")
 
     @property
     def disturbed(self) -> bool:
@@ -367,7 +380,7 @@ class Evaluated(Evaluation, kw_only=True):
 
     imgsz: int
     dataset: Images
-    session: dict[str, Any]
+    session: Opened
     warnings: list[OfDetections]
 
 

@@ -15,8 +15,9 @@ from speedmap.dataset import images, letterbox
 from speedmap.engines.interface import Backend, Session
 from speedmap.machine.monitor import watch
 from speedmap.model import postprocess
+from speedmap.results import records
 from speedmap.results.cell import Cell
-from speedmap.results.measured import Audit, Phases, ShapeMedian, SpeedProtocol, Timed, Timing
+from speedmap.results.measured import Audit, Opened, Phases, ShapeMedian, SpeedProtocol, Timed, Timing
 from speedmap.results.prepared import Dataset, Image
 from speedmap.timing import stats
 from speedmap.timing.protocol import Protocol, collect, runner, warm_up
@@ -48,10 +49,10 @@ def measure(
         measured = time_engine(session, *inputs, timing, watched)
         files = [file for _, file in order]
         phases = time_phases(session, files, imgsz, dynamic, protocol.conf, protocol.iou, cell.batch)
-        facts, launched = session.facts, 1 + session.occupies
+        opened, launched = records.convert(session.facts, Opened), 1 + session.occupies
     alternatives = {}
-    for name, opened in backend.alternatives().items():
-        with opened(engine, cell) as session:
+    for name, another in backend.alternatives().items():
+        with another(engine, cell) as session:
             alternatives[name] = time_engine(session, *inputs, timing, nullcontext()).summary
     return Timed(
         **structs.asdict(measured),
@@ -59,8 +60,8 @@ def measure(
         alternatives=alternatives,
         imgsz=imgsz,
         dataset=data.named(),
-        session=facts,
-        audit=audit or Audit(precision=facts["precision"], shares={facts["precision"]: 1.0}),
+        session=opened,
+        audit=audit or Audit(precision=opened.precision, shares={opened.precision: 1.0}),
         watch=watched.result,
         inferences=launched * len(measured.samples_ms),
     )
