@@ -13,6 +13,8 @@
 # LOGGER=      show Snakemake's own lines, not one of progress
 PYTHON ?= python3
 export PYTHONUTF8 := 1
+# Modules are compiled when they are first imported; where containers set this, each job would compile torch anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Snakemake starts Python by its path without quotes, so that only these characters work.
 ifneq ($(shell pwd | LC_ALL=C tr -d 'A-Za-z0-9@%+=:,./_\200-\377\n-' | LC_ALL=C tr -c '\n' x),)
 $(error $(CURDIR): has a space or another special character in its path; move the clone to one of letters, digits and . _ -)

@@ -136,3 +136,11 @@ def test_a_failed_fetch_of_tensorrt_is_explained(tmp_path, monkeypatch, capfd):
 )
 def test_the_doctor_names_the_wheels_that_fit(capability, driver, expected):
     assert expected in doctor.fitting(Identity("RTX", capability, driver, "12.8"))
+
+
+def test_what_is_installed_uncompiled_is_compiled_once_and_not_in_each_job():
+    probe = ["make", "SPEEDMAP_ENV=cpu", "--eval", "probe:; @env", "probe"]
+    variables = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(probe, env=variables, capture_output=True, text=True, check=True)
+    assert "PYTHONUTF8=1" in done.stdout.splitlines()
+    assert "PYTHONDONTWRITEBYTECODE" not in done.stdout
