@@ -23,8 +23,8 @@ from speedmap.dataset import images
 from speedmap.engines import registry
 from speedmap.results import records
 from speedmap.results.cell import Cell
-from speedmap.results.measured import AccuracyProtocol
 from speedmap.results.prepared import Dataset
+from speedmap.results.protocols import AccuracyProtocol
 from speedmap.timing import speed
 
 IMPORTED = time.perf_counter()

@@ -17,8 +17,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 from speedmap.accuracy import paired_difference
 from speedmap.reporting.footnotes import words
 from speedmap.results import records
-from speedmap.results.measured import Accuracy, Speed
+from speedmap.results.accuracy import Accuracy
 from speedmap.results.prepared import Engine, Verification
+from speedmap.results.speed import Speed
 
 HEADER = """|Model|Shape|FP16<br><sup>mAP|INT8 explicit<br><sup>mAP|INT8 explicit<br><sup>ms|INT8 implicit<br><sup>mAP\
 |INT8 implicit<br><sup>ms|

@@ -18,9 +18,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
 from speedmap.results import records
-from speedmap.results.findings import OtherGpusBusy
-from speedmap.results.measured import Accuracy, Run, Speed
+from speedmap.results.accuracy import Accuracy
+from speedmap.results.environment import Run
 from speedmap.results.prepared import Engine, Verification
+from speedmap.results.speed import Speed
+from speedmap.results.timing_findings import OtherGpusBusy
 
 KINDS = {"speed": Speed, "accuracy": Accuracy, "engine": Engine, "verify": Verification}
 DONE = {"built": {"engine"}, "verified": {"verify"}, "measured": {"speed", "accuracy"}}

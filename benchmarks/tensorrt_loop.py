@@ -21,7 +21,7 @@ from cuda.bindings import driver
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
 from speedmap.results import records
-from speedmap.results.measured import Speed
+from speedmap.results.speed import Speed
 
 logging.basicConfig(format="%(message)s", level=logging.INFO)
 

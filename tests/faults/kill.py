@@ -28,8 +28,9 @@ sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
 from speedmap.errors import UserError
 from speedmap.results import records
-from speedmap.results.measured import Accuracy, Speed
+from speedmap.results.accuracy import Accuracy
 from speedmap.results.prepared import Dataset, Engine, Verification
+from speedmap.results.speed import Speed
 
 TINY = ROOT / "tests/configs/tiny.yaml"
 FRESH = 5  # every so manieth run starts from nothing

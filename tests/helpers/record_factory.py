@@ -5,31 +5,18 @@ from pathlib import Path
 from msgspec import structs
 
 from speedmap.results import records
+from speedmap.results.accuracy import Accuracy, Draws, Metrics
+from speedmap.results.audit import Agreement, Audit
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import CellResult
-from speedmap.results.findings import Doubt
-from speedmap.results.measured import (
-    Accuracy,
-    AccuracyProtocol,
-    Agreement,
-    Artefact,
-    Audit,
-    Draws,
-    Environment,
-    Images,
-    Metrics,
-    Opened,
-    Phases,
-    Run,
-    ShapeMedian,
-    Speed,
-    SpeedProtocol,
-    Speedup,
-    Summary,
-    Watch,
-)
+from speedmap.results.environment import Artefact, Environment, Images, Opened, Run
 from speedmap.results.prepared import Category, Choice, ConvCost, Dataset, Engine, Image, Peaks, Verification, Weights
+from speedmap.results.protocols import AccuracyProtocol, SpeedProtocol
 from speedmap.results.reported import Experiment, Machine, Measured, Provenance, Source
+from speedmap.results.speed import Phases, ShapeMedian, Speed, Summary
+from speedmap.results.speedup import Speedup
+from speedmap.results.timing_findings import Doubt
+from speedmap.results.watch import Watch
 
 PLATFORM = {"gpu": "NVIDIA RTX 2060", "driver": "550", "tensorrt": "10.3.0"}
 SHA, OTHER_SHA = "0" * 64, "1" * 64

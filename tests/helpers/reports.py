@@ -8,8 +8,9 @@ from msgspec import structs
 from helpers.record_factory import choice, peaks, provenance, result, speedup
 from speedmap.reporting import report
 from speedmap.reporting.detection_pictures import Box, Picture
-from speedmap.results.measured import Layers, OfClass
+from speedmap.results.accuracy import OfClass
 from speedmap.results.reported import Change
+from speedmap.results.speedup import Layers
 
 ROOT = Path(__file__).parents[2]
 

@@ -15,7 +15,7 @@ from helpers.snakemake_run import MINI, overlay, prepare, run
 from speedmap.machine import environment
 from speedmap.results import records
 from speedmap.results.cell import Cell
-from speedmap.results.measured import Speed
+from speedmap.results.speed import Speed
 from speedmap.timing import stats
 
 CONFIG = {"backend": "openvino", "shapes": ["static"], "batches": [1, 8], "torch": False, "models": {"yolov5s": MINI}}

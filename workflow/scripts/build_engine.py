@@ -7,7 +7,7 @@ from speedmap.engines import registry
 from speedmap.machine import gpu_lease
 from speedmap.results import records
 from speedmap.results.cell import Cell
-from speedmap.results.measured import Run
+from speedmap.results.environment import Run
 from speedmap.results.prepared import Dataset, Engine
 from speedmap.run.job import job
 

@@ -6,9 +6,10 @@ from speedmap.accuracy import detect, evaluate
 from speedmap.engines import registry
 from speedmap.machine import environment, gpu_lease
 from speedmap.results import metadata, records
+from speedmap.results.accuracy import Accuracy
 from speedmap.results.cell import Cell
-from speedmap.results.measured import Accuracy, AccuracyProtocol
 from speedmap.results.prepared import Dataset
+from speedmap.results.protocols import AccuracyProtocol
 from speedmap.run.job import job
 
 

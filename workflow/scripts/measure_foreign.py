@@ -7,9 +7,13 @@ from speedmap.accuracy import detect, evaluate
 from speedmap.engines import registry
 from speedmap.machine import environment, gpu_lease
 from speedmap.results import metadata, records
+from speedmap.results.accuracy import Accuracy
+from speedmap.results.audit import Audit
 from speedmap.results.cell import Cell
-from speedmap.results.measured import Accuracy, Artefact, Audit, Protocols, Speed
+from speedmap.results.environment import Artefact
 from speedmap.results.prepared import Dataset
+from speedmap.results.protocols import Protocols
+from speedmap.results.speed import Speed
 from speedmap.run.job import job
 from speedmap.run.settings import Foreign
 from speedmap.timing import speed

@@ -5,7 +5,7 @@ from pathlib import Path
 from speedmap.engines import registry
 from speedmap.machine import gpu_lease
 from speedmap.results import records
-from speedmap.results.measured import Run
+from speedmap.results.environment import Run
 from speedmap.results.prepared import Peaks
 from speedmap.run.job import job
 from speedmap.timing import device_peaks

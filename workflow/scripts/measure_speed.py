@@ -6,8 +6,9 @@ from speedmap.engines import registry, usage
 from speedmap.machine import environment, gpu_lease
 from speedmap.results import metadata, records
 from speedmap.results.cell import Cell
-from speedmap.results.measured import Speed, SpeedProtocol
 from speedmap.results.prepared import Dataset, Verification
+from speedmap.results.protocols import SpeedProtocol
+from speedmap.results.speed import Speed
 from speedmap.run.job import job
 from speedmap.timing import speed
 

@@ -6,8 +6,9 @@ from speedmap.engines import registry
 from speedmap.machine import gpu_lease
 from speedmap.results import metadata, records
 from speedmap.results.cell import Cell
-from speedmap.results.measured import Run, Speedup
+from speedmap.results.environment import Run
 from speedmap.results.prepared import Dataset
+from speedmap.results.speedup import Speedup
 from speedmap.run.job import job
 from speedmap.timing import alternating
 

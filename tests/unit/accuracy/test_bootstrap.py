@@ -6,7 +6,7 @@ import pytest
 from speedmap.accuracy import bootstrap as map_bootstrap
 from speedmap.accuracy import evaluate, paired_difference
 from speedmap.dataset import coco_json
-from speedmap.results.measured import Draws
+from speedmap.results.accuracy import Draws
 
 IMAGES, CLASSES = 40, 3
 

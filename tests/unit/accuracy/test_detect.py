@@ -13,7 +13,8 @@ from speedmap.accuracy import detect
 from speedmap.dataset.letterbox import place
 from speedmap.engines.interface import Backend
 from speedmap.results.cell import Cell
-from speedmap.results.measured import AccuracyProtocol, Opened
+from speedmap.results.environment import Opened
+from speedmap.results.protocols import AccuracyProtocol
 
 SIDE, COUNT = 64, 40
 PROTOCOL = AccuracyProtocol(conf=0.1, iou=0.5, max_det=10)

@@ -4,9 +4,10 @@ import pytest
 
 from helpers.record_factory import accuracy, dataset
 from speedmap.accuracy import evaluate
+from speedmap.results.accuracy import Draws, Evaluation, OfClass
 from speedmap.results.cell import Cell
+from speedmap.results.environment import Opened
 from speedmap.results.findings import NoDetections
-from speedmap.results.measured import Draws, Evaluation, OfClass, Opened
 
 EVALUATION = Evaluation(metrics=accuracy(Cell("null", "yolov5n", "fp16", "static")).metrics, bootstrap=Draws())
 

@@ -7,9 +7,9 @@ from speedmap import storage
 from speedmap.engines import null, usage
 from speedmap.results import records
 from speedmap.results.cell import Cell
-from speedmap.results.measured import AccuracyProtocol
 from speedmap.results.metadata import ArtefactError
 from speedmap.results.prepared import Category
+from speedmap.results.protocols import AccuracyProtocol
 from speedmap.results.usage import Usage
 
 CELL = Cell("null", "yolov5s", "int8", "dynamic")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from speedmap.machine import gpu_lease, monitor, nvml
-from speedmap.results.findings import OtherGpusBusy
+from speedmap.results.timing_findings import OtherGpusBusy
 
 ROOT = Path(__file__).parents[3]
 FAKES = ROOT / "tests/fakes"

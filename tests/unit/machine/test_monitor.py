@@ -8,7 +8,7 @@ from speedmap.machine.disturbances import verdict
 from speedmap.machine.monitor import Watch
 from speedmap.machine.sample import Sample
 from speedmap.reporting.footnotes import words
-from speedmap.results.findings import WatcherDied
+from speedmap.results.timing_findings import WatcherDied
 
 OWN = 42
 STEADY = Sample(sm_mhz=1980, memory_mhz=2619, reasons=[], pids=[OWN])

@@ -7,8 +7,9 @@ from jsonschema import Draft7Validator
 from helpers.record_factory import result, summary
 from speedmap.publishing import ci_formats
 from speedmap.publishing.compare import IMPROVED, MISSING, NEW, NOISE, REGRESSED, UNJUDGED
-from speedmap.results.findings import ForeignProcess, HalvesDiffer, NotWatched, WrongPrecision
+from speedmap.results.findings import WrongPrecision
 from speedmap.results.reported import Change, Comparison, Limits
+from speedmap.results.timing_findings import ForeignProcess, HalvesDiffer, NotWatched
 
 LIMITS = Limits(speed=0.02, speed_always=0.15, map=0.002, map_always=0.02)
 NUMBER = {"type": "number"}

@@ -8,7 +8,9 @@ from speedmap.accuracy import paired_difference
 from speedmap.publishing import compare, compare_page
 from speedmap.publishing.compare import IMPROVED, MISSING, NEW, NOISE, REGRESSED, UNJUDGED, CompareError
 from speedmap.results import records
-from speedmap.results.findings import (
+from speedmap.results.findings import WrongPrecision
+from speedmap.results.reported import Change, Comparison, Limits
+from speedmap.results.timing_findings import (
     HalvesDiffer,
     NotWatched,
     OtherGpusBusy,
@@ -16,9 +18,7 @@ from speedmap.results.findings import (
     ShapeGap,
     Throttled,
     WatcherDied,
-    WrongPrecision,
 )
-from speedmap.results.reported import Change, Comparison, Limits
 
 LIMITS = Limits(speed=0.02, speed_always=0.15, map=0.002, map_always=0.02)
 DRAWS = [0.001, -0.001, 0.0005, -0.0005]

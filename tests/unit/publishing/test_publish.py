@@ -14,9 +14,10 @@ from speedmap.publishing.publish import PublishError
 from speedmap.results import checks, records
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import gather
-from speedmap.results.findings import HalvesDiffer, OthersUsedCpu, WrongPrecision
+from speedmap.results.findings import WrongPrecision
 from speedmap.results.prepared import Engine, PublishedDataset
 from speedmap.results.reported import Manifest, Source
+from speedmap.results.timing_findings import HalvesDiffer, OthersUsedCpu
 
 FP16, INT8 = (Cell("tensorrt", "yolov5s", precision, "static") for precision in ("fp16", "int8"))
 IN_FLOAT = WrongPrecision("int8", {"fp32": 1.0})

@@ -4,7 +4,7 @@ from helpers.record_factory import result
 from speedmap.machine.monitor import summarize
 from speedmap.machine.sample import Sample
 from speedmap.reporting import batch_charts
-from speedmap.results.findings import Throttled
+from speedmap.results.timing_findings import Throttled
 
 
 def values(spec):

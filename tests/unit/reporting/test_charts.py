@@ -13,8 +13,8 @@ from helpers.svg import SVG, contrast, length, marks, place, texts
 from speedmap.reporting import charts, detail_charts, history_chart
 from speedmap.reporting.pareto_points import Point
 from speedmap.reporting.roofline import Roof
-from speedmap.results.measured import Layers
 from speedmap.results.prepared import ConvCost
+from speedmap.results.speedup import Layers
 
 TORCH = Point("yolov5s", "Torch FP32", "dynamic", 8.0, 7.5, 9.0, 40.0, 1.5)
 FP16 = Point("yolov5s", "TensorRT FP16", "static", 2.0, 1.9, 2.2, 39.0, 1.5)

@@ -10,7 +10,7 @@ from msgspec import structs
 from helpers.record_factory import dataset, image, result
 from speedmap.reporting import by_class, detection_pictures
 from speedmap.reporting.detection_pictures import Detection, match
-from speedmap.results.measured import OfClass
+from speedmap.results.accuracy import OfClass
 from speedmap.results.prepared import Category
 
 

@@ -2,7 +2,8 @@ import pytest
 
 from helpers.record_factory import result
 from speedmap.reporting import csv_table, detail_table, energy_columns
-from speedmap.results.measured import Energy, Opened
+from speedmap.results.environment import Opened
+from speedmap.results.watch import Energy
 
 
 @pytest.fixture

@@ -6,19 +6,23 @@ import pytest
 from helpers.record_factory import dataset, experiment, result
 from speedmap.reporting import csv_table, detail_table, table
 from speedmap.reporting.footnotes import FAMILIES, MOST, WORDS, Notes, together, words
-from speedmap.results import findings
+from speedmap.results import findings, timing_findings
 from speedmap.results.findings import (
     BoxesOutside,
-    ClockChanged,
-    ForeignProcess,
-    HalvesDiffer,
     Int8Slower,
     JobFailed,
     MixedPrecision,
     NoDetections,
-    NotWatched,
     OfBuild,
     OfTurns,
+    WrongPrecision,
+)
+from speedmap.results.reported import Source
+from speedmap.results.timing_findings import (
+    ClockChanged,
+    ForeignProcess,
+    HalvesDiffer,
+    NotWatched,
     OtherGpusBusy,
     OthersUsedCpu,
     ShapeGap,
@@ -26,9 +30,7 @@ from speedmap.results.findings import (
     TwoLevels,
     WatcherDied,
     WideInterval,
-    WrongPrecision,
 )
-from speedmap.results.reported import Source
 
 MANY = [Throttled("sw power cap"), OthersUsedCpu(0.3), HalvesDiffer(0.1), TwoLevels(0.1, 0.3), WideInterval(0.1),
         ShapeGap(0.05), WatcherDied("lost"), NotWatched("processes"), OtherGpusBusy(0.5),
@@ -38,12 +40,14 @@ MANY = [Throttled("sw power cap"), OthersUsedCpu(0.3), HalvesDiffer(0.1), TwoLev
 
 def kinds(base=findings.Finding):
     """Every class of findings that no other is derived from, and that has a figure or stands for itself."""
-    return {kind for kind in vars(findings).values() if isinstance(kind, type) and issubclass(kind, base)}
+    named = vars(findings) | vars(timing_findings)
+    return {kind for kind in named.values() if isinstance(kind, type) and issubclass(kind, base)}
 
 
 def test_every_kind_has_words_or_is_a_group_of_kinds():
     assert kinds() - set(WORDS) == {
-        findings.Finding, findings.Disturbance, findings.Unstable, findings.Imprecise, findings.Unwatched,
+        findings.Finding, timing_findings.Disturbance, timing_findings.Unstable, timing_findings.Imprecise,
+        timing_findings.Unwatched,
     }  # fmt: skip
 
 

@@ -12,8 +12,9 @@ from speedmap.machine.sample import Sample
 from speedmap.reporting import footnotes, remarks
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import CellResult
-from speedmap.results.findings import Int8Slower, NotCompared, OfBuild, OfTurns, OtherGpusBusy, OthersUsedCpu, Throttled
-from speedmap.results.measured import Layers
+from speedmap.results.findings import Int8Slower, NotCompared, OfBuild, OfTurns
+from speedmap.results.speedup import Layers
+from speedmap.results.timing_findings import OtherGpusBusy, OthersUsedCpu, Throttled
 from speedmap.timing import alternating, stats
 
 FLOAT, INT8 = (Cell("null", "m", precision, "static") for precision in ("fp16", "int8"))

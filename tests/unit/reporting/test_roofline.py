@@ -3,7 +3,7 @@ from msgspec import structs
 
 from helpers.record_factory import peaks, result
 from speedmap.reporting import roofline
-from speedmap.results.findings import OthersUsedCpu
+from speedmap.results.timing_findings import OthersUsedCpu
 
 WORK = {"yolov5s": 10**10}
 

@@ -9,9 +9,10 @@ from helpers.record_factory import OTHER_SHA, dataset, environment, experiment, 
 from speedmap.engines import registry
 from speedmap.reporting import csv_table, detail_table, table
 from speedmap.results.cell_result import NAMES
-from speedmap.results.findings import NoDetections, NotVerified, Throttled, TwoLevels, WrongPrecision
-from speedmap.results.measured import Phases
+from speedmap.results.findings import NoDetections, NotVerified, WrongPrecision
 from speedmap.results.reported import Source
+from speedmap.results.speed import Phases
+from speedmap.results.timing_findings import Throttled, TwoLevels
 from speedmap.verification import validity
 
 CONFIG = experiment(

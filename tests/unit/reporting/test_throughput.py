@@ -7,7 +7,8 @@ from helpers.record_factory import dataset, experiment, result, speedup, summary
 from speedmap.reporting import csv_table, pareto_points, table
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import CellResult
-from speedmap.results.findings import JobFailed, Throttled, WrongPrecision
+from speedmap.results.findings import JobFailed, WrongPrecision
+from speedmap.results.timing_findings import Throttled
 
 CONFIG = experiment(batches=[1, 8], torch=True)
 DATASET = dataset(128, name="sample")

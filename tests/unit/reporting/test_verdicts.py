@@ -7,9 +7,10 @@ from msgspec import structs
 
 from helpers.record_factory import experiment, measured, result, speedup, watch
 from speedmap.reporting import cell_table, claims, sparkline, verdicts
-from speedmap.results.findings import OthersUsedCpu, ScoresDisagree
-from speedmap.results.measured import Opened
+from speedmap.results.environment import Opened
+from speedmap.results.findings import ScoresDisagree
 from speedmap.results.reported import Change
+from speedmap.results.timing_findings import OthersUsedCpu
 
 DRAWS = {"sure": (0.001, -0.001), "unsure": (0.05, -0.05)}
 

@@ -8,10 +8,12 @@ import speedmap
 from helpers.record_factory import accuracy, speed
 from speedmap import storage
 from speedmap.results import checks, records
+from speedmap.results.accuracy import Accuracy
 from speedmap.results.cell import Cell
-from speedmap.results.measured import Accuracy, Speed, Speedup
 from speedmap.results.prepared import Choice, Engine, PublishedDataset, Verification
 from speedmap.results.reported import Manifest, Provenance
+from speedmap.results.speed import Speed
+from speedmap.results.speedup import Speedup
 
 PUBLISHED = Path(__file__).parents[3] / "results/published"
 KINDS = {"speed": Speed, "speedup": Speedup, "accuracy": Accuracy, "engine": Engine, "verify": Verification,

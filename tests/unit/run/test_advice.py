@@ -7,8 +7,8 @@ from msgspec import structs
 from helpers.record_factory import provenance, speed, speedup, watch, write
 from speedmap.errors import UserError
 from speedmap.results.cell import Cell
-from speedmap.results.findings import HalvesDiffer, NotWatched, OthersUsedCpu, WideInterval
 from speedmap.results.reported import Origin
+from speedmap.results.timing_findings import HalvesDiffer, NotWatched, OthersUsedCpu, WideInterval
 from speedmap.run import advice
 
 CELLS = [Cell(backend, model, "fp16", "static") for backend in ("openvino", "torch") for model in "ab"]

@@ -13,7 +13,10 @@ from speedmap.machine import gpu_lease
 from speedmap.reporting.footnotes import words
 from speedmap.results import records
 from speedmap.results.cell import Cell
-from speedmap.results.findings import (
+from speedmap.results.findings import WrongPrecision
+from speedmap.results.speed import Speed
+from speedmap.results.speedup import Speedup
+from speedmap.results.timing_findings import (
     ClockChanged,
     ForeignProcess,
     HalvesDiffer,
@@ -21,9 +24,7 @@ from speedmap.results.findings import (
     OtherGpusBusy,
     OthersUsedCpu,
     WideInterval,
-    WrongPrecision,
 )
-from speedmap.results.measured import Speed, Speedup
 from speedmap.timing import again
 
 CELLS = [Cell("openvino", model, "fp16", "static") for model in "abc"]

@@ -12,8 +12,8 @@ from speedmap.engines import null
 from speedmap.machine import gpu_lease
 from speedmap.results import records
 from speedmap.results.cell import Cell
-from speedmap.results.findings import OtherGpusBusy, OthersUsedCpu
-from speedmap.results.measured import Layers, Speedup
+from speedmap.results.speedup import Layers, Speedup
+from speedmap.results.timing_findings import OtherGpusBusy, OthersUsedCpu
 from speedmap.timing import alternating
 
 

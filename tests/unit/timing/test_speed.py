@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from helpers.record_factory import image
-from speedmap.results.measured import SpeedProtocol
+from speedmap.results.protocols import SpeedProtocol
 from speedmap.timing import speed
 from speedmap.timing.protocol import Protocol
 

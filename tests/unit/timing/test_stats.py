@@ -16,7 +16,10 @@ from speedmap.machine.monitor import Watch
 from speedmap.machine.sample import Sample
 from speedmap.results import metadata, records
 from speedmap.results.cell import Cell
-from speedmap.results.findings import (
+from speedmap.results.environment import Artefact
+from speedmap.results.protocols import SpeedProtocol
+from speedmap.results.speed import Speed
+from speedmap.results.timing_findings import (
     ForeignProcess,
     HalvesDiffer,
     OthersUsedCpu,
@@ -25,7 +28,6 @@ from speedmap.results.findings import (
     WatcherDied,
     WideInterval,
 )
-from speedmap.results.measured import Artefact, Speed, SpeedProtocol
 from speedmap.timing import speed, stats
 from speedmap.timing.protocol import Protocol
 

@@ -2,9 +2,9 @@ import pytest
 
 from speedmap.engines.interface import Inspection
 from speedmap.reporting.footnotes import words
+from speedmap.results.audit import Agreement
 from speedmap.results.cell import Cell
 from speedmap.results.findings import BoxesDisagree, ScoresDisagree
-from speedmap.results.measured import Agreement
 from speedmap.verification import validity
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from pycocotools.cocoeval import COCOeval
 
-from speedmap.results.measured import Draws
+from speedmap.results.accuracy import Draws
 
 GROUPS = 250  # bounds the work for large data sets
 DRAWS = 400  # the error of the error is then 1 / sqrt(2 * 400) = 3.5%

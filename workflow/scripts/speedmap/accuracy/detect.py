@@ -17,8 +17,9 @@ from speedmap.model import postprocess
 from speedmap.model.postprocess import Detections
 from speedmap.results import records
 from speedmap.results.cell import Cell
-from speedmap.results.measured import AccuracyProtocol, Opened
+from speedmap.results.environment import Opened
 from speedmap.results.prepared import Dataset, Image
+from speedmap.results.protocols import AccuracyProtocol
 
 AHEAD = 8  # images that wait decoded, and outputs that wait for their boxes
 

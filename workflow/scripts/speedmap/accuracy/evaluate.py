@@ -16,7 +16,8 @@ from speedmap.accuracy import bootstrap, paired_difference
 from speedmap.dataset import coco_json
 from speedmap.dataset.instances import Instances
 from speedmap.model import postprocess
-from speedmap.results.measured import Draws, Evaluated, Evaluation, Metrics, OfClass, Opened
+from speedmap.results.accuracy import Draws, Evaluated, Evaluation, Metrics, OfClass
+from speedmap.results.environment import Opened
 from speedmap.results.prepared import Dataset
 
 METRICS = ("map", "map50", "map75", "map_small", "map_medium", "map_large")  # COCOeval's first six, fractions of 1

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from speedmap.results.measured import Accuracy
+from speedmap.results.accuracy import Accuracy
 
 SURE = 2.0  # standard errors that a difference must exceed to be called one
 

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import UNSET
 
 from speedmap.machine.sample import Sample
-from speedmap.results.findings import (
+from speedmap.results.timing_findings import (
     ClockChanged,
     ForeignProcess,
     NoSamples,

@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from speedmap.machine.sample import Sample
-from speedmap.results.measured import Energy
+from speedmap.results.watch import Energy
 
 POWERCAP = Path("/sys/class/powercap")
 PACKAGE = re.compile(r"intel-rapl:\d+")  # of a processor; intel-rapl:0:0 is a part of it. AMD's has the same name

@@ -13,7 +13,7 @@ from speedmap.machine.energy import energy
 from speedmap.machine.gpu_counters import GpuSource
 from speedmap.machine.nvml import NoGpu
 from speedmap.machine.sample import Sample
-from speedmap.results import measured
+from speedmap.results.watch import Watch as WatchRecord
 
 PERIOD_S = 0.1  # NVML itself refreshes most counters no faster
 KEPT = 60  # samples that go into the record, evenly taken from all
@@ -30,7 +30,7 @@ class Watch:
         self._samples: list[Sample] = []
         self._stop, self._error = threading.Event(), None
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
-        self.result: measured.Watch
+        self.result: WatchRecord
 
     def __enter__(self) -> "Watch":
         self._start = time.monotonic()
@@ -71,13 +71,13 @@ def watch(gpu: bool = True) -> Watch:
         return Watch(CpuSource())
 
 
-def summarize(samples: list[Sample], setting: dict, alive: bool, error: str | None) -> measured.Watch:
+def summarize(samples: list[Sample], setting: dict, alive: bool, error: str | None) -> WatchRecord:
     """Join samples into a record: extremes of every counter, reasons, foreign processes, warnings, thinned samples."""
     plain = [to_builtins(sample) for sample in samples]
     keys = sorted({key for sample in plain for key in sample} - {"at_s"})
     ranges = {key: span for key in keys if (span := _span(plain, key))}
     step = max(1, -(-len(samples) // KEPT))
-    return measured.Watch(
+    return WatchRecord(
         alive=alive,
         error=error,
         setting=setting,

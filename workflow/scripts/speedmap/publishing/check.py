@@ -10,11 +10,13 @@ from speedmap.publishing import folders, signs
 from speedmap.publishing.folders import MANIFEST
 from speedmap.publishing.publish import owned
 from speedmap.results import checks, records
+from speedmap.results.accuracy import Accuracy
 from speedmap.results.cell_result import CellResult, gather
-from speedmap.results.measured import Accuracy, Speed, Speedup
 from speedmap.results.prepared import Choice, Engine, PublishedDataset, Verification
 from speedmap.results.records import RecordError
 from speedmap.results.reported import Manifest, Provenance
+from speedmap.results.speed import Speed
+from speedmap.results.speedup import Speedup
 
 KINDS: dict[str, type[Struct]] = {
     "speed": Speed,

@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 from speedmap.accuracy import paired_difference
 from speedmap.errors import UserError
+from speedmap.results.accuracy import Accuracy
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import CellResult
-from speedmap.results.measured import Accuracy, Speed, Summary
 from speedmap.results.reported import Change, Limits
+from speedmap.results.speed import Speed, Summary
 
 REGRESSED, IMPROVED, NOISE, MISSING, NEW = "regressed", "improved", "within noise", "missing", "new"
 UNJUDGED = "not judged"  # of a disturbed run, then or now

@@ -5,8 +5,9 @@ from collections import Counter
 from speedmap.publishing.compare import NOISE, ORDER, UNJUDGED, failed
 from speedmap.reporting.footnotes import Notes, words
 from speedmap.reporting.markdown import table
-from speedmap.results.findings import Disturbance, Finding
+from speedmap.results.findings import Finding
 from speedmap.results.reported import Change, Comparison, Limits
+from speedmap.results.timing_findings import Disturbance
 
 HEAD = ("cell", "figure", "verdict", "before", "now", "change")
 

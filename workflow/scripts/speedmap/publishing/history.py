@@ -6,9 +6,10 @@ from msgspec import ValidationError, json
 
 from speedmap import storage
 from speedmap.accuracy.paired_difference import SURE
+from speedmap.results.accuracy import Accuracy
 from speedmap.results.cell_result import CellResult
-from speedmap.results.measured import Accuracy, Speed
 from speedmap.results.reported import Measured
+from speedmap.results.speed import Speed
 
 
 def lines(rows: list[CellResult]) -> list[Measured]:

@@ -11,8 +11,8 @@ from speedmap.reporting.markdown import table
 from speedmap.reporting.throughput import images_per_second
 from speedmap.results import records
 from speedmap.results.cell_result import NAMES, CellResult, gather
-from speedmap.results.measured import Speed
 from speedmap.results.reported import Manifest
+from speedmap.results.speed import Speed
 
 PRECISIONS = ("fp16", "int8")
 HEAD = (

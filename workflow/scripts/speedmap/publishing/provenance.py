@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 
 from msgspec import structs, to_builtins
 
+from speedmap.results.accuracy import Accuracy
 from speedmap.results.cell_result import CellResult
-from speedmap.results.measured import Accuracy, Speed
 from speedmap.results.reported import Experiment, Machine, Origin, Provenance, Source
+from speedmap.results.speed import Speed
 
 
 def describe(rows: list[CellResult], config: Experiment) -> Provenance:

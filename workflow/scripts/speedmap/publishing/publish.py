@@ -11,10 +11,11 @@ from speedmap import storage
 from speedmap.publishing.folders import MANIFEST, Identity, PublishError
 from speedmap.reporting.footnotes import words
 from speedmap.results import records
+from speedmap.results.accuracy import Accuracy
 from speedmap.results.cell_result import CellResult, gather
-from speedmap.results.measured import Accuracy, Speed
 from speedmap.results.prepared import Dataset, PublishedDataset
 from speedmap.results.reported import Manifest
+from speedmap.results.speed import Speed
 
 OWNED = ("table.*", "dataset.json", "environment.json", "calibration/*.json", "torch/**/*.json", "{backend}/**/*.json")
 

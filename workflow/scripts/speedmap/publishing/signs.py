@@ -19,10 +19,11 @@ from speedmap.accuracy.paired_difference import standard_error
 from speedmap.publishing import provenance
 from speedmap.reporting.throughput import images_per_second
 from speedmap.results import records
+from speedmap.results.accuracy import Accuracy
 from speedmap.results.cell_result import CellResult
-from speedmap.results.measured import Accuracy, Speed
 from speedmap.results.prepared import PublishedDataset, Verification
 from speedmap.results.reported import Manifest, Provenance
+from speedmap.results.speed import Speed
 from speedmap.timing.speed import sum_up
 
 ROUNDED = 5e-5  # records round samples to 1e-5 ms, and ratios of small ones less finely

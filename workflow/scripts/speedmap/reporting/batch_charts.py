@@ -8,8 +8,8 @@ from speedmap.reporting.footnotes import words
 from speedmap.reporting.pareto_points import series
 from speedmap.reporting.throughput import images_per_second
 from speedmap.results.cell_result import CellResult
-from speedmap.results.findings import Throttled
-from speedmap.results.measured import Watch
+from speedmap.results.timing_findings import Throttled
+from speedmap.results.watch import Watch
 
 LONG_S = 60.0  # from which on a run shows whether its speed lasts
 POINTS = 120  # of the line of a long run, each the median of as many samples

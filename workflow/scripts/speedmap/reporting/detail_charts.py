@@ -7,7 +7,7 @@ import numpy as np
 
 from speedmap.reporting.charts import GREY, LEGEND, SERIES, WIDE, colour, of
 from speedmap.reporting.roofline import Roof
-from speedmap.results.measured import Layers
+from speedmap.results.speedup import Layers
 
 BINS = 80
 CLIPPED = 0.995  # quantile at which the latencies of each cell are cut off

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from msgspec import UNSET
 
 from speedmap.results.cell_result import CellResult
-from speedmap.results.measured import Energy
+from speedmap.results.watch import Energy
 
 
 def _energy(row: CellResult) -> Energy | None:

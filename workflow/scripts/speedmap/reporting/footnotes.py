@@ -5,26 +5,29 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import structs
 
-from speedmap.results import findings
+from speedmap.results import findings, timing_findings
 from speedmap.results.cell_result import CellResult
-from speedmap.results.findings import Disturbance, Finding, Imprecise, OtherGpusBusy, Unstable, Unwatched
+from speedmap.results.findings import Finding
+from speedmap.results.timing_findings import Disturbance, Imprecise, OtherGpusBusy, Unstable, Unwatched
 
 MOST = 8  # footnotes under a table
 LISTED = 3  # sentences of one kind that differ in more than figures
 
 WORDS: dict[type[Finding], str] = {  # in the order in which they are numbered
-    findings.Throttled: "throttled: {reason}",
-    findings.ClockChanged: "{clock} clock changed by more than {limit:.0%}: {low} to {high} MHz",
-    findings.ForeignProcess: "foreign process on the GPU: {pid}{name}",
-    findings.OthersUsedCpu: "other processes used {share:.0%} of the CPU",
-    findings.HalvesDiffer: "unstable: the halves of the run differ by {change:.1%} in the median",
-    findings.TwoLevels: "unstable: two levels, {apart:.1%} of the median apart, {lower:.0%} of the run on the lower",
-    findings.WideInterval: "imprecise: the median is known to {half:.1%} only",
-    findings.ShapeGap: "imprecise: the median lies at a gap of {gap:.1%} between input shapes",
-    findings.WatcherDied: "watcher died: {error}",
-    findings.NoSamples: "watcher took no samples",
-    findings.NotWatched: "not watched: {counter} (this GPU or virtual machine does not tell)",
-    findings.OtherGpusBusy: "other GPUs of the host were at work meanwhile",
+    timing_findings.Throttled: "throttled: {reason}",
+    timing_findings.ClockChanged: "{clock} clock changed by more than {limit:.0%}: {low} to {high} MHz",
+    timing_findings.ForeignProcess: "foreign process on the GPU: {pid}{name}",
+    timing_findings.OthersUsedCpu: "other processes used {share:.0%} of the CPU",
+    timing_findings.HalvesDiffer: "unstable: the halves of the run differ by {change:.1%} in the median",
+    timing_findings.TwoLevels: (
+        "unstable: two levels, {apart:.1%} of the median apart, {lower:.0%} of the run on the lower"
+    ),
+    timing_findings.WideInterval: "imprecise: the median is known to {half:.1%} only",
+    timing_findings.ShapeGap: "imprecise: the median lies at a gap of {gap:.1%} between input shapes",
+    timing_findings.WatcherDied: "watcher died: {error}",
+    timing_findings.NoSamples: "watcher took no samples",
+    timing_findings.NotWatched: "not watched: {counter} (this GPU or virtual machine does not tell)",
+    timing_findings.OtherGpusBusy: "other GPUs of the host were at work meanwhile",
     findings.WrongPrecision: "asked for {asked} but runs {shares}",
     findings.ScoresDisagree: "scores disagree with the float32 graph (cosine {cosine:.3f})",
     findings.SumsSaturate: "this CPU, without VNNI, adds products of INT8 in 16 bits, where they saturate, which may "
@@ -51,7 +54,7 @@ FAMILIES: list[tuple[type[Finding], ...]] = [  # at most MOST, of which each fin
     (Unstable,),
     (Disturbance,),
     (Imprecise,),
-    (Unwatched, findings.NotWatched, OtherGpusBusy),
+    (Unwatched, timing_findings.NotWatched, OtherGpusBusy),
     (findings.WrongPrecision, findings.ScoresDisagree, findings.SumsSaturate, findings.BoxesDisagree,
      findings.DifferentEngines),
     (findings.NotVerified, findings.JobFailed, findings.NoBoxes),

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 
 from speedmap.accuracy.paired_difference import SURE
+from speedmap.results.accuracy import Accuracy
 from speedmap.results.cell_result import NAMES, CellResult
-from speedmap.results.measured import Accuracy
 
 
 @dataclass(frozen=True)

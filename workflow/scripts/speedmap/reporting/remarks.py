@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import CellResult
-from speedmap.results.findings import Disturbance, Finding, Int8Slower, NotCompared, OfBuild, OfTurns
-from speedmap.results.measured import Speedup
+from speedmap.results.findings import Finding, Int8Slower, NotCompared, OfBuild, OfTurns
+from speedmap.results.speedup import Speedup
+from speedmap.results.timing_findings import Disturbance
 from speedmap.verification import validity
 
 LEAST = 0.01  # slower than that is worth a word

@@ -9,8 +9,8 @@ from speedmap.reporting import detail_table, footnotes, markdown, remarks, throu
 from speedmap.reporting.footnotes import Notes
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import NAMES, CellResult
+from speedmap.results.environment import Environment
 from speedmap.results.findings import Finding
-from speedmap.results.measured import Environment
 from speedmap.results.prepared import Dataset
 from speedmap.results.reported import Experiment
 

@@ -5,11 +5,13 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from speedmap.results import records
+from speedmap.results.accuracy import Accuracy
 from speedmap.results.cell import Cell
 from speedmap.results.checks import measured
 from speedmap.results.findings import DifferentEngines, Finding, NoBoxes
-from speedmap.results.measured import Accuracy, Speed, Speedup, Summary
 from speedmap.results.prepared import Engine
+from speedmap.results.speed import Speed, Summary
+from speedmap.results.speedup import Speedup
 
 NAMES = {"tensorrt": "TensorRT", "openvino": "OpenVINO", "torch": "Torch", "null": "null"}
 

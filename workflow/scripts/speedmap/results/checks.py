@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from speedmap.results import records
-from speedmap.results.measured import Accuracy, Speed
+from speedmap.results.accuracy import Accuracy
 from speedmap.results.prepared import Dataset
 from speedmap.results.records import AGAIN, RecordError
+from speedmap.results.speed import Speed
 
 
 def measured(path: Path) -> Speed | Accuracy:

@@ -9,19 +9,12 @@ from msgspec import structs
 from speedmap import storage
 from speedmap.errors import UserError
 from speedmap.results import records
+from speedmap.results.accuracy import Accuracy, Evaluated
 from speedmap.results.cell import Cell
-from speedmap.results.measured import (
-    Accuracy,
-    AccuracyProtocol,
-    Artefact,
-    Environment,
-    Evaluated,
-    Run,
-    Speed,
-    SpeedProtocol,
-    Timed,
-)
+from speedmap.results.environment import Artefact, Environment, Run
 from speedmap.results.prepared import Engine, Weights
+from speedmap.results.protocols import AccuracyProtocol, SpeedProtocol
+from speedmap.results.speed import Speed, Timed
 
 M = TypeVar("M", Speed, Accuracy)
 

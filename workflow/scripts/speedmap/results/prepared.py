@@ -6,9 +6,11 @@ from typing import Any
 from msgspec import field
 
 from speedmap.results.asked import Asked
-from speedmap.results.findings import Watched
-from speedmap.results.measured import Audit, Images, Platform, Run, Sha256
+from speedmap.results.audit import Audit
+from speedmap.results.environment import Images, Run
 from speedmap.results.records import Record, Strict
+from speedmap.results.timing_findings import Watched
+from speedmap.results.values import Platform, Sha256
 
 
 class Image(Strict, kw_only=True, omit_defaults=True):

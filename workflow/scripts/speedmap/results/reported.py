@@ -4,9 +4,11 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from speedmap.results.findings import Doubt, Watched
-from speedmap.results.measured import AccuracyProtocol, Images, Number, Platform, Sha256, SpeedProtocol
+from speedmap.results.environment import Images
+from speedmap.results.protocols import AccuracyProtocol, SpeedProtocol
 from speedmap.results.records import Record, Strict
+from speedmap.results.timing_findings import Doubt, Watched
+from speedmap.results.values import Number, Platform, Sha256
 
 
 class Source(Strict, kw_only=True, omit_defaults=True):

@@ -1,8 +1,9 @@
 """The record beside an engine for those who use it, metadata.json: its contract, without any figure."""
 
 from speedmap.results.cell import Cell
-from speedmap.results.measured import AccuracyProtocol, Platform, Sha256
+from speedmap.results.protocols import AccuracyProtocol
 from speedmap.results.records import Record, Strict
+from speedmap.results.values import Platform, Sha256
 
 
 class Input(Strict, kw_only=True):

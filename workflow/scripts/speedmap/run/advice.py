@@ -11,10 +11,11 @@ from snakemake.cli import get_argument_parser
 from speedmap.errors import UserError
 from speedmap.reporting.footnotes import together
 from speedmap.results import records
-from speedmap.results.findings import Disturbance, Imprecise, Unwatched
-from speedmap.results.measured import Speed, Speedup
 from speedmap.results.records import RecordError
 from speedmap.results.reported import Provenance
+from speedmap.results.speed import Speed
+from speedmap.results.speedup import Speedup
+from speedmap.results.timing_findings import Disturbance, Imprecise, Unwatched
 from speedmap.timing import again
 
 NAMED = 3  # of the processes that took the most

@@ -18,8 +18,10 @@ from msgspec import structs
 from speedmap.errors import UserError
 from speedmap.machine.monitor import watch
 from speedmap.results import records
-from speedmap.results.findings import ClockChanged, Disturbance, Finding, Imprecise, OthersUsedCpu, Unwatched
-from speedmap.results.measured import Ratio, Speed, Speedup, Take
+from speedmap.results.findings import Finding
+from speedmap.results.speed import Speed, Take
+from speedmap.results.speedup import Ratio, Speedup
+from speedmap.results.timing_findings import ClockChanged, Disturbance, Imprecise, OthersUsedCpu, Unwatched
 
 PROBE_S = 1.0  # that the machine is looked at before a run
 PATIENCE = 1 / 3  # of the time given, that may go by in waiting: a neighbour who stays is not waited out

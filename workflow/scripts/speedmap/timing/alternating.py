@@ -15,8 +15,8 @@ import numpy as np
 from speedmap.engines.interface import Backend
 from speedmap.machine.monitor import watch
 from speedmap.results.cell import Cell
-from speedmap.results.findings import ForeignProcess, OthersUsedCpu, Throttled
-from speedmap.results.measured import Layers
+from speedmap.results.speedup import Layers
+from speedmap.results.timing_findings import ForeignProcess, OthersUsedCpu, Throttled
 from speedmap.timing.protocol import Run, runner
 
 ROUNDS, RUNS = 40, 50  # turns of each engine and runs a turn, at most

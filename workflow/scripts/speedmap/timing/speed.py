@@ -16,9 +16,12 @@ from speedmap.engines.interface import Backend, Session
 from speedmap.machine.monitor import watch
 from speedmap.model import postprocess
 from speedmap.results import records
+from speedmap.results.audit import Audit
 from speedmap.results.cell import Cell
-from speedmap.results.measured import Audit, Opened, Phases, ShapeMedian, SpeedProtocol, Timed, Timing
+from speedmap.results.environment import Opened
 from speedmap.results.prepared import Dataset, Image
+from speedmap.results.protocols import SpeedProtocol
+from speedmap.results.speed import Phases, ShapeMedian, Timed, Timing
 from speedmap.timing import stats
 from speedmap.timing.protocol import Protocol, collect, runner, warm_up
 

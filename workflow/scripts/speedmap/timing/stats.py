@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from speedmap.results.findings import Doubt, HalvesDiffer, ShapeGap, TwoLevels, WideInterval
-from speedmap.results.measured import Summary
+from speedmap.results.speed import Summary
+from speedmap.results.timing_findings import Doubt, HalvesDiffer, ShapeGap, TwoLevels, WideInterval
 
 Z = 1.96  # of a 95% interval
 TAILS = {"p90_ms": (0.90, 64), "p99_ms": (0.99, 662)}  # quantile, and the samples that MLPerf asks for it

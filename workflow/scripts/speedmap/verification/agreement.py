@@ -10,7 +10,7 @@ from speedmap.dataset import images
 from speedmap.engines.interface import Session
 from speedmap.graph.detector_graph import INPUT
 from speedmap.model.postprocess import SEEN, check, overlaps, scores
-from speedmap.results.measured import Agreement
+from speedmap.results.audit import Agreement
 
 IMAGES, MOST = 8, 64  # calibration images that are compared, and looked at for some in which something is seen
 

@@ -2,6 +2,7 @@
 
 from speedmap.engines.interface import Inspection
 from speedmap.machine.cpu_features import sums_saturate
+from speedmap.results.audit import Agreement, Audit
 from speedmap.results.cell import Cell
 from speedmap.results.findings import (
     BoxesDisagree,
@@ -12,7 +13,6 @@ from speedmap.results.findings import (
     TargetMissed,
     WrongPrecision,
 )
-from speedmap.results.measured import Agreement, Audit
 
 LEAST_SCORES = {"fp32": 0.999, "fp16": 0.98, "bf16": 0.98, "int8": 0.90}  # rubbish lies far below, rounding far above
 LEAST_OVERLAP = {"fp32": 0.99, "fp16": 0.95, "bf16": 0.95, "int8": 0.80}

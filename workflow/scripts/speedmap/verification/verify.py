@@ -7,8 +7,8 @@ from onnx import load
 from speedmap.engines.interface import Backend
 from speedmap.graph import onnx_runtime
 from speedmap.graph.detector_graph import noted
+from speedmap.results.audit import Audit
 from speedmap.results.cell import Cell
-from speedmap.results.measured import Audit
 from speedmap.verification import agreement, validity
 
 
