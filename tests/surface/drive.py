@@ -3,6 +3,7 @@
 Argument: a folder. What is said goes there, into files named as the mistakes; prints the exit codes as JSON.
 """
 
+import importlib
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
+import builders
 import engines
 import numpy as np
 import tensorrt_bindings as trt
@@ -23,15 +25,9 @@ from speedmap.machine.nvml import Identity
 from speedmap.results.cell import Cell
 
 GPU = Identity(gpu="Fake", compute_capability="9.0", driver="580.1", cuda_driver="13.0")
-PLAN = b"plan"
-BUILDER, RUNTIME, PARSER = trt.Builder, trt.Runtime, trt.OnnxParser  # whose names get what makes stand-ins
 INSPECTED = {"Layers": [{"Name": engines.LAYER, "LayerType": "conv", "Metadata": "[ONNX Layer: conv]",
                          "Inputs": [{"Name": "x", "Datatype": "Half", "Format": "NHWC"}]}]}  # fmt: skip
 library.Gpu = lambda: SimpleNamespace(identity=lambda: GPU)
-
-
-class Buffer(bytes):
-    nbytes = property(len)
 
 
 def detector():
@@ -46,34 +42,9 @@ def detector():
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def cache(*_args):
-    return StandIn(trt.ITimingCache, serialize=lambda: Buffer(b"T"), combine=True)
-
-
-def config():
-    state = {}
-    return StandIn(
-        trt.IBuilderConfig, create_timing_cache=cache, get_timing_cache=lambda: state.get("cache"),
-        set_timing_cache=lambda cache, ignore_mismatch: state.update(cache=cache) or True,
-        add_optimization_profile=0, builder_optimization_level=3, set_flag=None, clear_flag=None,
-    )  # fmt: skip
-
-
-def tensor():
-    return StandIn(trt.ITensor, name="images", dtype=trt.DataType.FLOAT, shape=trt.Dims([1, 3, -1, -1]),
-                   is_shape_tensor=False)  # fmt: skip
-
-
-def builder(log):
-    network = StandIn(trt.INetworkDefinition, num_layers=0, num_inputs=1, get_input=lambda _index: tensor(), __len__=0)
-    return StandIn(
-        BUILDER, create_network=network, create_builder_config=config, build_serialized_network=Buffer(PLAN),
-        create_optimization_profile=lambda: StandIn(trt.IOptimizationProfile, set_shape=None),
-    )  # fmt: skip
-
-
 def inspector():
-    def describe(_format):
+    def describe(written):
+        assert written == trt.LayerInformationFormat.JSON
         assert described.execution_context is not None  # else the formats of dynamic engines are hidden
         return json.dumps(INSPECTED)
 
@@ -81,16 +52,13 @@ def inspector():
     return described
 
 
-def runtime(_log):
-    return StandIn(
-        RUNTIME,
-        deserialize_cuda_engine=lambda _plan: engines.engine(engines.context, create_engine_inspector=inspector),
-    )
+def runtime(logger):
+    return engines.runtime(engines.engine(engines.context, create_engine_inspector=inspector))
 
 
-def failing(log):
-    log.log(trt.ILogger.ERROR, "CUDA initialization failure with error: 35")
-    return runtime(log)
+def failing(logger):
+    logger.log(trt.ILogger.ERROR, "CUDA initialization failure with error: 35")
+    return runtime(logger)
 
 
 def remove(cls, name):
@@ -130,10 +98,9 @@ PLANTS = {
 
 
 def drive():
-    trt.Builder = builder
-    trt.OnnxParser = lambda network, log: StandIn(PARSER, parse=True, num_errors=0)
+    trt.Builder, trt.OnnxParser = builders.builder, builders.parser
     Path("resources").mkdir()
-    Path(f"resources/timing-fake-{trt.__version__}.cache").write_bytes(b"T")
+    Path(f"resources/timing-fake-{trt.__version__}.cache").write_bytes(b"here:a")
     save(detector(), "model.onnx")
     backend, model, plan = TensorRT(), Path("model.onnx"), Path("engine")
     for options in ({"builder_level": 3, "workspace_gib": 1}, {"builder_level": 0}):
@@ -167,4 +134,6 @@ def attempt(folder, plant):
     sys.exit()
 
 
+importlib.import_module("polygraphy.backend.trt")  # once, before the forks
+library.cuda_of_wheels()
 print(json.dumps({plant: attempt(Path(sys.argv[1]), plant) for plant in PLANTS}))

@@ -12,6 +12,7 @@ from speedmap.engines.tensorrt.cuda import CudaError, Stream
 def use():
     """Copy four numbers to the device and back, and capture and replay a graph."""
     with Stream() as stream:
+        assert stream.free() == 1 << 30
         there, source, target = stream.device(16), stream.pinned(4), stream.pinned(4)
         source[:] = [1, 2, 3, 4]
         milliseconds, _ = stream.timed(lambda: stream.to_device(there, source))

@@ -9,6 +9,7 @@ from stand_ins import StandIn
 
 BOUNDS = ((1, 3, 32, 32), (1, 3, 32, 64), (1, 3, 64, 64))  # least, likeliest and largest input
 LAYER = "conv_myl0_1"
+RUNTIME = trt.Runtime  # whose name gets what makes stand-ins
 
 
 def context(runs=lambda: True, output="output"):
@@ -37,10 +38,17 @@ def context(runs=lambda: True, output="output"):
 
 def engine(make_context=context, output="output", **more):
     bounds = [trt.Dims(shape) for shape in BOUNDS]
-    return StandIn(
-        trt.ICudaEngine, num_io_tensors=2, get_tensor_name=("images", output).__getitem__,
-        get_tensor_dtype=trt.DataType.FLOAT, get_tensor_shape=trt.Dims([1, 3, -1, -1]),
-        device_memory_size=4096, device_memory_size_v2=4096, get_tensor_profile_shape=lambda _name, _profile: bounds,
-        create_execution_context=lambda *_strategy: make_context(),
-        create_execution_context_without_device_memory=make_context, **more,
-    )  # fmt: skip
+    behaviour = {
+        "num_io_tensors": 2, "get_tensor_name": ("images", output).__getitem__,
+        "get_tensor_dtype": trt.DataType.FLOAT, "get_tensor_shape": trt.Dims([1, 3, -1, -1]),
+        "device_memory_size": 4096, "device_memory_size_v2": 4096,
+        "get_tensor_profile_shape": lambda _name, _profile: bounds,
+        "create_execution_context": lambda *_strategy: make_context(),
+        "create_execution_context_without_device_memory": make_context,
+    }  # fmt: skip
+    return StandIn(trt.ICudaEngine, **behaviour | more)
+
+
+def runtime(opened):
+    """Make a runtime that opens an engine, or what a function of a plan returns."""
+    return StandIn(RUNTIME, deserialize_cuda_engine=opened)

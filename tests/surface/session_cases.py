@@ -1,8 +1,6 @@
 """What a session does with an engine, on stand-ins made from TensorRT's real classes; run by test_surface.py."""
 
-import ctypes
 import json
-import sys
 import weakref
 from contextlib import contextmanager
 
@@ -11,6 +9,7 @@ import numpy as np
 import pytest
 from cuda.bindings import driver as cuda
 
+from helpers.cuda_driver import Driver, balanced
 from speedmap.engines.tensorrt import session as trt_session
 from speedmap.engines.tensorrt.cuda import CudaError, Stream
 from speedmap.engines.tensorrt.library import EngineError
@@ -18,45 +17,6 @@ from speedmap.results.cell import Cell
 
 HERE = {"gpu": "Fake GPU", "compute_capability": "9.0", "tensorrt": "as given"}
 CELL = Cell("tensorrt", "yolov5n", "fp16", "dynamic")
-
-
-class Driver:
-    """Stands in for cuda.bindings.driver: notes every call, moves real memory, fails where it is told to."""
-
-    def __init__(self, fails=(), code=cuda.CUresult.CUDA_ERROR_OUT_OF_MEMORY):
-        self.calls, self.fails, self.code, self.memory, self.handles = [], fails, code, {}, iter(range(100, 10_000))
-
-    def __getattr__(self, name):
-        real = getattr(cuda, name)  # what is not there cannot be called
-        if not name.startswith("cu"):
-            return real
-
-        def call(*args):
-            self.calls.append(name)
-            if name in self.fails:
-                return (self.code,)
-            return (cuda.CUresult.CUDA_SUCCESS, *getattr(type(self), f"_{name}", type(self)._handle)(self, *args))
-
-        return call
-
-    def _handle(self, *_args):
-        return (next(self.handles),)
-
-    def _cuMemAlloc(self, size, *_flags):
-        buffer = ctypes.create_string_buffer(size)
-        self.memory[ctypes.addressof(buffer)] = buffer
-        return (ctypes.addressof(buffer),)
-
-    _cuMemHostAlloc = _cuMemAlloc
-
-    def _cuMemcpyHtoDAsync(self, to, source, size, _stream):
-        ctypes.memmove(to, source, size)
-        return ()
-
-    _cuMemcpyDtoHAsync = _cuMemcpyHtoDAsync
-
-    def _cuEventElapsedTime(self, *_events):
-        return (0.5,)
 
 
 @pytest.fixture
@@ -180,17 +140,6 @@ def test_one_context_serves_all_shapes_when_there_is_no_second(opened):
         assert "all" in session.facts["graphs"]["refused"]
 
 
-PAIRS = {
-    "cuMemAlloc": "cuMemFree", "cuMemHostAlloc": "cuMemFreeHost", "cuEventCreate": "cuEventDestroy",
-    "cuStreamCreate": "cuStreamDestroy", "cuDevicePrimaryCtxRetain": "cuDevicePrimaryCtxRelease",
-    "cuGraphInstantiate": "cuGraphExecDestroy",
-}  # fmt: skip
-
-
-def balanced(calls, failed=None):
-    return all(calls.count(make) - (make == failed) == calls.count(free) for make, free in PAIRS.items())
-
-
 @pytest.mark.parametrize("failing", ["cuCtxSetCurrent", "cuMemHostAlloc", "cuEventCreate", "cuStreamSynchronize"])
 def test_an_error_on_opening_gives_everything_back(opened, failing):
     driver = Driver([failing])
@@ -225,7 +174,3 @@ def test_tensorrts_objects_go_before_the_cuda_context_after_an_error_too(opened,
         refused()
     assert driver.calls.index("cuMemFree") > max(i for i, call in enumerate(driver.calls) if call == "~Context")
     assert driver.calls.count("~Context") >= 2
-
-
-if __name__ == "__main__":
-    sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", __file__]))

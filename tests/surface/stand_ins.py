@@ -3,17 +3,25 @@
 import inspect
 import re
 
+import tensorrt_bindings as trt
+
 
 def overloads(method):
-    """Read the parameters of a bound C++ method off its docstring: [(name, has a default)] for each overload."""
+    """Read the parameters of a bound C++ method off its docstring: [(name, type, has a default)] for each overload."""
     pattern = rf"(?:^|\n)(?:\d+\. )?{re.escape(method.__name__)}\(self: [^\n]*?((?:, [^\n]*)?)\) -> "
     found = []
     for match in re.finditer(pattern, method.__doc__ or ""):
         flat, deeper = match[1], None
         while flat != deeper:  # types have commas of their own
             flat, deeper = re.sub(r"\[[^\[\]]*\]|<[^<>]*>|\([^()]*\)", "", flat), flat
-        found.append([(part.split(":")[0].strip(), "=" in part) for part in flat.split(",")[1:]])
+        found.append([_parameter(part) for part in flat.split(",")[1:]])
     return found
+
+
+def _parameter(text):
+    declared, default, _ = text.partition("=")
+    name, _, kind = declared.partition(":")
+    return name.strip(), kind.strip().rpartition(".")[2], bool(default)
 
 
 def check(method, args, kwargs):
@@ -24,13 +32,19 @@ def check(method, args, kwargs):
 
 
 def _takes(parameters, args, kwargs):
-    names = [name for name, _ in parameters]
-    given = {*names[: len(args)], *kwargs}
-    return (
-        len(args) <= len(names)
-        and set(kwargs) <= set(names[len(args) :])
-        and all(default or name in given for name, default in parameters)
-    )
+    names = [name for name, _, _ in parameters]
+    if len(args) > len(names) or not set(kwargs) <= set(names[len(args) :]):
+        return False
+    given = dict(zip(names, args, strict=False)) | kwargs
+    return all(_fits(given[name], kind) if name in given else default for name, kind, default in parameters)
+
+
+def _fits(value, kind):
+    """Return whether a value is of one of TensorRT's own types, which None and, for Dims, any sequence is taken for."""
+    cls = getattr(trt, kind, None)
+    if value is None or kind == "Dims" or not isinstance(cls, type):
+        return True
+    return issubclass(getattr(value, "_cls", type(value)), cls)
 
 
 class StandIn:

@@ -23,3 +23,10 @@ def test_products_multiply_two_square_matrices_of_their_types():
     side = device_peaks.SIDE["cpu"]
     assert device_peaks._integers("cpu")().shape == (side, side)
     assert device_peaks._integers("cpu")().dtype == torch.int32
+
+
+def test_a_device_of_too_little_memory_has_no_rate():
+    def prepare(_device):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    assert device_peaks._rate(1, prepare, "cuda") is None

@@ -17,7 +17,8 @@ from speedmap.errors import UserError
 from speedmap.errors import known as catalogue
 from speedmap.machine.nvml import Gpu, Identity, NoGpu
 
-CAPABILITIES = {8: ((5, 0), (9, 0)), 10: ((7, 5), None), 11: ((7, 5), None)}  # by major version: oldest, newest GPU
+# By major version: oldest, newest GPU. 10 is in no list of envs/, but NVIDIA's containers of 2025 bring it.
+CAPABILITIES = {8: ((5, 0), (9, 0)), 10: ((7, 5), None), 11: ((7, 5), None)}
 REBUILD = catalogue.REBUILD
 DEVICES = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvmap")  # of the driver: Linux, WSL, Jetson
 
@@ -110,6 +111,7 @@ def unfit(version: str, gpu: Identity, cuda_major: int | None) -> str | None:
     return None
 
 
+@functools.cache  # reads the metadata of every package
 def cuda_of_wheels() -> int | None:
     """Read the CUDA major version off the names of the installed TensorRT wheels (tensorrt_cu13_bindings)."""
     names = (distribution.metadata["Name"] or "" for distribution in importlib.metadata.distributions())
