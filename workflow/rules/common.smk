@@ -71,6 +71,10 @@ onstart:
     deployed = SETTINGS.platform or workflow.deployment_settings.deployment_method
     with start.refusing():
         start.begin(SETTINGS, None if deployed else BACKEND, workflow.dag)
+    # Under a limit of jobs a second, by default 100, each job that ends leaves a timer that looks for more to start and
+    # sets the next: after ninety jobs a tenth of a core, beside what is timed. Limits are for the queues of clusters.
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
 
 
 onsuccess:
