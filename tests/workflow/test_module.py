@@ -85,7 +85,7 @@ def test_a_module_from_a_release_runs_under_a_prefix_and_is_reported(deployed, r
     path = folder / "workflow/Snakefile"
     path.write_text(path.read_text().replace("    config:", PREFIX))
     (folder / "config/config.yaml").write_text(yaml.safe_dump(TINY))
-    targets = "speed/results/pareto.svg", "speed/results/history.svg"
+    targets = "speed/results/table.md", "speed/results/history.svg"
     code, output = forked(["--cores", 2, "--", *targets], folder, variables)
     assert code == 0, output
     assert {"config", "data", "profiles", "speed", "workflow", "LICENSE"} == {
@@ -100,7 +100,7 @@ def test_a_module_from_a_release_runs_under_a_prefix_and_is_reported(deployed, r
         names = file.namelist()
         text = file.read(next(name for name in names if name.endswith("report.html"))).decode()
     assert [name.rpartition("/")[2] for name in names if name.endswith(".svg")] != []
-    assert "towards the upper left" in text
+    assert "over time, with their 95% intervals" in text
 
 
 def test_a_module_takes_the_users_files_where_they_are_and_puts_its_own_under_the_prefix(tmp_path):

@@ -46,7 +46,7 @@ def test_one_cell_from_checkpoint_to_table(snakemake, folder):
     assert "| yolov5s-mini |" in (folder / TABLE).read_text()
     code, output = snakemake()
     assert code == 0, output
-    assert planned(output).keys() == {"measure_peaks", "draw_pareto", "render_report"}
+    assert planned(output).keys() == {"measure_peaks", "render_report"}
     report = (folder / "results/report.html").read_text()
     ratio = json.loads((folder / CELL / "speedup.json").read_text())["ratio"]
     assert f"yolov5s-mini {ratio:.3f} times as fast" in report  # in the line to quote

@@ -30,7 +30,7 @@ rule check_dataset:
         annotations=place_of(SETTINGS.dataset.annotations),
         calibration=folder_of("calibration"),
     output:
-        "results/dataset.json",
+        out="results/dataset.json",
     log:
         "logs/check_dataset.log",
     conda:
@@ -50,7 +50,7 @@ rule read_weights:
         weights=weights_of,
         dataset="results/dataset.json",
     output:
-        weights="results/weights/{model}.safetensors",
+        out="results/weights/{model}.safetensors",
         record="results/weights/{model}.json",
     log:
         "logs/read_weights/{model}.log",
@@ -93,7 +93,7 @@ rule calibrate:
         weights="results/weights/{model}.json",
         dataset="results/dataset.json",
     output:
-        "results/calibration/{model}.npz",
+        out="results/calibration/{model}.npz",
     log:
         "logs/calibrate/{model}.log",
     conda:
@@ -113,7 +113,7 @@ rule choose_float:
         weights="results/weights/{model}.json",
         dataset="results/dataset.json",
     output:
-        "results/calibration/{model}-{backend}.json",
+        out="results/calibration/{model}-{backend}.json",
     log:
         "logs/choose_float/{model}-{backend}.log",
     conda:
@@ -129,9 +129,9 @@ rule choose_float:
 
 rule type_fp16:
     input:
-        "results/onnx/{model}-{shape}.onnx",
+        source="results/onnx/{model}-{shape}.onnx",
     output:
-        "results/{backend}/{model}-fp16-{shape}/model.onnx",
+        out="results/{backend}/{model}-fp16-{shape}/model.onnx",
     log:
         "logs/{backend}/{model}-fp16-{shape}/type_fp16.log",
     wildcard_constraints:
@@ -149,7 +149,7 @@ rule type_int8:
         unpack(calibration_of),
         source="results/onnx/{model}-{shape}.onnx",
     output:
-        "results/{backend}/{model}-int8-{shape}/model.onnx",
+        out="results/{backend}/{model}-int8-{shape}/model.onnx",
     log:
         "logs/{backend}/{model}-int8-{shape}/type_int8.log",
     wildcard_constraints:
@@ -166,13 +166,11 @@ rule type_int8:
 
 rule change_batch:
     input:
-        "results/{backend}/{model}-{precision}-static/model.onnx",
+        source="results/{backend}/{model}-{precision}-static/model.onnx",
     output:
-        "results/{backend}/{model}-{precision}-static-b{batch}/model.onnx",
+        out="results/{backend}/{model}-{precision}-static-b{batch}/model.onnx",
     log:
         "logs/{backend}/{model}-{precision}-static-b{batch}/change_batch.log",
-    wildcard_constraints:
-        batch="[2-9]|[1-9][0-9]+",
     conda:
         ENVIRONMENT
     params:
@@ -211,7 +209,7 @@ rule verify_engine:
         weights="results/weights/{model}.json",
         dataset="results/dataset.json",
     output:
-        "results/{backend}/{model}-{precision}-{shape}/verify{build}.json",
+        out="results/{backend}/{model}-{precision}-{shape}/verify{build}.json",
     log:
         "logs/{backend}/{model}-{precision}-{shape}/verify_engine{build}.log",
     conda:

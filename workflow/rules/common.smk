@@ -64,6 +64,8 @@ wildcard_constraints:
     model=downloads.pattern(SETTINGS.models),
     precision="fp32|fp16|int8",
     shape=r"dynamic|static(-b([2-9]|[1-9][0-9]+))?",  # images of a batch, where there are more than one
+    batch="[2-9]|[1-9][0-9]+",
+    name=downloads.pattern(SETTINGS.foreign),  # of engines from elsewhere
     build=r"(\.[1-9][0-9]*)?",  # none: the engine that counts; .2, .3: further builds of it
 
 

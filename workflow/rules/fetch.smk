@@ -13,7 +13,7 @@ rule fetch:
     input:
         archive_of,
     output:
-        "resources/{path}",
+        target="resources/{path}",
     log:
         "logs/fetch/{path}.log",
     wildcard_constraints:
@@ -31,6 +31,6 @@ rule fetch:
 
 use rule fetch as fetch_folder with:
     output:
-        directory("resources/{path}"),
+        target=directory("resources/{path}"),
     wildcard_constraints:
         path=downloads.pattern(FOLDERS),

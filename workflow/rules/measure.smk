@@ -6,7 +6,7 @@ rule measure_speed:
         unpack(engine_files),
         dataset="results/dataset.json",
     output:
-        record="results/{backend}/{model}-{precision}-{shape}/speed{build}.json",
+        out="results/{backend}/{model}-{precision}-{shape}/speed{build}.json",
         metadata="results/{backend}/{model}-{precision}-{shape}/metadata{build}.json",  # to use the engine elsewhere
     log:
         "logs/{backend}/{model}-{precision}-{shape}/measure_speed{build}.log",
@@ -32,7 +32,7 @@ rule measure_again:
         speedups=timed_pairs,
         dataset="results/dataset.json",
     output:
-        "results/again.json",
+        out="results/again.json",
     log:
         "logs/measure_again.log",
     priority: -1
@@ -58,7 +58,7 @@ rule measure_speedup:
         twin_record="results/{backend}/{model}-fp16-{shape}/engine.json",
         dataset="results/dataset.json",
     output:
-        "results/{backend}/{model}-int8-{shape}/speedup.json",
+        out="results/{backend}/{model}-int8-{shape}/speedup.json",
     log:
         "logs/{backend}/{model}-int8-{shape}/measure_speedup.log",
     conda:
@@ -80,7 +80,7 @@ rule measure_accuracy:
         unpack(engine_files),
         dataset="results/dataset.json",
     output:
-        record="results/{backend}/{model}-{precision}-{shape}/accuracy.json",
+        out="results/{backend}/{model}-{precision}-{shape}/accuracy.json",
         detections="results/{backend}/{model}-{precision}-{shape}/detections.json",
     log:
         "logs/{backend}/{model}-{precision}-{shape}/measure_accuracy.log",
@@ -111,8 +111,6 @@ rule measure_foreign:
         detections="results/foreign/{name}/detections.json",
     log:
         "logs/foreign/{name}/measure_foreign.log",
-    wildcard_constraints:
-        name=downloads.pattern(SETTINGS.foreign),
     conda:
         ENVIRONMENT
     threads: CORES
@@ -120,8 +118,8 @@ rule measure_foreign:
         gpu=1,
     params:
         backend=BACKEND,
-        given=foreign_of,
-        asked={key: config[key] for key in ("imgsz", "speed", "accuracy")},
+        foreign=foreign_of,
+        protocols={key: config[key] for key in ("imgsz", "speed", "accuracy")},
         platform=PLATFORM,
         code=fingerprint("measure_foreign", registry.module(BACKEND)),
     script:
@@ -130,7 +128,7 @@ rule measure_foreign:
 
 rule measure_peaks:
     output:
-        "results/peaks.json",
+        out="results/peaks.json",
     log:
         "logs/measure_peaks.log",
     conda:

@@ -29,9 +29,9 @@ rule compare_records:
 # Apart from the rule above, so that the verdicts stay when a regression fails this one.
 rule judge_comparison:
     input:
-        "results/compare.json",
+        comparison="results/compare.json",
     output:
-        report("results/compare.md", caption="../report/compare.rst", category="Over time"),
+        out=report("results/compare.md", caption="../report/compare.rst", category="Over time"),
     log:
         "logs/judge_comparison.log",
     localrule: True
@@ -90,7 +90,7 @@ rule publish:
 # No output: whatever is handed in is looked at anew each time.
 rule check_published:
     input:
-        published_folders,
+        folders=published_folders,
     log:
         "logs/check_published.log",
     localrule: True

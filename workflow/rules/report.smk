@@ -26,7 +26,7 @@ rule render_table:
         engines=ENGINES + SPEEDUPS + AGAIN,
         dataset="results/dataset.json",
     output:
-        table=report("results/table.md", caption="../report/table.rst", category="Tables"),
+        out=report("results/table.md", caption="../report/table.rst", category="Tables"),
         csv=report("results/table.csv", caption="../report/table.rst", category="Tables"),
         environment="results/environment.json",
     log:
@@ -40,23 +40,6 @@ rule render_table:
         code=fingerprint("render_table"),
     script:
         "../scripts/render_table.py"
-
-
-rule draw_pareto:
-    input:
-        records=RECORDS,
-        engines=ENGINES + AGAIN,
-    output:
-        report("results/pareto.svg", caption="../report/pareto.rst", category="Plots"),
-    log:
-        "logs/draw_pareto.log",
-    localrule: True
-    conda:
-        ENVIRONMENT
-    params:
-        code=fingerprint("draw_pareto"),
-    script:
-        "../scripts/draw_pareto.py"
 
 
 rule render_report:
@@ -73,7 +56,8 @@ rule render_report:
         peaks="results/peaks.json",
         template=workflow.source_path("../report/report.html.j2"),
     output:
-        report("results/report.html", caption="../report/report.rst", category="Tables"),
+        out=report("results/report.html", caption="../report/report.rst", category="Tables"),
+        pareto=report("results/pareto.svg", caption="../report/pareto.rst", category="Plots"),
     log:
         "logs/render_report.log",
     localrule: True

@@ -9,7 +9,7 @@ from speedmap.results import records
 from speedmap.results.cell import Cell
 from speedmap.results.environment import Run
 from speedmap.results.prepared import Dataset, Engine
-from speedmap.run.job import job
+from speedmap.run.job import run_step
 
 
 def build_engine(
@@ -28,13 +28,4 @@ def build_engine(
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
-        build_engine(
-            cell=Cell.of(snakemake.wildcards),
-            **dict(snakemake.input.items()),
-            **dict(snakemake.output.items()),
-            platform=snakemake.params.platform,
-            imgsz=snakemake.params.imgsz,
-            options=snakemake.params.options,
-            implicit=snakemake.params.implicit,
-        )
+    run_step(build_engine, snakemake, cell=Cell.of(snakemake.wildcards))

@@ -5,7 +5,7 @@ from pathlib import Path
 from speedmap.quantization import calibration
 from speedmap.results import records
 from speedmap.results.prepared import Dataset, Weights
-from speedmap.run.job import job
+from speedmap.run.job import run_step
 
 FEW = 8  # images for random weights, which need some ranges, not good ones
 
@@ -18,12 +18,4 @@ def calibrate(onnx: str, weights: str, dataset: str, imgsz: int, images: int | N
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
-        calibrate(
-            onnx=snakemake.input.onnx,
-            weights=snakemake.input.weights,
-            dataset=snakemake.input.dataset,
-            imgsz=snakemake.params.imgsz,
-            images=snakemake.params.images,
-            out=snakemake.output[0],
-        )
+    run_step(calibrate, snakemake)

@@ -6,7 +6,7 @@ import onnx
 
 from speedmap import storage
 from speedmap.graph import batch as batches
-from speedmap.run.job import job
+from speedmap.run.job import run_step
 
 
 def change_batch(source: str, batch: int, out: str) -> None:
@@ -16,5 +16,4 @@ def change_batch(source: str, batch: int, out: str) -> None:
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
-        change_batch(source=snakemake.input[0], batch=int(snakemake.wildcards.batch), out=snakemake.output[0])
+    run_step(change_batch, snakemake, batch=int(snakemake.wildcards.batch))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from speedmap.dataset import coco
 from speedmap.results import records
-from speedmap.run.job import job
+from speedmap.run.job import run_step
 
 
 def check_dataset(
@@ -20,13 +20,4 @@ def check_dataset(
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
-        check_dataset(
-            images=snakemake.input.images,
-            annotations=snakemake.input.annotations,
-            calibration=snakemake.input.calibration,
-            dataset=snakemake.params.dataset,
-            imgsz=snakemake.params.imgsz,
-            wanted=snakemake.params.wanted,
-            out=snakemake.output[0],
-        )
+    run_step(check_dataset, snakemake)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from speedmap.publishing import check
-from speedmap.run.job import job
+from speedmap.run.job import run_step
 
 
 def check_published(folders: list[str], log: str) -> None:
@@ -16,5 +16,4 @@ def check_published(folders: list[str], log: str) -> None:
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
-        check_published(folders=list(snakemake.input), log=snakemake.log[0])
+    run_step(check_published, snakemake)

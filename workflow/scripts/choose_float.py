@@ -7,7 +7,7 @@ from speedmap.quantization.calibration import Statistics
 from speedmap.quantization.options import Options
 from speedmap.results import records
 from speedmap.results.prepared import Choice, Dataset, Weights
-from speedmap.run.job import job
+from speedmap.run.job import run_step
 
 
 def choose_float(
@@ -25,14 +25,4 @@ def choose_float(
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
-        choose_float(
-            dialect=qdq_plan.dialect(snakemake.wildcards.backend, snakemake.params.target),
-            onnx=snakemake.input.onnx,
-            statistics=snakemake.input.statistics,
-            weights=snakemake.input.weights,
-            dataset=snakemake.input.dataset,
-            imgsz=snakemake.params.imgsz,
-            options=snakemake.params.options,
-            out=snakemake.output[0],
-        )
+    run_step(choose_float, snakemake, dialect=qdq_plan.dialect(snakemake.wildcards.backend, snakemake.params.target))

@@ -7,7 +7,7 @@ from msgspec import json
 
 from speedmap import storage
 from speedmap.dataset import data_yaml, labels
-from speedmap.run.job import job
+from speedmap.run.job import run_step
 
 
 def convert_labels(data: str, wanted: int | None, annotations: str, calibration: str) -> None:
@@ -23,10 +23,4 @@ def convert_labels(data: str, wanted: int | None, annotations: str, calibration:
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
-        convert_labels(
-            data=snakemake.input.data,
-            wanted=snakemake.params.wanted,
-            annotations=snakemake.output.annotations,
-            calibration=snakemake.output.calibration,
-        )
+    run_step(convert_labels, snakemake)

@@ -9,7 +9,7 @@ from speedmap.graph import export
 from speedmap.model import rewrites, weights
 from speedmap.results import records
 from speedmap.results.prepared import Dataset, Export, Graph
-from speedmap.run.job import job
+from speedmap.run.job import run_step
 
 
 def export_onnx(network: str, dataset: str, imgsz: int, form: dict, static: str, dynamic: str, record: str) -> None:
@@ -28,13 +28,4 @@ def export_onnx(network: str, dataset: str, imgsz: int, form: dict, static: str,
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
-        export_onnx(
-            network=snakemake.input.weights,
-            dataset=snakemake.input.dataset,
-            imgsz=snakemake.params.imgsz,
-            form=snakemake.params.form,
-            static=snakemake.output.static,
-            dynamic=snakemake.output.dynamic,
-            record=snakemake.output.record,
-        )
+    run_step(export_onnx, snakemake, network=snakemake.input.weights)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from speedmap.dataset import calibration_images, download, unzip
-from speedmap.run.job import job
+from speedmap.run.job import run_step
 from speedmap.run.settings import Source
 
 
@@ -18,9 +18,5 @@ def fetch(source: Source, archive: str | None, target: str) -> None:
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
-        fetch(
-            source=Source(**snakemake.params.source),
-            archive=next(iter(snakemake.input), None),
-            target=snakemake.output[0],
-        )
+    source, archive = Source(**snakemake.params.source), next(iter(snakemake.input), None)
+    run_step(fetch, snakemake, source=source, archive=archive)

@@ -6,7 +6,7 @@ from speedmap import storage
 from speedmap.publishing import compare, compare_page
 from speedmap.results import records
 from speedmap.results.reported import Comparison
-from speedmap.run.job import job
+from speedmap.run.job import run_step
 
 
 def judge_comparison(comparison: str, out: str, log: str) -> None:
@@ -22,5 +22,4 @@ def judge_comparison(comparison: str, out: str, log: str) -> None:
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
-        judge_comparison(comparison=snakemake.input[0], out=snakemake.output[0], log=snakemake.log[0])
+    run_step(judge_comparison, snakemake)

@@ -10,7 +10,7 @@ from speedmap.results.accuracy import Accuracy
 from speedmap.results.cell import Cell
 from speedmap.results.prepared import Dataset
 from speedmap.results.protocols import AccuracyProtocol
-from speedmap.run.job import job
+from speedmap.run.job import run_step
 
 
 def measure_accuracy(
@@ -27,15 +27,4 @@ def measure_accuracy(
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
-        measure_accuracy(
-            cell=Cell.of(snakemake.wildcards),
-            engine=snakemake.input.engine,
-            record=snakemake.input.record,
-            dataset=snakemake.input.dataset,
-            imgsz=snakemake.params.imgsz,
-            protocol=snakemake.params.protocol,
-            code=snakemake.params.code,
-            out=snakemake.output.record,
-            detections=snakemake.output.detections,
-        )
+    run_step(measure_accuracy, snakemake, cell=Cell.of(snakemake.wildcards))

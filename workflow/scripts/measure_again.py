@@ -8,7 +8,7 @@ from measure_speedup import measure_speedup
 from speedmap.reporting.footnotes import words
 from speedmap.results import records
 from speedmap.results.reported import Again
-from speedmap.run.job import job
+from speedmap.run.job import run_step
 from speedmap.timing import again
 
 
@@ -22,10 +22,4 @@ def measure_again(timed: list[str], dataset: str, seconds: float, out: str) -> N
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
-        measure_again(
-            timed=[*snakemake.input.speeds, *snakemake.input.speedups],
-            dataset=snakemake.input.dataset,
-            seconds=snakemake.params.seconds,
-            out=snakemake.output[0],
-        )
+    run_step(measure_again, snakemake, timed=[*snakemake.input.speeds, *snakemake.input.speedups])

@@ -14,31 +14,27 @@ from speedmap.results.environment import Artefact
 from speedmap.results.prepared import Dataset
 from speedmap.results.protocols import Protocols
 from speedmap.results.speed import Speed
-from speedmap.run.job import job
+from speedmap.run.job import run_step
 from speedmap.run.settings import Foreign
 from speedmap.timing import speed
 
 
-def measure_foreign(
-    backend: str, name: str, given: Foreign, dataset: str, asked: Protocols, code: str, out: Path
-) -> None:
+def measure_foreign(backend: str, name: str, foreign: dict, dataset: str, protocols: dict, code: str, out: str) -> None:
     """Write an engine and its records into the folder `out`."""
-    runtime, engine, data = registry.backend(backend), out / "engine", records.read(Path(dataset), Dataset)
+    given, asked = Foreign(**foreign), records.convert(protocols, Protocols)
+    runtime, data, engine = registry.backend(backend), records.read(Path(dataset), Dataset), Path(out, "engine")
     with gpu_lease.lease(runtime.on_gpu, alone=True) as run:
         taken = runtime.take(Path(given.engine), engine, asked.imgsz, len(data.categories))
         cell = Cell(backend, name, given.precision, taken.shape)
         audit = Audit(precision=taken.precision or cell.precision, shares=taken.shares)
         timed = speed.measure(runtime, cell, engine, data, asked.imgsz, asked.speed, audit)
         results, session = detect.detect(runtime, cell, engine, data, asked.imgsz, asked.accuracy)
-    evaluate.write_detections(out / "detections.json", results)
+    evaluate.write_detections(Path(out, "detections.json"), results)
     evaluated = evaluate.score(results, data, asked.imgsz, session)
     more = Artefact(engine_sha256=storage.sha256(engine)), environment.capture(runtime.platform()), code, run
-    records.write(out / "speed.json", metadata.complete(Speed, timed, cell, asked.speed, *more))
-    records.write(out / "accuracy.json", metadata.complete(Accuracy, evaluated, cell, asked.accuracy, *more))
+    records.write(Path(out, "speed.json"), metadata.complete(Speed, timed, cell, asked.speed, *more))
+    records.write(Path(out, "accuracy.json"), metadata.complete(Accuracy, evaluated, cell, asked.accuracy, *more))
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
-        name, params, folder = snakemake.wildcards.name, snakemake.params, Path(snakemake.output.engine).parent
-        given, asked = Foreign(**params.given), records.convert(params.asked, Protocols)
-        measure_foreign(params.backend, name, given, snakemake.input.dataset, asked, params.code, folder)
+    run_step(measure_foreign, snakemake, out=str(Path(snakemake.output.engine).parent))

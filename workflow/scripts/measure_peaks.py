@@ -7,7 +7,7 @@ from speedmap.machine import gpu_lease
 from speedmap.results import records
 from speedmap.results.environment import Run
 from speedmap.results.prepared import Peaks
-from speedmap.run.job import job
+from speedmap.run.job import run_step
 from speedmap.timing import device_peaks
 
 
@@ -19,5 +19,4 @@ def measure_peaks(out: str) -> None:
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
-        measure_peaks(out=snakemake.output[0])
+    run_step(measure_peaks, snakemake)

@@ -9,7 +9,7 @@ from speedmap.results.cell import Cell
 from speedmap.results.prepared import Dataset, Verification
 from speedmap.results.protocols import SpeedProtocol
 from speedmap.results.speed import Speed
-from speedmap.run.job import job
+from speedmap.run.job import run_step
 from speedmap.timing import speed
 
 
@@ -30,12 +30,4 @@ def measure_speed(
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
-        measure_speed(
-            cell=Cell.of(snakemake.wildcards),
-            **dict(snakemake.input.items()),
-            imgsz=snakemake.params.imgsz,
-            protocol=snakemake.params.protocol,
-            code=snakemake.params.code,
-            out=snakemake.output.record,
-        )
+    run_step(measure_speed, snakemake, cell=Cell.of(snakemake.wildcards))

@@ -9,7 +9,7 @@ from speedmap.results.cell import Cell
 from speedmap.results.environment import Run
 from speedmap.results.prepared import Dataset
 from speedmap.results.speedup import Speedup
-from speedmap.run.job import job
+from speedmap.run.job import run_step
 from speedmap.timing import alternating
 
 
@@ -29,11 +29,6 @@ def measure_speedup(
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
-        measure_speedup(
-            cell=Cell.at(snakemake.wildcards.backend, snakemake.wildcards.model, "int8", snakemake.wildcards.shape),
-            **dict(snakemake.input.items()),
-            imgsz=snakemake.params.imgsz,
-            seconds=snakemake.params.seconds,
-            out=snakemake.output[0],
-        )
+    wildcards = snakemake.wildcards
+    cell = Cell.at(wildcards.backend, wildcards.model, "int8", wildcards.shape)
+    run_step(measure_speedup, snakemake, cell=cell)

@@ -5,7 +5,7 @@ from pathlib import Path
 from speedmap.publishing import index
 from speedmap.publishing.folders import Identity
 from speedmap.publishing.publish import publish as fill_folder
-from speedmap.run.job import job
+from speedmap.run.job import run_step
 
 
 def publish(
@@ -17,13 +17,5 @@ def publish(
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
-        publish(
-            paths=list(snakemake.input.records),
-            others=list(snakemake.input.others),
-            identity=Identity(**snakemake.params.identity),
-            force=snakemake.params.force,
-            manifest=snakemake.output.manifest,
-            out=snakemake.output.index,
-            csv=snakemake.output.csv,
-        )
+    paths, identity = snakemake.input.records, Identity(**snakemake.params.identity)
+    run_step(publish, snakemake, paths=paths, identity=identity, out=snakemake.output.index)

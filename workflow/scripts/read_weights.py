@@ -6,7 +6,7 @@ from speedmap.graph import export, given_onnx
 from speedmap.model import checkpoint, weights
 from speedmap.results import records
 from speedmap.results.prepared import Dataset
-from speedmap.run.job import job
+from speedmap.run.job import run_step
 
 
 def read_weights(model: str, source: str, is_onnx: bool, dataset: str, imgsz: int, out: str, record: str) -> None:
@@ -22,13 +22,4 @@ def read_weights(model: str, source: str, is_onnx: bool, dataset: str, imgsz: in
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
-        read_weights(
-            model=snakemake.wildcards.model,
-            source=snakemake.params.source,
-            is_onnx=snakemake.params.is_onnx,
-            dataset=snakemake.input.dataset,
-            imgsz=snakemake.params.imgsz,
-            out=snakemake.output.weights,
-            record=snakemake.output.record,
-        )
+    run_step(read_weights, snakemake)

@@ -6,7 +6,7 @@ from pathlib import Path
 from speedmap.publishing import ci_formats, history
 from speedmap.reporting import charts, history_chart
 from speedmap.results.cell_result import gather
-from speedmap.run.job import job
+from speedmap.run.job import run_step
 
 
 def record_history(paths: list[str], lines: str, plot: str, bencher: str) -> None:
@@ -19,5 +19,4 @@ def record_history(paths: list[str], lines: str, plot: str, bencher: str) -> Non
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
-        record_history(paths=list(snakemake.input.records), **dict(snakemake.output.items()))
+    run_step(record_history, snakemake, paths=snakemake.input.records)

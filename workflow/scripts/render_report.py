@@ -6,15 +6,16 @@ from speedmap import storage
 from speedmap.graph import multiply_adds
 from speedmap.publishing import since
 from speedmap.reporting import charts, detection_pictures, report
+from speedmap.reporting.pareto_points import points
 from speedmap.results import records
 from speedmap.results.cell_result import gather
 from speedmap.results.prepared import Choice, Dataset, Peaks
 from speedmap.results.reported import Limits, Provenance
-from speedmap.run.job import job
+from speedmap.run.job import run_step
 
 
-def render_report(inputs, models: list[str], imgsz: int, baseline: str, limits: dict, out: str) -> None:
-    """Write results/report.html; inputs: the rule's, by name."""
+def render_report(inputs, models: list[str], imgsz: int, baseline: str, limits: dict, out: str, pareto: str) -> None:
+    """Write results/report.html, and its first chart as a picture, results/pareto.svg; inputs: the rule's, by name."""
     graphs, choices = (dict(zip(models, paths, strict=False)) for paths in (inputs.graphs, inputs.sensitivity))
     rows, data = gather(inputs.records), records.read(Path(inputs.dataset), Dataset)
     changes, compared = since.held(rows, baseline, list(inputs.baseline), Limits(**limits))
@@ -32,8 +33,8 @@ def render_report(inputs, models: list[str], imgsz: int, baseline: str, limits: 
     )
     with storage.atomic(Path(out)) as temporary:
         temporary.write_text(report.render(Path(inputs.template), material, charts.bundle()), "utf-8")
+    charts.save(charts.pareto(points(rows)), charts.PARETO, Path(pareto))
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
-        render_report(snakemake.input, **snakemake.params.given, out=snakemake.output[0])
+    run_step(render_report, snakemake, inputs=snakemake.input, **snakemake.params.given)

@@ -9,7 +9,7 @@ from speedmap.results import checks, records
 from speedmap.results.cell_result import gather
 from speedmap.results.prepared import Dataset
 from speedmap.results.reported import Experiment
-from speedmap.run.job import job
+from speedmap.run.job import run_step
 
 
 def render_table(
@@ -27,13 +27,4 @@ def render_table(
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
-        render_table(
-            paths=list(snakemake.input.records),
-            dataset=snakemake.input.dataset,
-            config=snakemake.params.config,
-            backend=snakemake.params.backend,
-            out=snakemake.output.table,
-            csv=snakemake.output.csv,
-            environment=snakemake.output.environment,
-        )
+    run_step(render_table, snakemake, paths=snakemake.input.records)

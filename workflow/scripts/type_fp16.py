@@ -6,7 +6,7 @@ import onnx
 
 from speedmap import storage
 from speedmap.graph import fp16
-from speedmap.run.job import job
+from speedmap.run.job import run_step
 
 
 def type_fp16(source: str, out: str) -> None:
@@ -16,5 +16,4 @@ def type_fp16(source: str, out: str) -> None:
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
-        type_fp16(source=snakemake.input[0], out=snakemake.output[0])
+    run_step(type_fp16, snakemake)

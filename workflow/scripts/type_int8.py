@@ -10,7 +10,7 @@ from speedmap.quantization.calibration import Statistics
 from speedmap.quantization.options import Options
 from speedmap.results import records
 from speedmap.results.prepared import Choice
-from speedmap.run.job import job
+from speedmap.run.job import run_step
 
 
 def type_int8(
@@ -29,10 +29,4 @@ def type_int8(
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
-        type_int8(
-            dialect=qdq_plan.dialect(snakemake.wildcards.backend, snakemake.params.target),
-            **dict(snakemake.input.items()),
-            options=snakemake.params.options,
-            out=snakemake.output[0],
-        )
+    run_step(type_int8, snakemake, dialect=qdq_plan.dialect(snakemake.wildcards.backend, snakemake.params.target))

@@ -9,7 +9,7 @@ from speedmap.results import records
 from speedmap.results.cell import Cell
 from speedmap.results.environment import Run
 from speedmap.results.prepared import Dataset, Verification, Weights
-from speedmap.run.job import job
+from speedmap.run.job import run_step
 from speedmap.verification.verify import verify
 
 
@@ -26,14 +26,4 @@ def verify_engine(
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
-        verify_engine(
-            cell=Cell.of(snakemake.wildcards),
-            engine=snakemake.input.engine,
-            onnx=snakemake.input.onnx,
-            reference=snakemake.input.reference,
-            weights=snakemake.input.weights,
-            dataset=snakemake.input.dataset,
-            imgsz=snakemake.params.imgsz,
-            out=snakemake.output[0],
-        )
+    run_step(verify_engine, snakemake, cell=Cell.of(snakemake.wildcards))

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 TYPICAL = {
     "check_dataset": 2, "convert_labels": 1, "read_weights": 4, "export_onnx": 13, "calibrate": 12, "choose_float": 13,
     "type_fp16": 1, "type_int8": 3, "build_engine": 2, "verify_engine": 2, "measure_speed": 8, "measure_speedup": 4,
-    "measure_accuracy": 8, "measure_again": 30, "measure_peaks": 8, "render_table": 1, "render_report": 6,
-    "draw_pareto": 3,
+    "measure_accuracy": 8, "measure_again": 30, "measure_peaks": 8, "render_table": 1, "render_report": 7,
 }  # fmt: skip
 ALONE = {"measure_speed", "measure_speedup", "measure_accuracy", "measure_again", "measure_peaks"}  # on their machine
 CORES = 2  # on which a run is forecast

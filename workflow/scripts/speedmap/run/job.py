@@ -2,9 +2,11 @@
 
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
 from speedmap.errors import UserError
 from speedmap.errors.explain import explain
@@ -34,3 +36,14 @@ def job(log: str) -> Iterator[None]:
         path.write_text(f"{explained}\n" if meant else f"{traceback.format_exc()}\n{explained}\n", "utf-8")
         print(explained, file=sys.stderr, flush=True)
         raise SystemExit(1) from None
+
+
+def run_step(step: Callable[..., None], snakemake: Any, **more: Any) -> None:
+    """Run a step as a job, with what it takes of the job's named inputs, outputs and parameters, and its log.
+
+    What a step does not take is there for Snakemake alone. more: what the step takes under another name or form.
+    """
+    with job(snakemake.log[0]):
+        sides = (snakemake.wildcards, snakemake.input, snakemake.output, snakemake.params)
+        given = {name: value for side in sides for name, value in side.items()} | {"log": snakemake.log[0]} | more
+        step(**{name: given[name] for name in signature(step).parameters if name in given})
