@@ -10,7 +10,8 @@ import safetensors.torch
 import torch
 
 from data import SIDE
-from generate import EVALUATION, NAMES
+from generate import EVALUATION
+from shapes import NAMES
 
 SAMPLE = Path(__file__).resolve().parent
 sys.path.insert(0, str(SAMPLE.parent / "workflow" / "scripts"))

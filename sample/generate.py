@@ -11,6 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from shapes import NAMES, SHAPES
+
 SEED = 5
 EVALUATION = range(1, 129)
 CALIBRATION = range(1001, 1065)
@@ -27,42 +29,6 @@ SIZES = {(640, 480): 8, (480, 640): 4, (640, 426): 5, (426, 640): 2, (640, 360):
          (375, 500): 1, (640, 640): 2, (512, 512): 1, (640, 512): 1, (480, 360): 1}  # fmt: skip
 
 Array = np.ndarray
-
-
-def arc(start: float, stop: float, points: int = 72, radius: float = 1.0) -> Array:
-    """Return points [n, 2] on a circle, between two angles in turns."""
-    angles = 2 * np.pi * np.linspace(start, stop, points)
-    return radius * np.stack((np.cos(angles), np.sin(angles)), 1)
-
-
-def star() -> Array:
-    return np.stack((arc(-0.25, 0.55, 5), arc(-0.15, 0.65, 5, 0.4)), 1).reshape(-1, 2)
-
-
-def cross(arm: float = 0.3) -> Array:
-    quarter = np.array([(1, -arm), (1, arm), (arm, arm)])
-    turn = np.array([(0, 1), (-1, 0)])
-    return np.concatenate([quarter @ np.linalg.matrix_power(turn, times) for times in range(4)])
-
-
-def heart() -> Array:
-    t = 2 * np.pi * np.linspace(0, 1, 72)
-    y = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
-    return np.stack((16 * np.sin(t) ** 3, -y), 1) / 17
-
-
-# Outlines of about unit radius, upright with y downwards; a turned one is another shape or none of these.
-SHAPES = {
-    "disc": arc(0, 1),
-    "ring": arc(0, 1),
-    "square": np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * 0.85,
-    "bar": np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * (1, 0.33),
-    "triangle": np.array([(0, -1), (1, 0.8), (-1, 0.8)]),
-    "star": star(),
-    "cross": cross(),
-    "heart": heart(),
-}
-NAMES = tuple(SHAPES)
 
 
 def noise(rng: np.random.Generator, height: int, width: int, octaves: tuple[int, ...]) -> Array:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from speedmap.dataset import coco
 from speedmap.results import records
+from speedmap.results.asked import Asked
 from speedmap.run.job import run_step
 
 
@@ -12,8 +13,9 @@ def check_dataset(
     images: str, annotations: str, calibration: str, dataset: dict, imgsz: int, wanted: int | None, out: str
 ) -> None:
     """Write the inventory of a data set."""
-    folders = Path(images), Path(annotations), Path(calibration)
-    inventory = coco.inventory(*folders, imgsz=imgsz, wanted=wanted, **dataset)
+    paths = {"images": images, "annotations": annotations, "calibration": calibration}
+    asked = Asked(**{part: str(Path(path)) for part, path in paths.items()}, imgsz=imgsz, **dataset)
+    inventory = coco.inventory(asked, wanted)
     records.write(Path(out), inventory)
     for line in inventory.derived:
         print(f"{annotations}: {line}", file=sys.stderr)

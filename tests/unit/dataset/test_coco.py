@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from helpers.data_set import asked
 from speedmap.accuracy import bootstrap, evaluate
 from speedmap.dataset import coco, coco_json
 from speedmap.dataset.coco import DatasetError
@@ -40,7 +41,7 @@ def dataset(tmp_path):
 def inventory(dataset, limit=None, wanted=None):
     folder, truth = dataset
     (folder / "truth.json").write_text(json.dumps(truth))
-    return coco.inventory(folder / "images", folder / "truth.json", folder / "calibration", "tiny", limit, 640, wanted)
+    return coco.inventory(asked(folder, limit=limit, imgsz=640), wanted)
 
 
 def test_an_inventory_says_what_is_there(dataset):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from pycocotools import mask
 
+from helpers.data_set import asked
 from speedmap.dataset import coco, coco_json
 from speedmap.dataset.coco_json import DatasetError
 
@@ -46,7 +47,7 @@ def truth(**more):
 
 def inventory(folder, content):
     (folder / "truth.json").write_text(content if isinstance(content, str) else json.dumps(content), "utf-8")
-    return coco.inventory(folder / "images", folder / "truth.json", folder / "calibration", "x", None, 64, None)
+    return coco.inventory(asked(folder), None)
 
 
 def changed(change):
@@ -221,9 +222,8 @@ def test_names_are_utf_8_whatever_the_locale(folder):
     content["categories"][0]["name"] = "Fußgänger"
     (folder / "truth.json").write_text(json.dumps(content, ensure_ascii=False), "utf-8")
     code = f"""
-from pathlib import Path; from speedmap.dataset import coco, images
-w = Path({str(folder)!r})
-record = coco.inventory(w / "images", w / "truth.json", w / "calibration", "x", None, 64, None)
+from pathlib import Path; from speedmap.dataset import coco, images; from speedmap.results.asked import Asked
+record = coco.inventory({asked(folder)!r}, None)
 print(ascii(record.categories[0].name), images.read(Path(record.images[0].file)).shape)"""
     env = {**os.environ, "LC_ALL": "en_US.ISO-8859-1", "LOCPATH": str(folder), "PYTHONPATH": str(SCRIPTS)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)

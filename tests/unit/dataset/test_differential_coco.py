@@ -19,6 +19,7 @@ from msgspec import structs
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from helpers.data_set import asked
 from speedmap.accuracy import evaluate
 from speedmap.dataset import coco
 from speedmap.dataset.coco_json import DatasetError
@@ -152,7 +153,7 @@ def test_a_generated_file_is_refused_or_scored_as_pycocotools_scores_it(folder, 
     path = folder / "truth.json"
     path.write_text(json.dumps(content))
     try:
-        record = coco.inventory(folder / "images", path, folder / "calibration", "x", None, 64, None)
+        record = coco.inventory(asked(folder, annotations=path), None)
     except DatasetError:
         record = None
     if record is None:

@@ -7,6 +7,7 @@ import pytest
 from msgspec import json, to_builtins
 
 from helpers import yolo
+from helpers.data_set import asked
 from speedmap.accuracy import evaluate
 from speedmap.dataset import coco, coco_json, data_yaml, labels
 from speedmap.dataset.coco_json import DatasetError
@@ -48,7 +49,7 @@ def test_what_comes_out_is_a_data_set(folder):
     (folder / "truth.json").write_bytes(json.encode(instances(folder)))
     listed = data_yaml.calibration(data_yaml.read(folder / "data.yaml"), None)
     (folder / "spare.txt").write_text("".join(f"{file}\n" for file in listed))
-    found = coco.inventory(folder / "images/val", folder / "truth.json", folder / "spare.txt", "n", None, 64, None, "d")
+    found = coco.inventory(asked(folder, images="images/val", calibration="spare.txt", data="d"), None)
     assert [Path(image.file).name for image in found.images] == ["0.png", "1.png"]
     assert [Path(image.file).name for image in found.calibration] == ["2.png", "3.png"]
     assert (found.boxes, found.derived, found.asked.data) == (2, [], "d")

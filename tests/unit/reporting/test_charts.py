@@ -10,7 +10,7 @@ import pytest
 
 from helpers.record_factory import measured
 from helpers.svg import SVG, contrast, length, marks, place, texts
-from speedmap.reporting import charts, detail_charts, history_chart
+from speedmap.reporting import charts, detail_charts, history_chart, palette
 from speedmap.reporting.pareto_points import Point
 from speedmap.reporting.roofline import Roof
 from speedmap.results.prepared import ConvCost
@@ -51,7 +51,7 @@ def test_every_mark_tells_its_figures(draw):
 
 def test_a_speed_that_cannot_be_quoted_is_faint_and_says_so(draw):
     drawn = marks(draw(charts.pareto([TORCH, replace(FP16, quotable=False)])), MARKS)
-    assert [mark.get("opacity") for mark in drawn] == ["1", str(charts.FAINT)]
+    assert [mark.get("opacity") for mark in drawn] == ["1", str(palette.FAINT)]
     assert ["not to be quoted" in mark.get("aria-label") for mark in drawn] == [False, True]
 
 
@@ -99,15 +99,15 @@ def test_the_same_figures_make_the_same_file(draw, tmp_path):
     assert drawn[0] == drawn[1]
 
 
-@pytest.mark.parametrize("colour", [*charts.SERIES.values(), *charts.SPARE, *charts.STAYS.values()])
+@pytest.mark.parametrize("colour", [*palette.SERIES.values(), *palette.SPARE, *palette.STAYS.values()])
 def test_colours_stand_out_from_both_pages(colour):
-    assert all(contrast(colour, page.back) >= 3 for page in (charts.LIGHT, charts.DARK))
+    assert all(contrast(colour, page.back) >= 3 for page in (palette.LIGHT, palette.DARK))
 
 
 def test_no_two_series_have_one_colour_and_a_series_keeps_its_own():
-    names = {*charts.SERIES, "null FP16", "null INT8"}
-    assert len(set(charts.colours(names).values())) == len(names)
-    assert charts.colours({"TensorRT INT8", "null FP16"})["TensorRT INT8"] == charts.colours(names)["TensorRT INT8"]
+    names = {*palette.SERIES, "null FP16", "null INT8"}
+    assert len(set(palette.colours(names).values())) == len(names)
+    assert palette.colours({"TensorRT INT8", "null FP16"})["TensorRT INT8"] == palette.colours(names)["TensorRT INT8"]
 
 
 def test_latencies_of_a_model_stand_on_one_scale_and_the_slowest_in_the_last_bar():
@@ -159,7 +159,7 @@ def test_columns_stand_in_their_order_and_on_zero(draw):
     boxes = [list(map(float, re.findall(r"-?[\d.]+", bar.get("d")))) for bar in (low, high)]
     assert boxes[0][0] < boxes[1][0]  # M x,y h width v height
     assert boxes[1][3] == pytest.approx(2 * boxes[0][3], rel=0.01)
-    assert (low.get("fill"), high.get("fill")) == (charts.STAYS["INT8"], charts.STAYS["stays in float"])
+    assert (low.get("fill"), high.get("fill")) == (palette.STAYS["INT8"], palette.STAYS["stays in float"])
     assert "first" in high.get("aria-label")
 
 
@@ -200,7 +200,7 @@ def test_a_speed_of_the_history_that_cannot_be_quoted_is_faint(draw):
     lines = [measured(CELLS[0], "speed", day, quotable=quotable) for day, quotable in ((1, True), (2, False))]
     drawn = draw(history_chart.history([*lines, measured(CELLS[0], "speed", 3)])).iter(f"{SVG}path")
     points = [path.get("opacity") for path in drawn if path.get("aria-roledescription") == "point"]
-    assert sorted(points) == [str(charts.FAINT), "1", "1"]
+    assert sorted(points) == [str(palette.FAINT), "1", "1"]
 
 
 def test_the_history_shows_mean_average_precision_in_points():

@@ -8,7 +8,7 @@ import pytest
 
 from helpers.record_factory import experiment, result, speedup
 from helpers.svg import contrast, marks, place, texts
-from speedmap.reporting import charts, claim_picture
+from speedmap.reporting import claim_picture, palette
 from speedmap.reporting.claims import Claim, Told, claims
 
 SURE = Told("s", "1.250 times as fast (1.200 to 1.300)", 1.25, 1.2, 1.3, "")
@@ -63,7 +63,7 @@ def test_medians_have_no_line_of_no_gain():
     assert len(marks(root, "layer_1_marks")) == 1  # the point, behind its interval alone
 
 
-@pytest.mark.parametrize(("page", "colours"), [("light", charts.LIGHT), ("dark", charts.DARK)])
+@pytest.mark.parametrize(("page", "colours"), [("light", palette.LIGHT), ("dark", palette.DARK)])
 def test_words_stand_out_from_the_page_that_the_picture_is_on(page, colours):
     root = drawn(CLAIM, page)
     behind = next(one.get("fill") for one in root.iter() if one.tag.endswith("rect"))

@@ -5,7 +5,7 @@ import pytest
 
 from helpers.record_factory import peaks
 from helpers.reports import rendered, row
-from speedmap.reporting import charts, markdown, roofline
+from speedmap.reporting import charts, markdown, palette, roofline
 from speedmap.reporting.pareto_points import points
 from speedmap.results.cell_result import CellResult
 from speedmap.results.findings import ScoresDisagree
@@ -72,7 +72,7 @@ def test_a_report_without_what_others_have_says_so():
 
 def test_series_have_the_same_colours_in_every_chart_of_the_page():
     ranges = re.findall(r'"scale": (\{"domain": \["T[^}]*\})', rendered())
-    shown = {name: colour for text in ranges for name, colour in charts.SERIES.items() if f'"{name}"' in text}
+    shown = {name: colour for text in ranges for name, colour in palette.SERIES.items() if f'"{name}"' in text}
     assert len(ranges) >= 4
     for text in ranges:
         names, colours = (re.findall(r'"([^"]+)"', part) for part in re.findall(r"\[[^]]*\]", text))

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -14,13 +15,13 @@ from speedmap.dataset import images, letterbox
 from speedmap.dataset.letterbox import Placement
 from speedmap.engines.interface import Backend, Session
 from speedmap.model import postprocess
-from speedmap.model.postprocess import Detections
 from speedmap.results import records
 from speedmap.results.cell import Cell
 from speedmap.results.environment import Opened
 from speedmap.results.prepared import Dataset, Image
 from speedmap.results.protocols import AccuracyProtocol
 
+Item = tuple[int, np.ndarray, Placement]  # an image's id, its input or the output, and where it lies in the input
 AHEAD = 8  # images that wait decoded, and outputs that wait for their boxes
 
 
@@ -36,13 +37,9 @@ def detect(
 
 
 def detect_images(
-    sessions: Sequence[Session],
-    listed: list[Image],
-    imgsz: int,
-    dynamic: bool,
-    protocol: AccuracyProtocol,
+    sessions: Sequence[Session], listed: list[Image], imgsz: int, dynamic: bool, protocol: AccuracyProtocol,
     categories: list[int],
-) -> list[dict]:
+) -> list[dict]:  # fmt: skip
     """Detect in every image; decoding and suppression run beside inference.
 
     sessions: of one engine; several infer side by side. categories: their ids in the annotations. Returns COCO results,
@@ -52,10 +49,10 @@ def detect_images(
     for session in sessions:
         free.put(session)
 
-    def read(image: Image) -> tuple[int, np.ndarray, Placement]:
+    def read(image: Image) -> Item:
         return image.id, *images.load(Path(image.file), imgsz, dynamic)
 
-    def infer(item: tuple[int, np.ndarray, Placement]) -> tuple[int, np.ndarray, Placement]:
+    def infer(item: Item) -> Item:
         image_id, batch, placement = item
         session = free.get()
         try:
@@ -65,26 +62,19 @@ def detect_images(
         finally:
             free.put(session)
 
-    def write(item: tuple[int, np.ndarray, Placement]) -> list[dict]:
+    def write(item: Item) -> list[dict]:
         image_id, output, placement = item
         detections = postprocess.detect(postprocess.check(output, len(categories)), *limits)
-        mapped = Detections(letterbox.to_image(detections.boxes, placement), detections.scores, detections.classes)
+        mapped = replace(detections, boxes=letterbox.to_image(detections.boxes, placement))
         return postprocess.to_coco(mapped, image_id, categories)
 
-    with (
-        ThreadPoolExecutor(2) as readers,
-        ThreadPoolExecutor(len(sessions)) as runners,
-        ThreadPoolExecutor(2) as writers,
-    ):
-        inputs = progress(ahead(readers, read, listed), len(listed))
+    pools = ThreadPoolExecutor(2), ThreadPoolExecutor(len(sessions)), ThreadPoolExecutor(2)
+    with pools[0] as readers, pools[1] as runners, pools[2] as writers:
+        read_ahead = ahead(readers, read, listed)
+        inputs = tqdm(read_ahead, "detecting", len(listed), unit="image", disable=None, leave=False)
         # one session stays in the thread that opened it, whose CUDA context is its own
         outputs = ahead(runners, infer, inputs) if len(sessions) > 1 else map(infer, inputs)
         return [entry for entries in ahead(writers, write, outputs) for entry in entries]
-
-
-def progress(items: Iterable, count: int) -> Iterable:
-    """Show how many images have been read."""
-    return tqdm(items, "detecting", count, unit="image", disable=None, leave=False)
 
 
 def ahead(pool: Executor, function: Callable, items: Iterable) -> Iterator:

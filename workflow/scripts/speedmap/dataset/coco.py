@@ -18,25 +18,17 @@ from speedmap.results.asked import Asked
 from speedmap.results.prepared import Category, Dataset, Image
 
 
-def inventory(
-    folder: Path,
-    annotations: Path,
-    calibration: Path,
-    name: str,
-    limit: int | None,
-    imgsz: int,
-    wanted: int | None,
-    data: str | None = None,
-) -> Dataset:
+def inventory(asked: Asked, wanted: int | None) -> Dataset:
     """List a data set's images, categories, input shapes and calibration images, having read every file of it.
 
-    wanted: number of images that INT8 is calibrated on, None: all, 0: none. data: data.yaml behind the others.
-    Raises DatasetError or ImageError for whatever would spoil a measurement later: see the checks below.
+    wanted: number of images that INT8 is calibrated on, None: all, 0: none. Raises DatasetError or ImageError for
+    whatever would spoil a measurement later: see the checks below.
     """
+    folder, annotations, calibration = map(Path, (asked.images, asked.annotations, asked.calibration))
     spare = _describe(calibration_files(calibration), "reading calibration images")
     _check_calibration(spare, wanted, calibration)
     instances = parse(annotations)
-    chosen = sorted(instances.images, key=lambda image: order(image.id))[:limit]
+    chosen = sorted(instances.images, key=lambda image: order(image.id))[: asked.limit]
     if not chosen:
         raise DatasetError(f"{annotations}: lists no images; dataset.annotations needs those to evaluate on")
     boxes = _chosen_boxes(instances, chosen, annotations)
@@ -45,11 +37,11 @@ def inventory(
     _check_boxes(instances.annotations, chosen, described, annotations)
     listed = [structs.replace(facts, id=_id(image.id)) for image, facts in zip(chosen, described, strict=True)]
     _check_disjoint(listed, spare)
-    shapes = Counter("{}x{}".format(*place(image.height, image.width, imgsz, True).shape) for image in listed)
+    shapes = Counter("{}x{}".format(*place(image.height, image.width, asked.imgsz, True).shape) for image in listed)
     content = [image.sha256 for image in listed] + [storage.sha256(annotations)]
     return Dataset(
-        name=name,
-        annotations=str(annotations),
+        name=asked.name,
+        annotations=asked.annotations,
         sha256=hashlib.sha256("".join(content).encode()).hexdigest(),
         categories=[Category(id=_id(item.id), name=item.name) for item in instances.categories],
         boxes=boxes,
@@ -57,15 +49,7 @@ def inventory(
         images=listed,
         calibration=spare,
         derived=instances.derived,
-        asked=Asked(
-            name=name,
-            images=str(folder),
-            annotations=str(annotations),
-            calibration=str(calibration),
-            limit=limit,
-            imgsz=imgsz,
-            data=data,
-        ),
+        asked=asked,
     )
 
 

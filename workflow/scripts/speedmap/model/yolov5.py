@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from speedmap.model.architecture import STRIDES, Architecture
@@ -19,11 +18,6 @@ class Conv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.bn(self.conv(x)))
-
-    def fuse(self) -> None:
-        """Fold the batch norm into the convolution, which gets a bias."""
-        if isinstance(self.bn, nn.BatchNorm2d):
-            self.conv, self.bn = fuse_conv_bn_eval(self.conv.eval(), self.bn.eval()), nn.Identity()
 
 
 class Bottleneck(nn.Module):
@@ -91,7 +85,7 @@ class Detect(nn.Module):
         """
         batch, _, height, width = raw.shape
         rest = self.values - 4
-        square = pad(4 * stride * anchors, (2, rest)).view(1, -1, 1, 1, self.values)
+        square = nn.functional.pad(4 * stride * anchors, (2, rest)).view(1, -1, 1, 1, self.values)
         linear = torch.cat((raw.new_full((2,), 2 * stride), raw.new_zeros(2), raw.new_ones(rest)))
         x, y = torch.eye(2, self.values, device=raw.device, dtype=raw.dtype)
         offset = _begins(width, stride, raw).view(-1, 1) * x + _begins(height, stride, raw).view(-1, 1, 1) * y
@@ -154,10 +148,10 @@ class YOLOv5(nn.Module):
         return self.model[24](self.features(image))
 
     def fuse(self) -> "YOLOv5":
-        """Fold every batch norm into its convolution, in place."""
+        """Fold every batch norm into its convolution, which gets a bias, in place."""
         for module in self.modules():
-            if isinstance(module, Conv):
-                module.fuse()
+            if isinstance(module, Conv) and isinstance(module.bn, nn.BatchNorm2d):
+                module.conv, module.bn = fuse_conv_bn_eval(module.conv.eval(), module.bn.eval()), nn.Identity()
         return self
 
 

@@ -45,22 +45,24 @@ class QdqConvention:
         return replace(self, fresh=self.fresh and residuals == "both")
 
 
+# TensorRT 8.6 fuses a convolution, SiLU and rounding into one kernel only where all readers take the same eight-bit
+# tensor, and runs an addition in eight bits only where both of its inputs are. It found no kernel for an eight-bit
+# convolution of the image's three channels that gives floats, and to round the image and fill it up to 32 channels
+# takes an H100 longer than its convolution in float16.
+TENSORRT = QdqConvention(signed=True, bracketed=True, single=True, fresh=True, bound=True)
+# On AVX-512 VNNI OpenVINO 2026.4 computes rubbish from signed activations (mAP 28.9 -> 6.0).
+OPENVINO = QdqConvention(signed=False, bracketed=False, single=False, fresh=False, bound=False)
 CONVENTIONS = {
-    # TensorRT 8.6 fuses a convolution, SiLU and rounding into one kernel only where all readers take the same eight-bit
-    # tensor, and runs an addition in eight bits only where both of its inputs are. It found no kernel for an eight-bit
-    # convolution of the image's three channels that gives floats, and to round the image and fill it up to 32 channels
-    # takes an H100 longer than its convolution in float16.
-    "tensorrt": QdqConvention(signed=True, bracketed=True, single=True, fresh=True, bound=True),
-    # On AVX-512 VNNI OpenVINO 2026.4 computes rubbish from signed activations (mAP 28.9 -> 6.0).
-    "openvino": QdqConvention(signed=False, bracketed=False, single=False, fresh=False, bound=False),
+    "tensorrt": TENSORRT,
+    "openvino": OPENVINO,
+    # Without VNNI pairs of products of 0..255 and -127..127 are added in 16 bits and saturate. Those of the image do,
+    # whose neighbouring channels are bright together: 0.3% of all pairs in yolov5n, its output is off by 23 to 33%. Of
+    # any other convolution 0.001% do at most. With weights in -64..64 none can.
+    NO_VNNI: replace(OPENVINO, narrow=True),
+    # The libraries of TensorRT 8.6.0 name 308 INT8 kernels of convolution and SiLU for sm_90, 55 for sm_80 and none for
+    # sm_75, which has 181 without SiLU: there both run in eight bits only one by one. Of 10 and 11 that is not known.
+    TURING: replace(TENSORRT, apart=True),
 }
-# Without VNNI pairs of products of 0..255 and -127..127 are added in 16 bits and saturate. Those of the image do, whose
-# neighbouring channels are bright together: 0.3% of all pairs in yolov5n, its output is off by 23 to 33%. Of any other
-# convolution 0.001% do at most. With weights in -64..64 none can.
-CONVENTIONS[NO_VNNI] = replace(CONVENTIONS["openvino"], narrow=True)
-# The libraries of TensorRT 8.6.0 name 308 INT8 kernels of convolution and SiLU for sm_90, 55 for sm_80 and none for
-# sm_75, which has 181 without SiLU: there both run in eight bits only one by one. Of 10 and 11 that is not known.
-CONVENTIONS[TURING] = replace(CONVENTIONS["tensorrt"], apart=True)
 
 
 def dialect(backend: str, target: dict) -> str:

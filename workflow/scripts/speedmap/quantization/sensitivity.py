@@ -28,27 +28,23 @@ def choose(
     """Find the fewest convolutions of a float32 graph to leave in float so that INT8 meets the target.
 
     The target is the relative error of the output, see `error`; 0 leaves as many in float as `least_share` allows, and
-    for TensorRT as cost no time.
-    For TensorRT the ends come first, then what buys the most error a microsecond, without a target only what costs
-    none. An unreachable target is recorded by `met`, not raised. Raises CalibrationError where the graph sees nothing
-    in any image.
+    for TensorRT as cost no time. For TensorRT the ends come first, then what buys the most error a microsecond. An
+    unreachable target is recorded by `met`, not raised. Raises CalibrationError where the graph sees nothing in any
+    image.
     """
     model = onnxlib.load(onnx)
     graph = Graph(model)
     work, priced = multiply_adds.count(onnx, imgsz), CONVENTIONS[dialect].bound
     share = shares(work)
     batches, expected = _scanned(model, images[: options.images], imgsz, graph.dynamic, options.scan)
-
     eight_bits = partial(quantize, model, statistics, dialect=dialect, options=options, weights={})
 
     def judge(kept: Collection[str]) -> float:
         return error(list(map(opened(eight_bits(kept)), batches)), expected)
 
     alone = Scan(model, batches, lambda conv: rounded_at(graph, conv, [conv], CONVENTIONS[dialect].single))
-    single = {
-        name: error(alone.outputs(name, eight_bits({*graph.convs} - {name})), expected)
-        for name in tqdm(graph.convs, "scanning", unit="conv", disable=None, leave=False)
-    }
+    scanned = tqdm(graph.convs, "scanning", unit="conv", disable=None, leave=False)
+    single = {name: error(alone.outputs(name, eight_bits({*graph.convs} - {name})), expected) for name in scanned}
     cost = partial(float_price.price, graph, sizes=float_price.elements(statistics.shapes), work=work)
     budget = 1 - options.least_share
     ends = ranking([graph.head, *([graph.first] if priced else [])], single, share, budget)
@@ -58,24 +54,14 @@ def choose(
         ranked = ranking([ends, list(single)], single, share, budget)
     count, reached = fewest(lambda count: judge(ranked[:count]), len(ranked), options.target)
     kept = [name for name in graph.convs if name in ranked[:count]]  # in an order: sums depend on it
+    prices = {name: round(cost([name], ends), 2) for name in share}
     table = [
-        ConvCost(
-            conv=name,
-            share=share[name],
-            error=single[name],
-            in_float=name in kept,
-            price_us=round(cost([name], ends), 2),
-        )
+        ConvCost(conv=name, share=share[name], error=single[name], in_float=name in kept, price_us=prices[name])
         for name in share
     ]
-    return Choice(
-        in_float=kept,
-        table=table,
-        target=float(options.target),
-        reached=reached,
-        met=not options.target or reached <= options.target,
-        int8_share=1.0 - sum(share[name] for name in kept),
-    )
+    met, int8_share = not options.target or reached <= options.target, 1.0 - sum(share[name] for name in kept)
+    target = float(options.target)
+    return Choice(in_float=kept, table=table, target=target, reached=reached, met=met, int8_share=int8_share)
 
 
 def _scanned(

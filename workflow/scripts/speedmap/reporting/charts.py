@@ -4,7 +4,6 @@ None has colours of its own but those of the series: the neutral ones are those 
 """
 
 from collections.abc import Iterable
-from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,48 +11,18 @@ import altair as alt
 import vl_convert
 
 from speedmap import storage
+from speedmap.reporting.palette import FAINT, PAPER, STAYS, colours
 from speedmap.reporting.pareto_points import Point, fastest, starts
 from speedmap.results.prepared import ConvCost
 
 VEGA_LITE = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
-PAPER = {"background": "white", "view": {"stroke": None}, "axis": {"gridColor": "#ddd"}, "rule": {"color": "#666"},
-         "point": {"color": "#666"}}  # fmt: skip
-
-
-class Page(NamedTuple):
-    """The colours of the report's page, on which texts stand out by 4.5:1."""
-
-    text: str
-    faint: str
-    line: str
-    back: str
-    panel: str
-    link: str
-    good: str
-    bad: str
-
-
-LIGHT = Page(text="#1c2430", faint="#556070", line="#d5dae1", back="#ffffff", panel="#f5f7f9", link="#2461c1",
-             good="#156c34", bad="#b3261e")  # fmt: skip
-DARK = Page(text="#e4e8ee", faint="#a3adbb", line="#38414d", back="#12161c", panel="#1b2129", link="#7aa9ff",
-            good="#7bd88f", bad="#ff9a90")  # fmt: skip
 FILE_WIDTH = 720  # pixels
 WIDE = "container"  # in the report a chart is as wide as its place
-# Of one lightness, so that each stands out by 3:1 from white and from the report's dark page.
-SERIES = {
-    "Torch FP32": "#7e6ef2", "Torch FP16": "#d14ba0", "Torch BF16": "#b05ad3",
-    "TensorRT FP32": "#1d84f5", "TensorRT BF16": "#1d9999", "TensorRT FP16": "#03a14a", "TensorRT INT8": "#d55c13",
-    "OpenVINO FP32": "#2692ba", "OpenVINO BF16": "#269b7e", "OpenVINO FP16": "#7c9128", "OpenVINO INT8": "#b37903",
-}  # fmt: skip
 PARETO = "Latency against mAP: towards the upper left is better"
 READ = "Bars: 95% interval of the median, two standard errors of the mAP. Faint: speeds that cannot be quoted."
-SPARE = ("#e14754", "#868686")  # before those of series that are not shown
 LEGEND = alt.Legend(orient="bottom", columns=3, title=None)
 MARKS = alt.Legend(orient="top", title=None, symbolFillColor="grey", symbolStrokeColor="grey")
 INPUTS = {"static": "circle", "dynamic": "diamond"}
-STAYS = {"INT8": "#1d84f5", "stays in float": "#d55c13"}
-GREY = "#868686"  # stands out by 3:1 from both pages
-FAINT = 0.3  # opacity of what cannot be quoted
 HEAD = 60  # square pixels of an arrow's head
 ANGLE = "atan2(scale('y', datum.map) - scale('y', datum.map0), scale('x', datum.ms) - scale('x', datum.ms0))"
 
@@ -72,19 +41,6 @@ def save(chart: alt.TopLevelMixin, title: str, path: Path) -> None:
 def svg(chart: alt.TopLevelMixin, look: dict) -> str:
     """Draw a chart in the neutral colours of a look."""
     return vl_convert.vegalite_to_svg(chart.to_dict(), vl_version=VEGA_LITE, config=look)
-
-
-def look(page: Page) -> dict:
-    """Return the look of a picture that stands alone, in a page's colours."""
-    faint, line, mark = page.faint, page.line, page.link
-    return {
-        "background": page.back, "padding": 14, "view": {"stroke": None},
-        "axis": {"labelColor": faint, "titleColor": faint, "gridColor": line, "domainColor": line, "tickColor": line},
-        "title": {"color": page.text, "fontSize": 15, "anchor": "start", "offset": 14, "subtitleColor": faint,
-                  "subtitlePadding": 6},
-        "text": {"color": page.text, "fontSize": 12}, "rule": {"color": mark},
-        "point": {"stroke": mark, "fill": mark},
-    }  # fmt: skip
 
 
 def pareto(points: list[Point], width: int | str = FILE_WIDTH) -> alt.LayerChart:
@@ -192,13 +148,6 @@ def costs(lines: list[ConvCost]) -> alt.Chart:
         _legend("runs", STAYS),
         tooltip=["conv:N", alt.Tooltip("percent:Q", title="change of the output, %", format=".4f"), "runs:N"],
     ).properties(width=WIDE, height=300, description="Change of the output by INT8 in each convolution")  # fmt: skip
-
-
-def colours(names: set[str]) -> dict[str, str]:
-    """Assign each series its colour: its own where it has one, the same in every chart, else a spare one."""
-    taken = {SERIES.get(name) for name in names}
-    spare = cycle([*SPARE, *(known for known in SERIES.values() if known not in taken)])
-    return {name: SERIES.get(name) or next(spare) for name in sorted(names)}
 
 
 def colour(names: set[str]) -> alt.Color:

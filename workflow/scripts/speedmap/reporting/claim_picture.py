@@ -5,8 +5,9 @@ from base64 import b64encode
 
 import altair as alt
 
-from speedmap.reporting.charts import DARK, GREY, LIGHT, look, of, svg
+from speedmap.reporting.charts import of, svg
 from speedmap.reporting.claims import Claim
+from speedmap.reporting.palette import DARK, GREY, LIGHT, look
 
 WIDTH, ROW = 560, 38  # pixels
 ABOVE, BELOW = 9, 8  # pixels from the middle of a row, of its words and of its figure

@@ -5,7 +5,8 @@ import math
 import altair as alt
 import numpy as np
 
-from speedmap.reporting.charts import GREY, LEGEND, SERIES, WIDE, colour, of
+from speedmap.reporting.charts import LEGEND, WIDE, colour, of
+from speedmap.reporting.palette import GREY, SERIES
 from speedmap.reporting.roofline import Roof
 from speedmap.results.speedup import Layers
 

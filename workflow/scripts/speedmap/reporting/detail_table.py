@@ -7,7 +7,7 @@ import pandas as pd
 from speedmap.accuracy import paired_difference
 from speedmap.reporting import energy_columns, footnotes, markdown
 from speedmap.reporting.footnotes import words
-from speedmap.results import timing_findings
+from speedmap.results import timing_findings as timing
 from speedmap.results.cell_result import CellResult
 from speedmap.results.findings import Finding
 
@@ -83,11 +83,11 @@ TIMES: Columns = {
     "end-to-end ms": at("speed.phases.end_to_end"),
 }
 DOUBTED = {  # column -> kind of finding and the field of its figure
-    "others' CPU": (timing_findings.OthersUsedCpu, "share"),
-    "halves differ": (timing_findings.HalvesDiffer, "change"),
-    "levels apart": (timing_findings.TwoLevels, "apart"),
-    "known to": (timing_findings.WideInterval, "half"),
-    "gap of shapes": (timing_findings.ShapeGap, "gap"),
+    "others' CPU": (timing.OthersUsedCpu, "share"),
+    "halves differ": (timing.HalvesDiffer, "change"),
+    "levels apart": (timing.TwoLevels, "apart"),
+    "known to": (timing.WideInterval, "half"),
+    "gap of shapes": (timing.ShapeGap, "gap"),
 }
 DOUBTS: Columns = {name: _doubt(*figure) for name, figure in DOUBTED.items()} | {"besides": _besides}
 REST: Columns = {

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import structs
 
-from speedmap.results import findings, timing_findings
+from speedmap.results import findings
+from speedmap.results import timing_findings as timing
 from speedmap.results.cell_result import CellResult
 from speedmap.results.findings import Finding
 from speedmap.results.timing_findings import Disturbance, Imprecise, OtherGpusBusy, Unstable, Unwatched
@@ -14,20 +15,18 @@ MOST = 8  # footnotes under a table
 LISTED = 3  # sentences of one kind that differ in more than figures
 
 WORDS: dict[type[Finding], str] = {  # in the order in which they are numbered
-    timing_findings.Throttled: "throttled: {reason}",
-    timing_findings.ClockChanged: "{clock} clock changed by more than {limit:.0%}: {low} to {high} MHz",
-    timing_findings.ForeignProcess: "foreign process on the GPU: {pid}{name}",
-    timing_findings.OthersUsedCpu: "other processes used {share:.0%} of the CPU",
-    timing_findings.HalvesDiffer: "unstable: the halves of the run differ by {change:.1%} in the median",
-    timing_findings.TwoLevels: (
-        "unstable: two levels, {apart:.1%} of the median apart, {lower:.0%} of the run on the lower"
-    ),
-    timing_findings.WideInterval: "imprecise: the median is known to {half:.1%} only",
-    timing_findings.ShapeGap: "imprecise: the median lies at a gap of {gap:.1%} between input shapes",
-    timing_findings.WatcherDied: "watcher died: {error}",
-    timing_findings.NoSamples: "watcher took no samples",
-    timing_findings.NotWatched: "not watched: {counter} (this GPU or virtual machine does not tell)",
-    timing_findings.OtherGpusBusy: "other GPUs of the host were at work meanwhile",
+    timing.Throttled: "throttled: {reason}",
+    timing.ClockChanged: "{clock} clock changed by more than {limit:.0%}: {low} to {high} MHz",
+    timing.ForeignProcess: "foreign process on the GPU: {pid}{name}",
+    timing.OthersUsedCpu: "other processes used {share:.0%} of the CPU",
+    timing.HalvesDiffer: "unstable: the halves of the run differ by {change:.1%} in the median",
+    timing.TwoLevels: "unstable: two levels, {apart:.1%} of the median apart, {lower:.0%} of the run on the lower",
+    timing.WideInterval: "imprecise: the median is known to {half:.1%} only",
+    timing.ShapeGap: "imprecise: the median lies at a gap of {gap:.1%} between input shapes",
+    timing.WatcherDied: "watcher died: {error}",
+    timing.NoSamples: "watcher took no samples",
+    timing.NotWatched: "not watched: {counter} (this GPU or virtual machine does not tell)",
+    timing.OtherGpusBusy: "other GPUs of the host were at work meanwhile",
     findings.WrongPrecision: "asked for {asked} but runs {shares}",
     findings.ScoresDisagree: "scores disagree with the float32 graph (cosine {cosine:.3f})",
     findings.SumsSaturate: "this CPU, without VNNI, adds products of INT8 in 16 bits, where they saturate, which may "
@@ -54,7 +53,7 @@ FAMILIES: list[tuple[type[Finding], ...]] = [  # at most MOST, of which each fin
     (Unstable,),
     (Disturbance,),
     (Imprecise,),
-    (Unwatched, timing_findings.NotWatched, OtherGpusBusy),
+    (Unwatched, timing.NotWatched, OtherGpusBusy),
     (findings.WrongPrecision, findings.ScoresDisagree, findings.SumsSaturate, findings.BoxesDisagree,
      findings.DifferentEngines),
     (findings.NotVerified, findings.JobFailed, findings.NoBoxes),
@@ -112,8 +111,9 @@ def _name(field: str, value: object) -> object:
 
 def _sentence(alike: Sequence[Finding]) -> str:
     """Write findings that differ in nothing but figures."""
-    fields = {name: [getattr(finding, name) for finding in alike] for name in alike[0].__struct_fields__}
-    figures = {name: PHRASES.get(name, _itself)(_joined(name, values)) for name, values in fields.items()}
+    fields = alike[0].__struct_fields__
+    figures = {name: _joined(name, [getattr(finding, name) for finding in alike]) for name in fields}
+    figures |= {name: PHRASES[name](value) for name, value in figures.items() if name in PHRASES}
     return WORDS[type(alike[0])].format(**figures)
 
 
@@ -125,10 +125,6 @@ def _joined(field: str, values: list) -> object:
     if isinstance(values[0], dict):
         return {key: Span(value[key] for value in values) for key in values[0]}
     return Span(values) if isinstance(values[0], int | float) and field not in NAMES else values[0]
-
-
-def _itself(value: object) -> object:
-    return value
 
 
 def _shares(shares: dict[str, Span]) -> str:

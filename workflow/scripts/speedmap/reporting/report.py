@@ -19,6 +19,7 @@ from speedmap.reporting import (
     claims,
     detail_charts,
     markdown,
+    palette,
     roofline,
     verdicts,
 )
@@ -63,9 +64,9 @@ def render(template: Path, material: Material, bundle: str) -> str:
     return environment.get_template(template.name).render(
         **(answers := _answers(rows, facts)),
         bundle=Markup(bundle),
-        paper=charts.PAPER,
+        paper=palette.PAPER,
         width=charts.FILE_WIDTH,
-        pages={"light": charts.LIGHT._asdict(), "dark": charts.DARK._asdict()},
+        pages={"light": palette.LIGHT._asdict(), "dark": palette.DARK._asdict()},
         cells=(cells := cell_table.lines(rows, material.changes, material.past)),
         powered=any(line.power for line in cells),
         held=bool(material.changes),

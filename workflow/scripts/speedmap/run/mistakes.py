@@ -42,14 +42,10 @@ def check_readable(files: Iterable[str | Path]) -> None:
 
 
 def check(config: dict, schema_file: Path, files: Sequence[str]) -> None:
-    """Hold a config against its schema; ConfigError for what it has wrong, with the file that says so.
-
-    files: that the config was read from.
-    """
+    """Hold a config against its schema; ConfigError for what is wrong, with that of its files that says so."""
     schema = _schema(schema_file)
-    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=_rank)
-    if errors:
-        raise ConfigError(describe(errors[0], schema, files))
+    if error := min(Draft202012Validator(schema).iter_errors(config), key=_rank, default=None):
+        raise ConfigError(describe(error, schema, files))
 
 
 @cache
@@ -65,8 +61,10 @@ def describe(error: ValidationError, schema: dict, files: Sequence[str]) -> str:
     """Write what the validator says in one line: `mine.yaml: imgsz: 600 is no multiple of 32; ...`."""
     path = [str(part) for part in error.absolute_path if not isinstance(part, int)]
     words = WORDS.get(str(error.validator), _unknown)(error, schema)
+    named = ".".join([*path, *_extra(error)[:1]])  # in the file that has the value, or the others of a missing key
+    file = locate(named, files) or (COMMAND_LINE if named or not files else _near(files[0]))
     key = f"{'.'.join(path)}: " if path else ""
-    return f"{_file(error, path, files)}: {key}{' '.join(words.split())}"
+    return f"{file}: {key}{' '.join(words.split())}"
 
 
 def locate(key: str, files: Iterable[str]) -> str:
@@ -82,17 +80,9 @@ def _near(file: str) -> str:
 
 def _has(node: Any, key: str) -> bool:
     """Return whether a mapping has a dotted key, whose parts may have dots themselves."""
-    if not isinstance(node, dict):
-        return False
-    return key in node or any(
+    return isinstance(node, dict) and (key in node or any(
         _has(value, key.removeprefix(f"{name}.")) for name, value in node.items() if key.startswith(f"{name}.")
-    )
-
-
-def _file(error: ValidationError, path: list[str], files: Sequence[str]) -> str:
-    """Name the file that a mistake is in: that which has the value; of a missing key, that which has the others."""
-    key = ".".join([*path, *_extra(error)[:1]])
-    return locate(key, files) or (COMMAND_LINE if key or not files else _near(files[0]))
+    ))  # fmt: skip
 
 
 def _read(file: str) -> Any:

@@ -4,15 +4,13 @@ Dataclasses, since a plan has to do with Snakemake alone.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from speedmap.results.asked import Asked
 from speedmap.results.cell import BATCH, Cell
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,6 @@ class Settings:
 
     @property
     def several(self) -> list[int]:
-        """The batches of more than one image."""
         return [batch for batch in self.batches if batch > 1]
 
     @property
@@ -167,35 +164,32 @@ class Settings:
 
     def planned(self, backend: str) -> list[Cell]:
         """List the cells of the backend and those of torch, as the table's rows and columns need them."""
-        cells = [Cell.at(backend, *cell) for cell in self.wanted]
-        for model in self.torch_models:
-            cells += [Cell("torch", model, precision, "dynamic") for precision in ("fp16", "fp32")]
-            cells += [Cell.at("torch", model, "fp16", input) for input in self.torch_inputs]
-        return cells
+        torch = [("fp16", "dynamic"), ("fp32", "dynamic"), *(("fp16", input) for input in self.torch_inputs)]
+        cells = [(backend, *cell) for cell in self.wanted]
+        cells += [("torch", model, *how) for model in self.torch_models for how in torch]
+        return [Cell.at(*cell) for cell in cells]
 
     @property
     def experiment(self) -> dict[str, Any]:
         """What the table is made from: rows, columns, and what its foot says."""
+        asked = {key: getattr(self, key) for key in ("precisions", "shapes", "skip", "imgsz", "accuracy", "speed")}
         models = {name: {key: value for key, value in vars(model).items() if value is not None}
                   for name, model in self.models.items()}  # fmt: skip
-        return {"models": models, "precisions": self.precisions, "shapes": self.shapes, "skip": self.skip,
-                "imgsz": self.imgsz, "accuracy": self.accuracy, "speed": self.speed, "torch": bool(self.torch_models),
-                **({"batches": self.batches} if self.several else {})}  # fmt: skip
+        batches = {"batches": self.batches} if self.several else {}
+        return {"models": models, "torch": bool(self.torch_models), **asked, **batches}
 
 
 def _batched(batches: list[int]) -> list[str]:
     return ["static" if batch == 1 else f"static{BATCH}{batch}" for batch in batches]
 
 
-PARTS = {"dataset": DataSet, "int8": Int8, "sources": Sources, "images": Source, "annotations": Source,
-         "calibration": Source}  # fmt: skip
+PARTS = {"dataset": DataSet, "int8": Int8, "sources": Sources, **dict.fromkeys(Sources.__annotations__, Source)}
 NAMED = {"models": Model, "foreign": Foreign}  # several, each by its name
 
 
-def decode(config: Mapping[str, Any], kind: type[T] = Settings) -> T:
+def decode(config: Mapping[str, Any], kind: type = Settings) -> Any:
     """Take the settings out of a config, or those of a part of it, that its schema allows."""
-    names = {one.name for one in fields(kind)}
-    return kind(**{name: _decoded(name, value) for name, value in config.items() if name in names})
+    return kind(**{name: _decoded(name, config[name]) for name in kind.__dataclass_fields__ if name in config})
 
 
 def _decoded(name: str, value: Any) -> Any:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from msgspec import MsgspecError, Struct, json
 
 from speedmap import storage
@@ -125,6 +126,17 @@ def fits(shape: Shape, least: Shape, largest: Shape) -> bool:
     if len(shape) != len(largest) or any(side % STRIDE for side in shape[2:]):
         return False
     return all(low <= side <= high for low, side, high in zip(least, shape, largest, strict=True))
+
+
+def check_input(batch: np.ndarray, least: Shape, largest: Shape, path: Path) -> None:
+    """Refuse what is no contiguous float32 that fits an engine."""
+    if batch.dtype != np.float32 or not batch.flags.c_contiguous:
+        raise EngineError(f"{path}: the input is {batch.dtype}, not contiguous float32; see speedmap.dataset.images")
+    if not fits(batch.shape, least, largest):
+        raise EngineError(
+            f"{path}: an input of {list(batch.shape)} lies outside of the engine's profile, "
+            f"{list(least)} to {list(largest)} in steps of {STRIDE}; build the engine for this imgsz"
+        )
 
 
 def memory_size(engine: Any) -> int:

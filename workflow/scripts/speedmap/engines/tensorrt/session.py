@@ -9,21 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from speedmap.dataset.letterbox import STRIDE
+from speedmap.engines.tensorrt import engine_file
 from speedmap.engines.tensorrt.cuda import CudaError, Stream
-from speedmap.engines.tensorrt.engine_file import (
-    Shape,
-    check_types,
-    deserialize,
-    fits,
-    memory_size,
-    new_context,
-    output_name,
-    output_shape,
-    profile,
-    released,
-)
-from speedmap.engines.tensorrt.library import EngineError, explain, library, logger, platform
+from speedmap.engines.tensorrt.engine_file import Shape, new_context, output_shape
+from speedmap.engines.tensorrt.library import EngineError, explain, library, load, logger, platform
 from speedmap.graph.detector_graph import INPUT
 from speedmap.results.cell import Cell
 
@@ -70,11 +59,10 @@ class Session:
         with ExitStack() as undo:
             self._stream = undo.enter_context(Stream())
             undo.callback(self._forget)  # TensorRT's objects go before the CUDA context does
-            undo.enter_context(released())
+            undo.enter_context(engine_file.released())
             free = self._stream.free()
-            self._runtime, self._engine = deserialize(self.path, here)
-            self.facts["engine_mib"] = round((free - self._stream.free()) / 2**20, 1)
-            self._open(here)
+            self._runtime, self._engine = engine_file.deserialize(self.path, here)
+            self._open(taken=free - self._stream.free())
             self._stack = undo.pop_all()
         return self
 
@@ -85,22 +73,23 @@ class Session:
         self._plans.clear()
         self._plan = self._engine = self._runtime = None
 
-    def _open(self, here: dict[str, str]) -> None:
-        """Allocate once for the largest shape, and try the likeliest one."""
-        check_types(self._engine, self.path)
-        self.least, self.likeliest, self.largest = profile(self._engine)
-        self._output = output_name(self._engine)
-        inputs, size = math.prod(self.largest), memory_size(self._engine)
+    def _open(self, taken: int) -> None:
+        """Allocate once for the largest shape, and try the likeliest one; taken: bytes by the engine alone."""
+        engine_file.check_types(self._engine, self.path)
+        self.least, self.likeliest, self.largest = engine_file.profile(self._engine)
+        self._output = engine_file.output_name(self._engine)
+        inputs, size = math.prod(self.largest), engine_file.memory_size(self._engine)
         outputs = math.prod(output_shape(new_context(self._engine), self.largest, self._output))
         self._memory = (self._stream.device(size), size)
         self._addresses = {INPUT: self._stream.device(4 * inputs), self._output: self._stream.device(4 * outputs)}
         self._host_input, self._host_output = self._stream.pinned(inputs), self._stream.pinned(outputs)
-        found = library()
+        loaded = library()
         self.facts |= {
             "stream": "own, non-blocking",
-            "tensorrt": here["tensorrt"],
-            "libnvinfer": Path(found[0]).name if found else None,
+            "tensorrt": load().__version__,
+            "libnvinfer": Path(loaded[0]).name if loaded else None,
             "profile": {"min": self.least, "opt": self.likeliest, "max": self.largest},
+            "engine_mib": round(taken / 2**20, 1),
             "activations_mib": round(size / 2**20, 1),
             "graphs": vars(self._graphs),  # as they will be when the last shape has run
         }
@@ -108,12 +97,10 @@ class Session:
 
     def load(self, batch: np.ndarray) -> None:
         """Copy an input, float32 [batch, 3, h, w] in 0..1, to the GPU; EngineError when it does not fit the engine."""
-        self._check(batch)
+        engine_file.check_input(batch, self.least, self.largest, self.path)
         self._plan = self._plan_for(batch.shape)
-        if self._plan.graph is None:
-            output_shape(
-                self._plan.context, batch.shape, self._output
-            )  # the context may be one that other shapes use, too
+        if self._plan.graph is None:  # then the context may be one that other shapes use, too
+            output_shape(self._plan.context, batch.shape, self._output)
         host = self._host_input[: batch.size]
         np.copyto(host, batch.reshape(-1))
         elapsed, _ = self._stream.timed(lambda: self._stream.to_device(self._addresses[INPUT], host))
@@ -146,15 +133,6 @@ class Session:
         for _ in range(runs):
             self._enqueue(context)
             self._stream.synchronize()
-
-    def _check(self, batch: np.ndarray) -> None:
-        if batch.dtype != np.float32 or not batch.flags.c_contiguous:
-            raise EngineError(f"{self.path}: the input is {batch.dtype}, not contiguous float32; see speedmap.images")
-        if not fits(batch.shape, self.least, self.largest):
-            raise EngineError(
-                f"{self.path}: an input of {list(batch.shape)} lies outside of the engine's profile, "
-                f"{list(self.least)} to {list(self.largest)} in steps of {STRIDE}; build the engine for this imgsz"
-            )
 
     def _launch(self) -> None:
         if self._plan.graph is not None:
