@@ -12,13 +12,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 from speedmap.errors import UserError
 
 INPUT, OUTPUT = "images", "output"  # names in every ONNX graph
-COMMUTING = (
-    "Concat",
-    "MaxPool",
-    "Resize",
-    "Split",
-)  # ops that only move or select values, so eight bits pass through unchanged
-
+COMMUTING = ("Concat", "MaxPool", "Resize", "Split")  # that only move or select values, which eight bits pass unchanged
 NOTE = "speedmap"  # key of a graph's metadata
 
 
