@@ -1,6 +1,5 @@
 """The backends by name, and the choice between them, which loads none: plans are made where none is installed."""
 
-from collections.abc import Callable
 from importlib.util import find_spec
 from pkgutil import resolve_name
 from types import ModuleType
@@ -50,29 +49,16 @@ def obstacle(name: str) -> str | None:
 
 def platform(name: str) -> dict:
     """Return what an engine of a backend depends on besides its graph, as far as this machine tells: else None."""
-    return PLATFORMS[name]()
-
-
-def _tensorrt_library() -> ModuleType:
-    return resolve_name("speedmap.engines.tensorrt.library")  # by name, so that an edit of it reruns no other backend
-
-
-def _openvino() -> dict:
-    return cpu_features.openvino_platform()
-
-
-def _tensorrt() -> dict:
+    if name != "tensorrt":
+        return cpu_features.openvino_platform() if name == "openvino" else {"device": name}
     try:
         return _tensorrt_library().platform()
     except UserError:  # no GPU or no TensorRT: the jobs run elsewhere
         return dict.fromkeys(("tensorrt", "gpu", "compute_capability", "driver", "cuda_driver"))
 
 
-def _null() -> dict:
-    return {"device": "null"}
-
-
-PLATFORMS: dict[str, Callable[[], dict]] = {"tensorrt": _tensorrt, "openvino": _openvino, "null": _null}
+def _tensorrt_library() -> ModuleType:
+    return resolve_name("speedmap.engines.tensorrt.library")  # by name, so that an edit of it reruns no other backend
 
 
 def planned(wanted: str, given: dict | None) -> tuple[str, dict]:
