@@ -27,8 +27,7 @@ Figure = Speed | Accuracy
 
 
 def _driver(record: Figure) -> object:
-    watched = record.watch.setting if isinstance(record, Speed) else {}
-    return record.environment.driver or watched.get("driver")
+    return record.environment.driver or (record.watch.driver if isinstance(record, Speed) else None)
 
 
 MUST_MATCH: dict[str, Callable[[Figure], object]] = {

@@ -36,3 +36,8 @@ class Watch(Strict, kw_only=True):
     samples: list[dict[str, Any]]
     busiest: dict[str, float] = field(default_factory=dict)
     energy: Energy | None = None
+
+    @property
+    def driver(self) -> str | None:
+        """The GPU's driver, None where no GPU was watched."""
+        return self.setting.get("driver")

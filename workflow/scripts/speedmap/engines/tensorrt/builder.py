@@ -45,7 +45,7 @@ def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: b
         "engine_mb": round(engine.stat().st_size / 1e6, 3),
         "peak_process_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "profile": dict(zip(("min", "opt", "max"), map(list, shapes), strict=True)),
-        "tensorrt": load().__version__,
+        "tensorrt": here["tensorrt"],
         **facts,
     }
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from speedmap.engines.tensorrt import engine_file
 from speedmap.engines.tensorrt.cuda import CudaError, Stream
-from speedmap.engines.tensorrt.engine_file import Shape, new_context, output_shape
+from speedmap.engines.tensorrt.engine_file import Shape, deserialize, new_context, output_shape
 from speedmap.engines.tensorrt.library import EngineError, explain, library, load, logger, platform
 from speedmap.graph.detector_graph import INPUT
 from speedmap.results.cell import Cell
@@ -61,7 +61,7 @@ class Session:
             undo.callback(self._forget)  # TensorRT's objects go before the CUDA context does
             undo.enter_context(engine_file.released())
             free = self._stream.free()
-            self._runtime, self._engine = engine_file.deserialize(self.path, here)
+            self._runtime, self._engine = deserialize(self.path, here)
             self._open(taken=free - self._stream.free())
             self._stack = undo.pop_all()
         return self
