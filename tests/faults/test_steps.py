@@ -5,13 +5,13 @@ FAULTS=all lets every step fail in every way (half an hour); otherwise every thi
 
 import os
 import random
-import subprocess
 from itertools import cycle
 from pathlib import Path
 
 import pytest
 
-from kill import STARTUP, command, faults, kill, metrics, missing
+from helpers import snakemake_run
+from kill import STARTUP, TINY, faults, kill, metrics, missing
 
 INJECT = str(Path(__file__).parent / "inject")
 STEPS = {  # from the last to the first: what shows below results/ that one was done
@@ -42,10 +42,10 @@ pytestmark = pytest.mark.workflow
 
 
 def run(folder, inject):
-    environment = {**os.environ, "PYTHONPATH": INJECT, "INJECT": inject}
-    with (folder / "output.log").open("w") as log:
-        code = subprocess.run(command(folder), stdout=log, stderr=log, env=environment, check=False).returncode
-    return code, (folder / "output.log").read_text()
+    options = ("--configfile", TINY, "--", "results/table.md")
+    code, output = snakemake_run.run(folder, *options, environment={"PYTHONPATH": INJECT, "INJECT": inject})
+    (folder / "output.log").write_text(output)
+    return code, output
 
 
 def files(folder):

@@ -4,36 +4,34 @@ import json
 from itertools import combinations
 
 import pytest
+import yaml
 
-from helpers.snakemake_run import MINI, ROOT, SAMPLE, prepare, run
+from helpers.snakemake_run import ROOT, overlay, run
+from kill import TINY
 
 pytestmark = pytest.mark.workflow
 
-CONFIG = {
-    "backend": "null",
-    "torch": False,
-    "models": {"mini": MINI},
-    "precisions": ["fp16"],
-    "imgsz": 64,
-    "dataset": {**SAMPLE, "limit": 6},
-    "speed": {"warmup_s": 0, "min_s": 1, "min_samples": 5},
-}
-CELLS = [f"results/null/mini-fp16-{shape}" for shape in ("dynamic", "static")]
+SPEED = {"warmup_s": 0, "min_s": 1, "min_samples": 5}
+CONFIG = {**yaml.safe_load(TINY.read_text()), "backend": "null", "torch": False, "speed": SPEED}
+CELLS = [f"results/null/yolov5s-mini-fp16-{shape}" for shape in ("dynamic", "static")]
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory):
-    """Run on two GPUs in the default way, then once more with neighbours; returns the records of both runs."""
-    folder = prepare(tmp_path_factory.mktemp("gpus"), CONFIG)
+def measured(copy_of_finished):
+    """Run on two GPUs in the default way, then once more with neighbours; returns the records of both runs.
+
+    Networks are those that were exported for another backend.
+    """
+    folder = copy_of_finished()
     environment = {"PYTHONPATH": str(ROOT / "tests/fakes"), "FAKE_GPUS": "H100=0,H100=30", "CUDA_VISIBLE_DEVICES": None}
     targets = [f"{cell}/speed.json" for cell in CELLS]
 
     def measure(*arguments):
-        options = ("--resources", "gpu=2", *arguments, "--", *targets)
+        options = (*overlay(folder, CONFIG), "--resources", "gpu=2", *arguments, "--", *targets)
         code, output = run(folder, *options, cores=4, environment=environment)
         assert code == 0, output
         return {
-            path.parent.name + path.stem: json.loads(path.read_text()) for path in folder.glob("results/*/*/*.json")
+            path.parent.name + path.stem: json.loads(path.read_text()) for path in folder.glob("results/null/*/*.json")
         }
 
     return measure(), measure("--forcerun", "measure_speed", "--set-threads", "measure_speed=2")

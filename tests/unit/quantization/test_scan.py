@@ -12,23 +12,27 @@ from speedmap.quantization.qdq_plan import CONVENTIONS, rounded_at
 from speedmap.quantization.scan import Scan
 
 
-@pytest.fixture(params=["tensorrt", "openvino"])
+@pytest.fixture(scope="module", params=["tensorrt", "openvino"])
 def dialect(request):
     return request.param
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def model(graph):
     return onnx.load(graph)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def batches(pictures):
     return [images.load(path, SIZE, True)[0] for path in pictures[:2]]
 
 
 @pytest.fixture
 def scan(model, batches, dialect):
+    return scanning(model, batches, dialect)
+
+
+def scanning(model, batches, dialect):
     detector = Graph(model)
     return Scan(model, batches, lambda conv: rounded_at(detector, conv, [conv], CONVENTIONS[dialect].single))
 
@@ -37,23 +41,29 @@ def alone(model, statistics, conv, dialect):
     return quantize(model, statistics, set(Graph(model).convs) - {conv}, dialect, Options())
 
 
-def test_what_depends_on_a_convolution_gives_what_the_whole_graph_gives(scan, model, batches, statistics, dialect):
-    exact = opened(model)(batches[1])
+@pytest.fixture(scope="module")
+def scanned(model, batches, statistics, dialect):
+    """Scan all convolutions in order; returns for each the graph, the second output, and the tensors held then."""
+    scan, steps = scanning(model, batches, dialect), {}
     for conv in Graph(model).convs:
         quantized = alone(model, statistics, conv, dialect)
-        whole, (_, output) = opened(quantized)(batches[1]), scan.outputs(conv, quantized)
+        steps[conv] = quantized, scan.outputs(conv, quantized)[1], set(scan.values[0])
+    return steps
+
+
+def test_what_depends_on_a_convolution_gives_what_the_whole_graph_gives(scanned, model, batches):
+    exact = opened(model)(batches[1])
+    for conv, (quantized, output, _) in scanned.items():
+        whole = opened(quantized)(batches[1])
         change = np.abs(whole - exact).max()
         assert change > 0
         assert np.abs(output - whole).max() <= change / 100, conv
 
 
-def test_tensors_are_kept_no_longer_than_needed(scan, model, statistics, dialect):
-    detector, held = Graph(model), []
-    for conv in detector.convs:
-        scan.outputs(conv, alone(model, statistics, conv, dialect))
-        held.append(len(scan.values[0]))
-    assert max(held) < len(detector.read) / 2
-    assert detector.convs["/model.1/conv/Conv"].input[0] not in scan.values[0]
+def test_tensors_are_kept_no_longer_than_needed(scanned, model):
+    detector = Graph(model)
+    assert max(len(held) for _, _, held in scanned.values()) < len(detector.read) / 2
+    assert detector.convs["/model.1/conv/Conv"].input[0] not in list(scanned.values())[-1][2]
 
 
 def test_a_convolution_is_computed_from_what_others_left(scan, model, batches, statistics, dialect):

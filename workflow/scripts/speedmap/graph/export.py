@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxslim
 import torch
 
 from speedmap import storage
@@ -30,6 +29,8 @@ def export(network: YOLOv5, path: Path, imgsz: int, dynamic: bool) -> None:
     It maps `images` [1, 3, h, w] in 0..1 to `output` [1, anchors, 5 + classes]; h = w = imgsz unless `dynamic`, which
     leaves both free (multiples of 32).
     """
+    import onnxslim  # and SymPy with it, which whoever reads weights or compares graphs does not need
+
     axes = {INPUT: {2: "height", 3: "width"}, OUTPUT: {1: "anchors"}} if dynamic else None
     with storage.atomic(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracing exporter is deprecated, but the other one has no opset 17
