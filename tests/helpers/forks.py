@@ -11,6 +11,7 @@ import sys
 import jsonschema  # noqa: F401  as the workflow does
 import msgspec  # noqa: F401
 import pandas  # noqa: F401  as Snakemake does to compare a job's parameters
+import smart_open  # noqa: F401  as it does to read the workflow
 import snakemake.report.html_reporter  # noqa: F401
 import yte  # noqa: F401
 from snakemake import cli

@@ -1,3 +1,4 @@
+import ast
 import os
 import re
 from pathlib import Path
@@ -60,6 +61,7 @@ def test_an_edit_for_one_job_does_not_rerun_the_other(job, own, other, engine):
         "from speedmap.deep import b",
         "import speedmap.deep.b",
         "from speedmap.deep.b import x",
+        "from speedmap.deep.b import (\n    x,  # of all\n    y,\n)",
         "def f(y):\n  try:\n    pass\n  except E:\n    match y:\n      case 1:\n        from speedmap.deep import b",
     ],
 )
@@ -70,6 +72,18 @@ def test_modules_in_packages_count_in_every_form_of_import(tmp_path, line):
     first = library(tmp_path, a=f"{line}\n")
     (tmp_path / "speedmap/deep/b.py").write_text("x = 2\n")
     assert library(tmp_path) != first
+
+
+def test_imports_are_all_that_python_sees():
+    library = SCRIPTS / "speedmap"
+    for path in SCRIPTS.rglob("*.py"):
+        nodes = [*ast.walk(ast.parse(path.read_bytes()))]
+        names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        for node in (node for node in nodes if isinstance(node, ast.ImportFrom)):
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        inside = {name.removeprefix("speedmap.") for name in names if name and name.startswith("speedmap.")}
+        modules = {name for name in inside if _is_module(library.joinpath(*name.split(".")))}
+        assert {*_imports(path, library)} == modules, path
 
 
 def test_what_is_left_out_is_there_and_is_not_hashed():
