@@ -9,6 +9,7 @@ from stand_ins import StandIn
 
 BOUNDS = ((1, 3, 32, 32), (1, 3, 32, 64), (1, 3, 64, 64))  # least, likeliest and largest input
 LAYER = "conv_myl0_1"
+SIZED = hasattr(trt.IExecutionContext, "set_device_memory")  # which 8.6 does not have
 RUNTIME = trt.Runtime  # whose name gets what makes stand-ins
 
 
@@ -20,6 +21,7 @@ def context(runs=lambda: True, output="output"):
         return trt.Dims([1, state["shape"][2] * state["shape"][3] // 1024, 7])
 
     def run(_stream):
+        assert state["memory"] if SIZED else itself().device_memory  # else it has none to compute in
         count = math.prod(shape(output))
         value = ctypes.c_float.from_address(state["images"]).value
         (ctypes.c_float * count).from_address(state[output])[:] = [value] * count
@@ -30,7 +32,8 @@ def context(runs=lambda: True, output="output"):
     made = StandIn(
         trt.IExecutionContext, set_input_shape=lambda _name, shape: state.update(shape=shape) or True,
         get_tensor_shape=shape, set_tensor_address=lambda name, address: state.update({name: address}) or True,
-        execute_async_v3=run, active_optimization_profile=0, set_device_memory=None, profiler=None,
+        execute_async_v3=run, active_optimization_profile=0, profiler=None,
+        set_device_memory=lambda address, _size: state.update(memory=address),
     )  # fmt: skip
     itself = weakref.ref(made)  # no circle: when contexts go is tested
     return made
