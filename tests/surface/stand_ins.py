@@ -28,7 +28,7 @@ def check(method, args, kwargs):
     """Raise TypeError unless an overload of a method takes these arguments."""
     known = overloads(method)
     if known and not any(_takes(parameters, args, kwargs) for parameters in known):
-        raise TypeError(f"{method.__qualname__} takes {known}, not {args} {kwargs}")
+        raise TypeError(f"{method.__name__} takes {known}, not {args} {kwargs}")
 
 
 def _takes(parameters, args, kwargs):
