@@ -67,3 +67,13 @@ def test_what_tensorrt_says_of_another_machine_is_passed_on(take, tmp_path):
     with pytest.raises(EngineError, match=r"best\.engine: the engine was built for another GPU"):
         take(refuse)
     assert not (tmp_path / "results").exists()
+
+
+def test_a_runtime_that_does_not_start_is_an_error_with_a_remedy(take, monkeypatch):
+    def refuse(_opened):
+        logger().log(trt.ILogger.ERROR, "CUDA initialization failure with error: 35")
+        raise TypeError("pybind11::init(): factory function returned nullptr")
+
+    monkeypatch.setattr(engines, "runtime", refuse)
+    with pytest.raises(EngineError, match="cannot start its runtime: the NVIDIA driver is older than this CUDA needs"):
+        take(STATIC)

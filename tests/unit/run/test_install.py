@@ -78,10 +78,20 @@ def test_the_environment_can_be_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("visible", "expected"), [("0", "cpu"), ("1", "gpu"), ("GPU-b", "gpu"), ("", "cpu"), ("7", "cpu"), (None, "gpu")]
+    ("visible", "expected"),
+    [("0", "cpu"), ("1", "gpu"), ("GPU-b", "gpu"), ("", "cpu"), ("7", "cpu"), ("MIG-b", "cpu"), (None, "gpu")],
 )
 def test_only_visible_gpus_count(visible, expected):
     assert install.choose(MACHINES["two GPUs"][0], visible).environment == expected
+
+
+def test_the_nvidia_smi_of_wsl_is_asked_where_it_is_on_no_path(tmp_path, monkeypatch):
+    fake(tmp_path, MACHINES["WSL"][0])
+    monkeypatch.setenv("PATH", str(tmp_path / "none"))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    for tool, expected in (("none", "cpu"), ("nvidia-smi", "gpu-cuda12")):
+        monkeypatch.setattr(install, "WSL", tmp_path / tool)
+        assert install.asked().environment == expected
 
 
 @pytest.mark.parametrize("path", [Path("envs/gpu.txt"), Path("envs/gpu-cuda12.txt")], ids=lambda path: path.stem)
