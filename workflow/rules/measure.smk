@@ -102,7 +102,7 @@ rule measure_accuracy:
 
 rule measure_foreign:
     input:
-        engine=foreign_files,
+        given=foreign_files,
         dataset="results/dataset.json",
     output:
         engine="results/foreign/{name}/engine",

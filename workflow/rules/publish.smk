@@ -8,7 +8,7 @@ rule compare_records:
     input:
         records=RECORDS,
         engines=ENGINES + AGAIN,
-        baseline=baseline_records,
+        baseline_paths=baseline_records,
     output:
         record="results/compare.json",
         junit="results/compare.xml",

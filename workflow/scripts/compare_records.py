@@ -22,4 +22,4 @@ def compare_records(
 
 
 if __name__ == "__main__":
-    run_step(compare_records, snakemake, paths=snakemake.input.records, baseline_paths=snakemake.input.baseline)
+    run_step(compare_records, snakemake, paths=snakemake.input.records)

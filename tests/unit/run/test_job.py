@@ -59,3 +59,9 @@ def test_a_rule_names_all_that_its_step_needs(rule):
         body = helpers.partition(f"def {''.join(helper)}(")[2].partition("\n\n\n")[0]
         given |= set(re.findall(r'"(\w+)":', body))
     assert {argument.arg for argument in needed} <= given
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_name_means_one_thing_in_a_rule(rule):
+    names = re.findall(r"^ {8}(\w+)=", RULES[rule], re.MULTILINE)
+    assert len(names) == len(set(names))
