@@ -30,13 +30,13 @@ sys.path.insert(0, str(SCRIPTS))
 from speedmap.engines import registry
 from speedmap.machine import environment
 from speedmap.run import config as settings
-from speedmap.run import downloads, mistakes, start
+from speedmap.run import config_files, downloads, mistakes, start
 
 given = deepcopy(config)  # by --configfile and --config
 DEFAULT = Path("config.yaml" if Path("config.yaml").exists() else "config/config.yaml")
 
 with start.refusing():
-    mistakes.check_readable(filter(Path.exists, [DEFAULT]))
+    config_files.check_readable(filter(Path.exists, [DEFAULT]))
 
 
 configfile: str(DEFAULT)
@@ -49,8 +49,7 @@ with start.refusing():
     validate(config, "../schemas/config.schema.yaml")  # which fills in the defaults
     settings.check_executable(sys.executable)
     SETTINGS = settings.read(config, workflow.configfiles)
-    BACKEND, PLATFORM = registry.planned(SETTINGS.backend, SETTINGS.platform)
-    settings.check_method(SETTINGS.int8.method, BACKEND, PLATFORM)
+    BACKEND, PLATFORM = settings.planned(SETTINGS, workflow.configfiles)
     environment.commit()  # a wrong variable is told now, not after the first measurement
 
 ENVIRONMENT = "../../envs/gpu.yaml" if BACKEND == "tensorrt" else "../../envs/cpu.yaml"

@@ -40,14 +40,16 @@ def test_cells_are_the_product_without_those_to_skip(tmp_path):
 
 
 def test_a_cell_to_skip_that_does_not_exist(tmp_path):
-    with pytest.raises(ConfigError, match="skip: 'a-int8-statik' is no cell"):
+    with pytest.raises(ConfigError, match=r"skip: 'a-int8-statik' is no cell .*; did you mean 'a-int8-static'?"):
         settings.read(config(tmp_path, skip=["a-int8-statik"]), [])
+    with pytest.raises(ConfigError, match="skip: 'x' is no cell of the matrix; a name is like a-fp16-static"):
+        settings.read(config(tmp_path, skip=["x"]), [])
 
 
 def test_a_model_named_twice(tmp_path):
     file = tmp_path / "config.yaml"
     file.write_text("models:\n  a: {weights: x}\n  a: {weights: y}\n")
-    with pytest.raises(ConfigError, match=r"config\.yaml: 'a' is named twice \(line 3\)"):
+    with pytest.raises(ConfigError, match=r"config\.yaml: line 3: 'a' is named twice; rename"):
         settings.read(config(tmp_path), [str(file)])
 
 
@@ -59,10 +61,20 @@ def test_weights_that_are_not_there(tmp_path):
 
 def test_a_mistake_names_the_file_that_has_it(tmp_path):
     (tmp_path / "other.yaml").write_text("imgsz: 320\n")
-    (tmp_path / "mine.yaml").write_text("models: {yolov5s-v6.0: {weights: nowhere.pt}}\n")
+    (tmp_path / "mine.yaml").write_text("imgsz: 320\nmodels: {yolov5s-v6.0: {weights: nowhere.pt}}\n")
     chosen = config(tmp_path, models={"yolov5s-v6.0": {"weights": "nowhere.pt"}})
-    with pytest.raises(ConfigError, match=r"^mine\.yaml: models\.yolov5s-v6\.0\.weights: nowhere\.pt is not there"):
+    with pytest.raises(
+        ConfigError, match=r"^mine\.yaml: line 2: models\.yolov5s-v6\.0\.weights: nowhere\.pt is not there"
+    ):
         settings.read(chosen, [str(tmp_path / "other.yaml"), str(tmp_path / "mine.yaml")])
+
+
+def test_a_data_yaml_that_is_not_there(tmp_path):
+    (tmp_path / "mine.yaml").write_text("dataset:\n  data: nowhere.yaml\n")
+    with pytest.raises(
+        ConfigError, match=r"^mine\.yaml: line 2: dataset\.data: nowhere\.yaml is not there, seen from "
+    ):
+        settings.read({**config(tmp_path), "dataset": {"data": "nowhere.yaml"}}, [str(tmp_path / "mine.yaml")])
 
 
 @pytest.mark.parametrize("key", ["images", "annotations", "calibration"])

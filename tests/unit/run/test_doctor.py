@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 import doctor as script
+from speedmap.engines import registry
 from speedmap.engines.registry import ORDER
 from speedmap.machine.nvml import Identity, NoGpu
 from speedmap.run import doctor, forecast, install
@@ -180,7 +181,7 @@ def test_an_overlay_is_read_over_the_default(tmp_path):
 def test_a_typo_is_told_without_the_whole_schema(tmp_path):
     (tmp_path / "overlay.yaml").write_text("precision: [fp16]")
     line, _ = doctor.config([str(tmp_path / "overlay.yaml")])
-    assert str(line).endswith("overlay.yaml: 'precision' is no key; did you mean 'precisions'?")
+    assert str(line).endswith("overlay.yaml: line 1: 'precision' is no key; did you mean 'precisions'?")
 
 
 def test_a_mistake_in_yaml_is_told_with_its_file_and_line_alone(tmp_path):
@@ -191,7 +192,22 @@ def test_a_mistake_in_yaml_is_told_with_its_file_and_line_alone(tmp_path):
 
 
 def test_a_config_that_is_not_there(tmp_path):
-    assert doctor.config([str(tmp_path / "none.yaml")])[0].state == MISSING
+    line, _ = doctor.config([str(tmp_path / "none.yaml")])
+    assert (line.state, line.found) == (MISSING, f"{tmp_path}/none.yaml: No such file or directory; correct the path")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("int8: {method: implicit}", "line 1: int8.method: implicit is gone: only TensorRT 8.6 and 10 calibrate"),
+        ("platform: {tensorrt: '8.6'}", "line 1: platform: is given, but for which backend? name it"),
+    ],
+)
+def test_what_no_backend_here_can_do_is_told_as_the_run_would(tmp_path, monkeypatch, text, said):
+    monkeypatch.setattr(registry, "obstacle", {"tensorrt": "no GPU"}.get)
+    (tmp_path / "overlay.yaml").write_text(text)
+    line, _ = doctor.config([str(tmp_path / "overlay.yaml")])
+    assert (line.state, said in line.found) == (MISSING, True)
 
 
 @pytest.mark.parametrize(("why_not", "code"), [(None, 0), ("not here", 1)])

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from helpers.snakemake_run import MINI, ROOT, SAMPLE
-from speedmap.run import mistakes
+from speedmap.run import config_files, mistakes
 from speedmap.run.config import ConfigError
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -39,6 +39,7 @@ def refused(tmp_path, monkeypatch):
          "dataset: 'calib' is no key; did you mean 'calibration'?"),
         ({"dataset": {key: SAMPLE[key] for key in ("name", "images", "annotations")}},
          "dataset: 'calibration' is missing; add it; or give data, the path of a data.yaml"),
+        ({"batches": 8}, "batches: 8 is not a list; write [8]"),
         ({"builds": 0}, "builds: 0 is too small; it is at least 1"),
         ({"tensorrt": {"workspace_gib": 0}}, "tensorrt.workspace_gib: 0 is too small; it is more than 0"),
         ({"accuracy": {"iou": 1.5}}, "accuracy.iou: 1.5 is too large; it is at most 1"),
@@ -82,9 +83,20 @@ def test_a_mistake_is_named_with_what_was_meant(refused, changes, said):
 
 
 def test_the_file_is_named_and_the_command_line_where_no_file_has_it(refused, tmp_path):
-    assert refused({"imgsz": 600}, named=False).startswith("mine.yaml: imgsz: 600")
+    assert refused({"imgsz": 600}, named=False).startswith("mine.yaml: line 1: imgsz: 600")
     with pytest.raises(ConfigError, match=r"^--config: imgsz: 600"):
         mistakes.check({"models": {"m": MINI}, "dataset": SAMPLE, "imgsz": 600}, SCHEMA, [tmp_path / "none.yaml"])
+
+
+def test_the_line_is_that_of_the_key_however_deep_and_of_the_last_where_it_stands_twice(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.yaml").write_text("imgsz: 320\n")
+    (tmp_path / "mine.yaml").write_text("models:\n  a.b:\n    weights: x\n  a:\n    b.c: y\nimgsz: 3\nimgsz: 4\n")
+    files = ["other.yaml", "none.yaml", "mine.yaml"]
+    places = {key: config_files.locate(key, files) for key in ("models.a.b.weights", "models.a.b.c", "speed")}
+    assert list(places.values()) == ["mine.yaml: line 3", "mine.yaml: line 5", ""]
+    assert config_files.locate("imgsz", files) == "other.yaml: line 1"
+    assert config_files.locate("imgsz", files[1:]) == "mine.yaml: line 7"
 
 
 def test_a_whole_config_without_models_is_named_by_its_file(tmp_path, monkeypatch):
@@ -112,10 +124,15 @@ def test_what_is_no_yaml_is_named_with_its_place(tmp_path, monkeypatch, content,
     (tmp_path / "sound.yaml").write_text("models: {}")
     (tmp_path / "mine.yaml").write_bytes(content)
     with pytest.raises(ConfigError) as caught:
-        mistakes.check_readable([tmp_path / "sound.yaml", "mine.yaml"])
+        config_files.check_readable([tmp_path / "sound.yaml", "mine.yaml"])
     assert str(caught.value).startswith("mine.yaml: ")
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.yaml: No such file or directory; correct the path"):
+        config_files.check_readable([tmp_path / "none.yaml"])
 
 
 def test_every_keyword_of_the_schema_that_can_refuse_a_value_has_words():

@@ -131,6 +131,16 @@ def test_a_config_that_snakemake_cannot_read_is_named_with_its_place(shown, tmp_
     assert shown(error) == "error: Config file is not valid JSON or YAML.\n"
 
 
+def test_a_config_that_is_not_there_is_named_without_a_traceback(shown, monkeypatch):
+    said = "Traceback (most recent call last):\n    obj = open(a)\n          ^^^\n"
+    error = record("error", f"{said}FileNotFoundError: [Errno 2] No such file or directory: 'no.yaml'", logging.ERROR)
+    for words in (["--configfile", "no.yaml"], ["--configfile=no.yaml"]):
+        monkeypatch.setattr(sys, "argv", ["snakemake", *words])
+        assert shown(error) == "error: no.yaml: No such file or directory; correct the path\n"
+    monkeypatch.setattr(sys, "argv", ["snakemake"])
+    assert "Traceback" in shown(error)  # of what nobody named, where it came up is all that tells
+
+
 def test_warnings_and_what_the_run_itself_says_are_shown(shown):
     ours = record(msg="5 of 6 speeds are disturbed", name=OURS.name)
     assert shown(record(msg="careful", level=logging.WARNING), ours, record(msg="Nothing to be done (all there).")) == (

@@ -3,15 +3,19 @@
 import json
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import yaml
 
+from speedmap.engines import registry
+from speedmap.errors import UserError
 from speedmap.results.asked import Asked
-from speedmap.run import downloads, mistakes, yolo_data
-from speedmap.run.mistakes import ConfigError
-from speedmap.run.settings import Model, Settings, decode
+from speedmap.run import config_files, downloads, mistakes, yolo_data
+from speedmap.run.config_files import ConfigError
+from speedmap.run.settings import DataSet, Model, Settings, decode
 
 NO_CALIBRATOR = 11  # the first TensorRT without
 
@@ -39,14 +43,33 @@ def read(config: dict, files: list[str]) -> Settings:
     Mistakes: doubled keys in the files that it is from, unknown cells, files that are not there.
     """
     for file in files:
-        _check_doubles(file, yaml.compose(Path(file).read_text("utf-8")))
-    try:
+        config_files.check_doubles(file, yaml.compose(Path(file).read_text("utf-8")))
+    with _naming(files):
         settings = _completed(decode(config))
         _check_values(settings)
-    except ConfigError as error:
-        file = mistakes.locate(str(error).partition(": ")[0], files)
-        raise ConfigError(f"{file}: {error}" if file else str(error)) from None
     return settings
+
+
+def planned(config: Settings, files: list[str]) -> tuple[str, dict]:
+    """Return the backend and its platform, as the registry resolves them; ConfigError for what they cannot do.
+
+    files: that the config was read from.
+    """
+    with _naming(files):
+        backend, platform = registry.planned(config.backend, config.platform)
+        check_method(config.int8.method, backend, platform)
+    return backend, platform
+
+
+@contextmanager
+def _naming(files: list[str]) -> Iterator[None]:
+    """Name the file in what is said of a key that one of the files has."""
+    try:
+        yield
+    except UserError as error:
+        if not (file := config_files.locate(str(error).partition(": ")[0], files)):
+            raise
+        raise ConfigError(f"{file}: {error}") from None
 
 
 def _completed(config: Settings) -> Settings:
@@ -56,9 +79,15 @@ def _completed(config: Settings) -> Settings:
         given = {"images": data.images, "annotations": data.annotations, "sources": data.sources.given}
         if clash := next((key for key, value in given.items() if value), None):
             raise ConfigError(f"dataset: data and {clash} both say where the images are; delete one of them")
-        data = yolo_data.completed(data, _recorded())
+        data = _of_yaml(data, _recorded())
     models = {name: _with_weights(name, model) for name, model in config.models.items()}
     return replace(config, models=models, dataset=data)
+
+
+def _of_yaml(data: DataSet, recorded: Asked | None) -> DataSet:
+    if not Path(data.data).exists() and (not recorded or recorded.data != data.data):
+        raise ConfigError(f"dataset.data: {data.data} is not there{_looked(data.data)}; correct the path")
+    return yolo_data.completed(data, recorded)
 
 
 def _with_weights(name: str, model: Model) -> Model:
@@ -72,7 +101,8 @@ def _check_values(config: Settings) -> None:
         raise ConfigError(f"models: {odd[0]!r} is no text; put the name in quotes")
     known = set(map("-".join, config.matrix))
     if unknown := [name for name in config.skip if name not in known]:
-        raise ConfigError(f"skip: {unknown[0]!r} is no cell of the matrix; a name is like {min(known)}")
+        meant = mistakes.nearest(unknown[0], known) or f"a name is like {min(known)}"
+        raise ConfigError(f"skip: {unknown[0]!r} is no cell of the matrix; {meant}")
     _check_batches(config)
     if known <= set(config.skip) and not config.torch_models:
         raise ConfigError("skip: leaves no cell to measure; take some names out")
@@ -103,19 +133,6 @@ def _check_batches(config: Settings) -> None:
         raise ConfigError(
             "batches: implicit INT8 is calibrated one image at a time; set int8.method: explicit, or take batches out"
         )
-
-
-def _check_doubles(file: str, node: yaml.Node | None) -> None:
-    """Refuse a key that a mapping has twice: YAML would silently keep the last."""
-    if isinstance(node, yaml.MappingNode):
-        seen = set()
-        for key, value in node.value:
-            if key.value in seen:
-                raise ConfigError(
-                    f"{file}: {key.value!r} is named twice (line {key.start_mark.line + 1}); rename or delete one"
-                )
-            seen.add(key.value)
-            _check_doubles(file, value)
 
 
 def _check_weights(name: str, model: Model) -> None:

@@ -153,11 +153,11 @@ def config(files: list[str]) -> tuple[Line, Settings | None]:
         from snakemake.utils import update_config, validate
 
         from speedmap.run import config as settings
-        from speedmap.run import mistakes
+        from speedmap.run import config_files, mistakes
     except ImportError as error:
         return Line(MISSING, "config", f"cannot be read without {error.name}", "make table installs it"), None
     try:
-        mistakes.check_readable(files)
+        config_files.check_readable(files)
         given: dict = {}
         for file in files:
             update_config(given, yaml.safe_load(Path(file).read_text("utf-8")))
@@ -167,6 +167,7 @@ def config(files: list[str]) -> tuple[Line, Settings | None]:
         mistakes.check(merged, SCHEMA, files)
         validate(merged, str(SCHEMA))  # which fills in the defaults
         chosen = settings.read(merged, files)
+        settings.planned(chosen, files)
     except UserError as error:
         return Line(MISSING, "config", str(error)), None
     except (OSError, WorkflowError) as error:

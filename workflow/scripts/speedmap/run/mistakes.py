@@ -10,35 +10,15 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
-from speedmap.errors import UserError
+from speedmap.run.config_files import ConfigError, locate, near
 
 TYPES = {"object": "keys with values", "array": "a list", "integer": "a whole number", "number": "a number",
          "string": "text", "boolean": "true or false", "null": "null"}  # fmt: skip
 COMMAND_LINE = "--config"
 LONGEST = 100  # characters of a value that are shown
-SYNTAX = "indent by spaces, close what is open, and put a text that has `: ` or ` #` in it in quotes"
 BOUNDS = {"minimum": "small; it is at least", "exclusiveMinimum": "small; it is more than",
           "maximum": "large; it is at most"}  # fmt: skip
 FIRST = ("additionalProperties", "type")  # of several mistakes: a wrong key explains one that is missing
-
-
-class ConfigError(UserError):
-    """A mistake in the config; the message names the key, the cause and the remedy."""
-
-
-def check_readable(files: Iterable[str | Path]) -> None:
-    """Raise ConfigError where a file is no YAML with keys, with the place; Snakemake says neither file nor line."""
-    for file in map(str, files):
-        try:
-            content = yaml.safe_load(Path(file).read_text("utf-8"))
-        except yaml.MarkedYAMLError as error:
-            place = error.problem_mark or error.context_mark
-            where = f"line {place.line + 1}, column {place.column + 1}"
-            raise ConfigError(f"{_near(file)}: {where}: {error.problem}; {SYNTAX}") from error
-        except (ValueError, yaml.YAMLError) as error:
-            raise ConfigError(f"{_near(file)}: {' '.join(str(error).split())}; write it as YAML in UTF-8") from error
-        if not isinstance(content, dict):
-            raise ConfigError(f"{_near(file)}: has no keys with values; write some, such as `models: {{...}}`")
 
 
 def check(config: dict, schema_file: Path, files: Sequence[str]) -> None:
@@ -62,34 +42,9 @@ def describe(error: ValidationError, schema: dict, files: Sequence[str]) -> str:
     path = [str(part) for part in error.absolute_path if not isinstance(part, int)]
     words = WORDS.get(str(error.validator), _unknown)(error, schema)
     named = ".".join([*path, *_extra(error)[:1]])  # in the file that has the value, or the others of a missing key
-    file = locate(named, files) or (COMMAND_LINE if named or not files else _near(files[0]))
+    file = locate(named, files) or (COMMAND_LINE if named or not files else near(files[0]))
     key = f"{'.'.join(path)}: " if path else ""
     return f"{file}: {key}{' '.join(words.split())}"
-
-
-def locate(key: str, files: Iterable[str]) -> str:
-    """Return the file that has a dotted key, models.yolov5s-v6.0.weights; '' for none."""
-    return next((_near(file) for file in files if _has(_read(file), key)), "")
-
-
-def _near(file: str) -> str:
-    """Write a path from here where it leads below."""
-    path = Path(file).absolute()
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
-
-
-def _has(node: Any, key: str) -> bool:
-    """Return whether a mapping has a dotted key, whose parts may have dots themselves."""
-    return isinstance(node, dict) and (key in node or any(
-        _has(value, key.removeprefix(f"{name}.")) for name, value in node.items() if key.startswith(f"{name}.")
-    ))  # fmt: skip
-
-
-def _read(file: str) -> Any:
-    try:
-        return yaml.safe_load(Path(file).read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return None
 
 
 def _shown(value: Any) -> str:
@@ -98,7 +53,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
-def _nearest(word: Any, known: Iterable[str]) -> str:
+def nearest(word: Any, known: Iterable[str]) -> str:
     """Write what was probably meant, if anything is near."""
     by_small = {str(name).lower(): name for name in known}
     near = get_close_matches(str(word).lower(), by_small, n=1)
@@ -120,7 +75,7 @@ def _no_key(error: ValidationError, schema: dict) -> str:
     known, key = _properties(error.schema), _extra(error)[0]
     elsewhere = [name for name, other in _properties(schema).items() if key in _properties(other)]
     moved = f"it belongs under {elsewhere[0]}" if elsewhere and not error.absolute_path else ""
-    return f"{key!r} is no key; {moved or _nearest(key, known) or 'there are ' + ', '.join(known)}"
+    return f"{key!r} is no key; {moved or nearest(key, known) or 'there are ' + ', '.join(known)}"
 
 
 def _missing(error: ValidationError, _schema: dict) -> str:
@@ -144,12 +99,14 @@ def _type(error: ValidationError, _schema: dict) -> str:
 def _written(error: ValidationError, wanted: str) -> str:
     """Write a scalar as the type that is wanted has it, where that is plain."""
     value = error.instance
+    if wanted == "array" and type(value) in (str, int):
+        return f"; write [{value}]"
     if not isinstance(value, str):
         return ""
     needed = error.schema.get("required") or error.schema.get("else", {}).get("required", ())
     number = value.replace(".", "", 1).isdigit() and wanted in ("integer", "number")
-    forms = {"array": f"[{value}]", "object": f"{{{needed[0]}: {value}}}" if len(needed) == 1 else ""}
-    form = value if number else forms.get(wanted, "")
+    model = f"{{{needed[0]}: {value}}}" if wanted == "object" and len(needed) == 1 else ""
+    form = value if number else model
     return f"; write {form}" if form else ""
 
 
@@ -157,7 +114,7 @@ def _enum(error: ValidationError, _schema: dict) -> str:
     known = [str(name) for name in error.validator_value]
     if error.instance is None and "null" in known:
         return 'null is nothing in YAML; write "null" in quotes'
-    near = _nearest(error.instance, known)
+    near = nearest(error.instance, known)
     return f"{_shown(error.instance)} is not one of {', '.join(known)}{f'; {near}' if near else ''}"
 
 

@@ -18,6 +18,9 @@ OURS = logging.getLogger("snakemake.logging.speedmap")  # for what a run has to 
 CLEAR = "\r\x1b[K"
 TICK_S, HEARTBEAT_S = 1.0, 60.0  # in which the line is drawn anew; in which a log without a terminal gets a line
 PLACE = re.compile(r"^\w+( in .*)?:$|^  File \"")  # where in the workflow an error came up
+UNOPENED = re.compile(
+    r"Error: \[Errno \d+\] (.+): '(.+)'$"
+)  # how Snakemake's traceback of a path that it was given ends
 CONFIG = "onfig file "  # in what Snakemake says where it could read none, without its name
 CONFIGS = {".yaml", ".yml", ".json"}
 NOTHING = "Nothing to be done"
@@ -95,8 +98,11 @@ class Terminal:
     def _error(self, record) -> None:
         """Keep an error of Snakemake itself, without where it came up, until it is known whether a job's is behind."""
         lines = [line for line in record.getMessage().splitlines() if line and not PLACE.match(line)]
-        if CONFIG in record.getMessage():
-            lines = _unreadable(word.rpartition("=")[2] for word in sys.argv) or lines
+        words = [word.rpartition("=")[2] for word in sys.argv]
+        if (unopened := UNOPENED.search(record.getMessage())) and unopened[2] in words:
+            lines = [f"{unopened[2]}: {unopened[1]}; correct the path"]
+        elif CONFIG in record.getMessage():
+            lines = _unreadable(words) or lines
         self.errors.append("\n".join(lines or [record.getMessage()]))
 
     def _draw(self) -> None:
@@ -158,10 +164,10 @@ class Terminal:
 
 def _unreadable(words: Iterable[str]) -> list[str]:
     """Return what is wrong with the first config file among a command's words that Snakemake cannot read."""
-    from speedmap.run import mistakes  # needs what showing lines does not
+    from speedmap.run import config_files  # needs what showing lines does not
 
     try:
-        mistakes.check_readable(word for word in words if Path(word).suffix in CONFIGS and Path(word).is_file())
-    except mistakes.ConfigError as error:
+        config_files.check_readable(word for word in words if Path(word).suffix in CONFIGS and Path(word).is_file())
+    except config_files.ConfigError as error:
         return [str(error)]
     return []
