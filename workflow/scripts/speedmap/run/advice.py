@@ -15,7 +15,7 @@ from speedmap.results.records import RecordError
 from speedmap.results.reported import Provenance
 from speedmap.results.speed import Speed
 from speedmap.results.speedup import Speedup
-from speedmap.results.timing_findings import Disturbance, Imprecise, Unwatched
+from speedmap.results.timing_findings import Disturbance, Imprecise, OthersUsedCpu, Unwatched
 from speedmap.timing import again
 
 NAMED = 3  # of the processes that took the most
@@ -88,11 +88,16 @@ def _seen(spoilt: Iterable[Speed | Speedup]) -> list[str]:
 
 
 def _to_end(spoilt: Iterable[Speed | Speedup]) -> list[str]:
-    """Name the processes that took the most of the processors, by their largest share in any run."""
+    """Name the processes that took the most of the processors, by their largest share in any run that this disturbed.
+
+    Without this process, which runs the jobs.
+    """
     shares: dict[str, float] = {}
     for record in spoilt:
-        for name, share in (record.watch.busiest if record.watch else {}).items():
+        busiest = record.watch.busiest if any(isinstance(each, OthersUsedCpu) for each in record.warnings) else {}
+        for name, share in busiest.items():
             shares[name] = max(share, shares.get(name, 0.0))
+    shares = {name: share for name, share in shares.items() if not name.endswith(f" ({os.getpid()})")}
     top = sorted(shares.items(), key=lambda item: -item[1])[:NAMED]
     return [f"end or wait for: {', '.join(f'{name} with up to {share:.0%}' for name, share in top)}"] if top else []
 
