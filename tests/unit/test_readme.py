@@ -6,11 +6,14 @@ import pytest
 from snakemake.cli import parse_args
 
 from speedmap.publishing import folders
-from speedmap.reporting import claims
+from speedmap.reporting import claims, remarks
 from speedmap.results import records
 from speedmap.results.cell_result import gather
+from speedmap.results.findings import Int8Slower
 from speedmap.results.reported import Provenance
 
+PUBLISHED = Path("results/published")
+README = " ".join(Path("README.md").read_text("utf-8").split())
 TEXT = "\n".join(path.read_text() for path in (Path("README.md"), *Path("docs").glob("*.md"))).replace("\\\n", " ")
 COMMANDS = re.findall(r"`(snakemake [^`]*)`", TEXT) + re.findall(r"^    (snakemake .*)$", TEXT, re.MULTILINE)
 COMMANDS = [command for command in COMMANDS if "profiles/slurm" not in command]  # whose plugin is not installed here
@@ -36,8 +39,29 @@ def test_links_lead_to_files_that_are_there(page):
 
 
 def test_the_line_to_quote_is_that_of_the_published_records():
-    folder = Path("results/published/h100-tensorrt8.6")
+    folder = PUBLISHED / "h100-tensorrt8.6"
     config = records.read(folder / "environment.json", Provenance).config
     (line,) = map(str, claims.claims(gather(folders.recorded(folder)), config))
     readme = Path("README.md").read_text("utf-8").splitlines()
     assert line == " ".join(part.removeprefix("> ") for part in readme if part.startswith("> "))
+
+
+def test_why_n_is_slower_is_what_its_published_layers_say():
+    rows = remarks.noted(gather(folders.recorded(PUBLISHED / "h100-tensorrt8.6")))
+    slower = {row.cell.model: said for row in rows for said in row.remarks if isinstance(said, Int8Slower)}
+    assert list(slower) == ["yolov5n-v7.0"]
+    more = slower["yolov5n-v7.0"].more
+    assert more["Reformat"] == pytest.approx(more["Convolution"], rel=0.1)
+    assert set(more) == {"Reformat", "Convolution"}
+    assert "By its layers n loses as much in conversions as in convolutions." in README
+
+
+def test_what_batches_gain_is_that_of_the_published_records_with_its_doubt():
+    rows = gather(folders.recorded(PUBLISHED / "h200-tensorrt8.6"))
+    turns = {(row.cell.model[6], row.cell.batch): row.speedup for row in rows if row.speedup}
+    at_8, at_32 = ({size: turns[size, batch] for size in "nsx"} for batch in (8, 32))
+    of_s, of_x = ([f"{pair.ratio:.2f}" for pair in (at_8[size], at_32[size])] for size in "sx")
+    assert "{} times as fast as FP16 for s at 8 images and {} at 32, and slower for n. ".format(*of_s) in README
+    assert "x reads {} and {}, but the GPU throttled at its power limit".format(*of_x) in README
+    assert [size for size in "nsx" if at_8[size].disturbed or at_32[size].disturbed] == ["x"]
+    assert max(at_8["n"].high, at_32["n"].high) < 1

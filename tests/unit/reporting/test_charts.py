@@ -50,9 +50,11 @@ def test_every_mark_tells_its_figures(draw):
 
 
 def test_a_speed_that_cannot_be_quoted_is_faint_and_says_so(draw):
-    drawn = marks(draw(charts.pareto([TORCH, replace(FP16, quotable=False)])), MARKS)
+    doubted = replace(FP16, quotable=False, doubts="other processes used 84% of the CPU")
+    drawn = marks(draw(charts.pareto([TORCH, doubted])), MARKS)
     assert [mark.get("opacity") for mark in drawn] == ["1", str(palette.FAINT)]
-    assert ["not to be quoted" in mark.get("aria-label") for mark in drawn] == [False, True]
+    told = ["not to be quoted, other processes used 84% of the CPU" in mark.get("aria-label") for mark in drawn]
+    assert told == [False, True]
 
 
 def test_arrows_lead_from_torch_to_each_engine(draw):
@@ -136,7 +138,7 @@ def test_no_cell_is_drawn_above_the_roof_that_bounds_it(draw):
     chart = detail_charts.roofline([roof], {"fp16": 1e12}, 1e11)
     spec = chart.to_dict()
     line, cell = (spec["datasets"][layer["data"]["name"]] for layer in spec["layer"])
-    assert cell[0] == {"series": "FP16", "cell": "a", "intensity": 100.0, "speed": 0.5, "bound": "compute",
+    assert cell[0] == {"series": "FP16", "cell": "a", "intensity": 100.0, "speed": 0.5, "lower roof": "compute",
                        "of the roof": "50%"}  # fmt: skip
     assert {point["speed"] for point in line} == {1.0}  # memory would allow ten times as much
     assert "10¹² multiply-adds a second (log)" in texts(draw(chart))

@@ -131,5 +131,5 @@ def test_the_roof_is_the_longer_of_two_times():
     static, dynamic = roofline.roofline([row(), row(precision="int8")], {"yolov5s": 10**9}, peaks(), 640).roofs
     assert static.giga_operations == pytest.approx(0.75)  # half of the inputs have half of the pixels
     assert (static.compute_ms, static.memory_ms) == pytest.approx((0.75, 0.1))
-    assert (static.bound, static.share) == ("compute", pytest.approx(0.375))
+    assert (static.lower, static.share) == ("compute", pytest.approx(0.375))
     assert (dynamic.compute_ms, dynamic.share) == (None, pytest.approx(0.05))

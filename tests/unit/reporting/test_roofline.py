@@ -22,7 +22,7 @@ def measured(**operations):
 def looked_at(rows, found):
     computed = roofline.roofline(rows, WORK, found, 640)
     assert all(roof.share is None or roof.share <= 1 for roof in computed.roofs)
-    return [(roof.precision, roof.bound, roof.share) for roof in computed.roofs], computed.doubts
+    return [(roof.precision, roof.lower, roof.share) for roof in computed.roofs], computed.doubts
 
 
 def test_peaks_in_their_order_are_believed():
@@ -44,7 +44,7 @@ def test_a_narrower_type_that_is_slower_than_a_wider_one_has_no_peak():
 def test_no_cell_is_above_its_roof():
     rows = [cell("fp32", 2.0), cell("fp32", 20.0)]
     shares, doubts = looked_at(rows, measured(fp32=1, int8=2))
-    assert [bound for _, bound, _ in shares] == ["memory (no peak known)"] * 2
+    assert [lower for _, lower, _ in shares] == ["memory (no peak known)"] * 2
     assert doubts == ["fp32: 1 in a product, which openvino/yolov5s-fp32-static is above; left out"]
     rows[0].engine.bytes = 10**9  # in 2 ms
     shares, doubts = looked_at(rows, measured(fp32=1, int8=2))

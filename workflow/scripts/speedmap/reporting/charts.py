@@ -70,10 +70,11 @@ def faint() -> alt.When:
 
 def _point(point: Point) -> dict:
     error = "unknown" if point.map_error is None else f"{point.map_error:.2f}"
-    doubt = "" if point.quotable else ", not to be quoted"
+    doubts = [] if point.quotable else ["not to be quoted"]
+    said = "".join(f", {doubt}" for doubt in [*doubts, point.doubts] if doubt)
     return {
         "ms": point.ms, "map": point.map, "model": point.model, "series": point.series, "input": point.shape,
-        "latency": f"{point.ms:.2f} ms ({point.ms_low:.2f} to {point.ms_high:.2f}){doubt}",
+        "latency": f"{point.ms:.2f} ms ({point.ms_low:.2f} to {point.ms_high:.2f}){said}",
         "mAP": f"{point.map:.2f} ± {error}", "quotable": point.quotable,
     }  # fmt: skip
 

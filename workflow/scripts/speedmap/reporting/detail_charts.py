@@ -96,7 +96,7 @@ def roofline(roofs: list[Roof], operations: dict[str, float], moved: float | Non
     known = [roof for roof in roofs if roof.giga_bytes]
     cells = [
         {"series": roof.precision.upper(), "cell": roof.cell, "intensity": roof.intensity,
-         "speed": roof.giga_operations / roof.median_ms, "bound": roof.bound,
+         "speed": roof.giga_operations / roof.median_ms, "lower roof": roof.lower,
          "of the roof": "unknown" if roof.share is None else f"{roof.share:.0%}"}
         for roof in known
     ]  # fmt: skip
@@ -113,7 +113,7 @@ def roofline(roofs: list[Roof], operations: dict[str, float], moved: float | Non
     series = alt.Color("series:N", legend=LEGEND).scale(domain=list(named), range=list(named.values()))
     x = alt.X("intensity:Q", title="multiply-adds a byte of the engine (log)").scale(type="log", nice=False)
     y = alt.Y("speed:Q", title="10¹² multiply-adds a second (log)").scale(type="log", nice=False, padding=12)
-    told = ["cell:N", "bound:N", "of the roof:N", alt.Tooltip("speed:Q", format=".3g")]
+    told = ["cell:N", "lower roof:N", "of the roof:N", alt.Tooltip("speed:Q", format=".3g")]
     roof_lines = of(lines).mark_line(aria=False).encode(x, y, series)
     marks = of(cells).mark_point(filled=True, size=70, opacity=1).encode(x, y, series, tooltip=told)
     return alt.layer(roof_lines, marks).properties(

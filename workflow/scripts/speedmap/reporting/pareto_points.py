@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from speedmap.accuracy.paired_difference import SURE
+from speedmap.reporting.footnotes import words
 from speedmap.results.accuracy import Accuracy
 from speedmap.results.cell_result import NAMES, CellResult
 
@@ -11,7 +12,7 @@ from speedmap.results.cell_result import NAMES, CellResult
 class Point:
     """A cell in the plane: median milliseconds with its 95% interval, mAP and twice its standard error in points.
 
-    map_error: None where it is unknown. quotable: of the speed.
+    map_error: None where it is unknown. quotable: of the speed. doubts: what its run warned of, "" for nothing.
     """
 
     model: str
@@ -23,6 +24,7 @@ class Point:
     map: float
     map_error: float | None
     quotable: bool = True
+    doubts: str = ""
 
 
 def joined(rows: list[CellResult]) -> list[CellResult]:
@@ -55,6 +57,7 @@ def _point(row: CellResult) -> Point:
         100 * metrics.map,
         None if error is None else 100 * SURE * error,
         row.speed.quotable,
+        "; ".join(map(words, row.speed.warnings)),
     )
 
 

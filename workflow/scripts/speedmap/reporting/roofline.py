@@ -36,7 +36,8 @@ class Roof:
         return least / self.median_ms if least else None
 
     @property
-    def bound(self) -> str:
+    def lower(self) -> str:
+        """Return which roof is the lower one, which bounds no cell that is far below it."""
         if self.compute_ms is None:
             return "memory (no peak known)" if self.memory_ms else "unknown"
         return "compute" if self.compute_ms > (self.memory_ms or 0.0) else "memory"
