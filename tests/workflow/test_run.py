@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from helpers.snakemake_run import ROOT, overlay, planned, run
+from helpers.snakemake_run import MINI, ROOT, SAMPLE, overlay, planned, prepare, run
 from kill import TINY
 
 SHARED = ROOT.parent / "shared"
@@ -178,6 +178,21 @@ def test_a_disturbed_cell_is_said_marked_and_repeated_alone_by_the_printed_comma
     assert again.returncode == 0, again.stderr
     assert planned(again.stdout + again.stderr).keys() == {"measure_speed", "measure_again", "render_table"}
     assert (folder / CELL / "speed.json").read_bytes() != before
+
+
+TIMERS = """
+import threading
+onsuccess:
+    print("timers:", [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)])
+"""
+
+
+def test_no_timer_of_snakemakes_works_beside_what_is_timed(tmp_path):
+    config = {"backend": "null", "torch": False, "models": {"m": MINI}, "dataset": {**SAMPLE, "limit": 2}}
+    (tmp_path / "Snakefile").write_text(f'include: "{ROOT}/Snakefile"\n{TIMERS}')
+    code, output = run(prepare(tmp_path, config), "--snakefile", tmp_path / "Snakefile", "--", "results/dataset.json")
+    assert code == 0, output
+    assert "timers: []" in output  # which each job that ends leaves under a limit of jobs a second, as is the default
 
 
 def test_a_run_that_fails_early_leaves_no_figures_of_another_config(snakemake, folder):
