@@ -65,12 +65,12 @@ def test_models_of_an_overlay_replace_those_of_the_default(plan):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"precision": ["fp16"]}, "overlay.yaml: line 2: 'precision' is no key; did you mean 'precisions'?"),
+        ({"precision": ["fp16"]}, "overlay.yaml: line 3: 'precision' is no key; did you mean 'precisions'?"),
         (
             {"models": {"a": {"weights": "nowhere.pt"}}},
-            "overlay.yaml: line 4: models.a.weights: nowhere.pt is not there, ",
+            "overlay.yaml: line 5: models.a.weights: nowhere.pt is not there, ",
         ),
-        ({"skip": ["yolov5s-mini-int8"]}, "overlay.yaml: line 2: skip: 'yolov5s-mini-int8' is no cell"),
+        ({"skip": ["yolov5s-mini-int8"]}, "overlay.yaml: line 3: skip: 'yolov5s-mini-int8' is no cell"),
     ],
 )
 def test_a_mistake_in_the_config_is_named_in_one_line_before_anything_runs(plan, changes, message):
