@@ -9,6 +9,7 @@ import numpy as np
 from speedmap.accuracy import paired_difference
 from speedmap.accuracy.paired_difference import Difference
 from speedmap.reporting import remarks
+from speedmap.reporting.footnotes import words
 from speedmap.reporting.pareto_points import joined, name
 from speedmap.results.cell_result import CellResult
 
@@ -115,7 +116,8 @@ def _told(row: CellResult | None) -> str:
         parts.append(f"end to end {phases.end_to_end:.3g} ms")
     if row.accuracy:
         parts.append(f"mAP {scored(row)}")
-    return ", ".join(parts) + ("" if row.speed.quotable else f" ({DISTURBED})")
+    doubts = "; ".join(map(words, row.speed.warnings))
+    return ", ".join(parts) + ("" if row.speed.quotable else f" (not to be quoted: {doubts})")
 
 
 def scored(row: CellResult) -> str:
