@@ -24,6 +24,13 @@ def test_the_first_build_is_cold_and_the_next_is_warm(tmp_path):
     assert written(second) == b"here:a"
 
 
+def test_timings_that_were_taken_count_though_tensorrt_says_no_to_the_rest_of_the_cache(tmp_path):
+    path, build = tmp_path / "t.cache", builders.config(builders.timings("here", "b", whole=False))
+    path.write_bytes(b"here:a")
+    assert timing_cache.merge(build, path) == {"state": "warm", "bytes": 6}
+    assert written(build) == b"here:a,b"
+
+
 def refuse(_text):
     raise TypeError("factory function returned nullptr")
 

@@ -29,12 +29,14 @@ def merge(config: Any, path: Path) -> dict:
     """Add the timings in a file to those of a build; a cache that does not fit this machine is left out.
 
     Returns `state`: cold (there is none), warm, or refused, of another GPU or TensorRT or damaged; and the `bytes`.
+    What came in counts: TensorRT 8.6 says no to caches of its own, too, of which it leaves out Myelin's part alone.
     """
     size = path.stat().st_size if path.is_file() else 0
     mine, theirs = config.get_timing_cache(), _read(config, path) if size else None
     if mine is None or not size:
         return {"state": "cold", "bytes": size}
-    taken = theirs is not None and mine.combine(theirs, ignore_mismatch=False)
+    before = mine.serialize().nbytes
+    taken = theirs is not None and (mine.combine(theirs, ignore_mismatch=False) or mine.serialize().nbytes > before)
     return {"state": "warm" if taken else "refused", "bytes": size}
 
 
