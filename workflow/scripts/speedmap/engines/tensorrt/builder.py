@@ -11,7 +11,7 @@ import onnx
 from onnx import ModelProto
 
 from speedmap import storage
-from speedmap.engines.tensorrt import entropy_calibration, float_silu, timing_cache, weak_typing
+from speedmap.engines.tensorrt import entropy_calibration, float_silu, image_blocks, timing_cache, weak_typing
 from speedmap.engines.tensorrt.builder_config import Options, Shapes, configure, flags_for
 from speedmap.engines.tensorrt.entropy_calibration import Feed
 from speedmap.engines.tensorrt.library import EngineError, explain, load, logger, platform
@@ -77,9 +77,10 @@ def serialize(
     builder = _builder(said)
     network = builder.create_network(1 << int(flags["STRONGLY_TYPED" if strong else "EXPLICIT_BATCH"]))
     # the parser's weights are not copied: it and the text must live until the engine is built
-    parser, text = trt.OnnxParser(network, said), (model if strong else weak_typing.widen(model)).SerializeToString()
+    written = model if strong else weak_typing.widen(image_blocks.over_blocks(model, options.image_blocks))
+    parser, text = trt.OnnxParser(network, said), written.SerializeToString()
     if not parser.parse(text):
-        raise explain(parser_errors(parser, model), f"{path.name} with TensorRT {trt.__version__}")
+        raise explain(parser_errors(parser, written), f"{path.name} with TensorRT {trt.__version__}")
     pinned = dict.fromkeys(PINNED, 0) if strong else _pin_types(network, model, feed, options)
     precisions = {} if strong else flags_for(model, sum(pinned.values()))
     config = configure(builder, network, shapes, options, precisions | calibration)

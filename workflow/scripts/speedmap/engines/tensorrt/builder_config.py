@@ -29,6 +29,7 @@ class Options(Struct, frozen=True):
     rounding: str | None = None
     pins: str | None = None
     float_silu: str | None = None
+    image_blocks: str | None = None
     implicit: Implicit | None = None
 
 

@@ -1,0 +1,61 @@
+"""The image's convolution written over blocks of 2 x 2 pixels, as YOLOv5 had it before 6.0, for TensorRT's kernels."""
+
+import numpy as np
+from onnx import ModelProto, NodeProto, helper, numpy_helper
+
+from speedmap.engines.tensorrt.weak_typing import in_eight_bits, replace_nodes
+
+STEMS = {6: (2, 0), 7: (3, 1)}  # a kernel's side to its padding and to the rows and columns of zeros before the 6 x 6
+
+
+def over_blocks(model: ModelProto, stems: str | None) -> ModelProto:
+    """Copy a typed graph with a 6 x 6 convolution of the image, of stride 2, as one of 3 x 3 over blocks of pixels.
+
+    It computes the same products. In eight bits channels are filled up to 32, so that three channels take ten times the
+    work and traffic that they need, and the twelve of a block take less than three times. stems: which to write so,
+    those in "int8", "all" or "none"; any other form of stem stays.
+    """
+    twin = ModelProto()
+    twin.CopyFrom(model)
+    eight = {name for node in twin.graph.node if node.op_type == "DequantizeLinear" for name in node.output}
+    makers = {name: node for node in twin.graph.node for name in node.output}
+    stem = next((node for node in twin.graph.node if node.op_type == "Conv"), None)
+    wanted = stem is not None and (stems == "all" or (stems == "int8" and in_eight_bits(stem, eight)))
+    if not wanted or not _fold(twin, stem, makers):
+        return twin
+    place = _origin(stem, makers)
+    blocks = helper.make_node("SpaceToDepth", [place.input[0]], ["image_blocks"], name="image_blocks", blocksize=2)
+    place.input[0] = blocks.output[0]
+    nodes = list(twin.graph.node)
+    del twin.graph.value_info[:]
+    replace_nodes(twin, [*nodes[: nodes.index(place)], blocks, *nodes[nodes.index(place) :]])
+    return twin
+
+
+def _origin(stem: NodeProto, makers: dict[str, NodeProto]) -> NodeProto:
+    """Return the node that reads the image as it is: the convolution, or the first of its rounding and casts."""
+    node = stem
+    while node.input[0] in makers:
+        node = makers[node.input[0]]
+    return node
+
+
+def _fold(model: ModelProto, stem: NodeProto, makers: dict[str, NodeProto]) -> bool:
+    """Write a stem's weights [out, 3, 6, 6] as [out, 12, 3, 3], block by block; returns whether it is such a stem."""
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    name = stem.input[1]
+    while name in makers:
+        name = makers[name].input[0]
+    weight = numpy_helper.to_array(tensors[name])
+    attributes = {attribute.name: attribute for attribute in stem.attribute}
+    padding, zeros = STEMS.get(weight.shape[2], (None, 0))
+    six = weight[:, :, zeros:, zeros:]
+    fits = [*attributes["strides"].ints, *attributes["pads"].ints] == [2] * 2 + [padding] * 4
+    if not fits or np.count_nonzero(six) != np.count_nonzero(weight):
+        return False
+    out, channels = weight.shape[:2]
+    blocks = six.reshape(out, channels, 3, 2, 3, 2).transpose(0, 3, 5, 1, 2, 4).reshape(out, 4 * channels, 3, 3)
+    tensors[name].CopyFrom(numpy_helper.from_array(np.ascontiguousarray(blocks), name))
+    for key, value in (("strides", 1), ("pads", 1), ("kernel_shape", 3)):
+        attributes[key].ints[:] = [value] * len(attributes[key].ints)
+    return True
