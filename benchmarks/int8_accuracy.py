@@ -58,7 +58,9 @@ def main(settings: argparse.Namespace) -> None:
     statistics = calibrated(static, pictures, settings, options)
     chosen = selected(static, statistics, pictures, settings, options)
     truth = coco.parse(settings.data / "instances.json")
-    model = insert_qdq.quantize(onnx.load(graph), statistics, chosen.in_float, settings.dialect, options)
+    model = insert_qdq.quantize(
+        onnx.load(graph), statistics, chosen.in_float, settings.dialect, options, ranges_of=chosen.ranges
+    )
     onnx.save(model, settings.work / f"{graph.stem}-{settings.dialect}.onnx")
     results = {
         "FP32": reference(graph, truth, settings),

@@ -46,7 +46,9 @@ def main(settings: argparse.Namespace) -> None:
     scores = {}
     for shape in ("dynamic", "static"):
         model = onnx.load(exported(settings.weights, settings.work, shape, form))
-        rounded = insert_qdq.quantize(model, statistics, chosen.in_float, settings.dialect, options)
+        rounded = insert_qdq.quantize(
+            model, statistics, chosen.in_float, settings.dialect, options, ranges_of=chosen.ranges
+        )
         runs = onnx_runtime.opened(model), ENGINES[settings.backend](rounded)
         expected, found = (detected(run, unseen, shape == "dynamic", ANY) for run in runs)
         for least in LEAST:

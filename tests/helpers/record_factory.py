@@ -146,7 +146,9 @@ def choice(count=20, kept=8):
     """A choice of layers: each costs more than the one before, and those from `kept` on stay in float."""
     table = [ConvCost(conv=f"c{i}", share=0.1, error=i / 9, in_float=i >= kept) for i in range(count)]
     in_float = [line.conv for line in table if line.in_float]
-    return Choice(in_float=in_float, table=table, target=0.001, reached=0.0042, met=False, int8_share=0.9)
+    return Choice(
+        in_float=in_float, table=table, ranges={"act": "mse"}, target=0.001, reached=0.0042, met=False, int8_share=0.9
+    )
 
 
 def peaks():

@@ -178,6 +178,22 @@ def test_every_tensor_but_the_float_heads_exists_in_one_form_for_tensorrt(model,
     assert all(made.keys() == {"float", "rounded"} and set(made["float"]) <= set(head) for made in several.values())
 
 
+@pytest.mark.parametrize("dialect", CONVENTIONS)
+def test_the_range_of_a_tensor_can_be_of_another_method_than_that_of_all_others(model, statistics, dialect):
+    detector, usual = Graph(model), insert_qdq.quantize(model, statistics, [], dialect, Options())
+    tensor = detector.convs[detector.second[0]].input[0]
+    result = insert_qdq.quantize(model, statistics, [], dialect, Options(), ranges_of={tensor: "max"})
+    histogram, signed = statistics.histograms[tensor], CONVENTIONS[dialect].signed
+    scales, before = (
+        {each.name: numpy_helper.to_array(each) for each in made.graph.initializer if each.name.endswith("/scale")}
+        for made in (result, usual)
+    )
+    assert scales[f"{tensor}/scale"] == np.float32(ranges.maximum(histogram, signed).step)
+    assert scales[f"{tensor}/scale"] > before[f"{tensor}/scale"]
+    changed = {name for name in scales if not np.array_equal(scales[name], before[name])}
+    assert changed - {f"{detector.activated(tensor).output[0]}/scale"} == {f"{tensor}/scale"}  # and before its SiLU
+
+
 def test_merged_halves_are_rounded_once_before_their_split(network, pictures, tmp_path):
     form = rewrites.Form(stem=7, pools="parallel", merge_c3=True)
     export.export(rewrites.rewritten(network, form), tmp_path / "merged.onnx", SIZE, dynamic=True)

@@ -1,6 +1,7 @@
 """Eight bits written into a float32 graph: QuantizeLinear and DequantizeLinear before its convolutions."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from speedmap.graph.fp16 import to_fp16
 from speedmap.quantization import ranges, weight_rounding
 from speedmap.quantization.calibration import Statistics
 from speedmap.quantization.options import Options
-from speedmap.quantization.qdq_plan import CONVENTIONS, TURING, QdqConvention, SharedScale, plan
+from speedmap.quantization.qdq_plan import CONVENTIONS, TURING, Method, QdqConvention, SharedScale, plan
 from speedmap.results.prepared import Choice
 
 NOTED = ("target", "reached", "met", "int8_share")  # of the choice, for those who judge the engine
@@ -31,7 +32,7 @@ def type_int8(
     model: onnx.ModelProto, statistics: Statistics, choice: Choice, dialect: str, options: Options
 ) -> onnx.ModelProto:
     """Write INT8 into a float32 detector as a backend wants it, and note in it what was chosen to stay in float."""
-    model = quantize(model, statistics, choice.in_float, dialect, options)
+    model = quantize(model, statistics, choice.in_float, dialect, options, ranges_of=choice.ranges)
     model = to_fp16(model) if dialect in HALF_REST else model
     note(model, {} if choice.met is None else {name: getattr(choice, name) for name in NOTED})
     return model
@@ -44,10 +45,12 @@ def quantize(
     dialect: str,
     options: Options,
     weights: dict[str, RoundedWeight] | None = None,
+    ranges_of: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
     """Return a copy of a float32 detector in which all convolutions but `keep_float` compute in eight bits.
 
     dialect: of CONVENTIONS. weights: of this model, already rounded, by convolution; those rounded now are added.
+    ranges_of: methods of ranges by tensor, where another than that of `options` is wanted.
     Raises PlanError when the statistics are another model's.
     """
     result = onnx.ModelProto()
@@ -56,7 +59,8 @@ def quantize(
     convs = [name for name in graph.convs if name not in kept]
     convention = CONVENTIONS[dialect].adapted(options.residuals)
     nodes, weights = [], {} if weights is None else weights
-    for site in plan(graph, statistics, convs, convention, ranges.METHODS[options.range]):
+    methods = partial(_method, ranges_of or {}, options.range)
+    for site in plan(graph, statistics, convs, convention, methods):
         for name in site.convs:
             if name not in weights:
                 weights[name] = _rounded_weight(graph, name, statistics, options, convention)
@@ -65,6 +69,10 @@ def quantize(
         _redirect(graph, site, convention)
     _insert(result, nodes)
     return result
+
+
+def _method(ranges_of: Mapping[str, str], usual: str, tensors: tuple[str, ...]) -> Method:
+    return ranges.METHODS[next((ranges_of[name] for name in tensors if name in ranges_of), usual)]
 
 
 def _rounded_weight(

@@ -10,6 +10,7 @@ from speedmap.quantization.calibration import Statistics
 from speedmap.quantization.ranges import Histogram, Scale
 
 Method = Callable[[Histogram, bool], Scale]
+Methods = Callable[[tuple[str, ...]], Method]  # by the tensors that share a scale
 
 NO_VNNI = "openvino without vnni"
 TURING = "tensorrt 8 on turing"
@@ -89,11 +90,11 @@ class SharedScale:
 
 
 def plan(
-    graph: Graph, statistics: Statistics, convs: list[str], dialect: QdqConvention, method: Method
+    graph: Graph, statistics: Statistics, convs: list[str], dialect: QdqConvention, methods: Methods
 ) -> list[SharedScale]:
     """Choose where the inputs of `convs` are rounded; PlanError when the statistics are another graph's."""
-    sites = [_site(graph, statistics, members, dialect, method) for members in joined(graph, convs, dialect.single)]
-    sites += _residuals(graph, statistics, convs, sites, dialect, method) if dialect.fresh else []
+    sites = [_site(graph, statistics, members, dialect, methods) for members in joined(graph, convs, dialect.single)]
+    sites += _residuals(graph, statistics, convs, sites, dialect, methods) if dialect.fresh else []
     return sites + (_before_silu(graph, convs, sites) if dialect.apart else [])
 
 
@@ -129,14 +130,14 @@ def _only_for(graph: Graph, tensor: str, convs: set[str]) -> bool:
 
 
 def _site(
-    graph: Graph, statistics: Statistics, convs: list[str], dialect: QdqConvention, method: Method
+    graph: Graph, statistics: Statistics, convs: list[str], dialect: QdqConvention, methods: Methods
 ) -> SharedScale:
     # Only what is rounded at its sources has something between: see rounded_at.
     origins = {name: rounded_at(graph, name, convs, dialect.single) for name in convs}
     sources = tuple(dict.fromkeys(source for names in origins.values() for source in names))
     inputs = dict.fromkeys(graph.convs[name].input[0] for name in convs)
     between = (name for tensor in inputs if tensor not in sources for name in graph.between(tensor))
-    scale = _scale(statistics, sources, dialect.signed, method)
+    scale = _scale(statistics, sources, dialect.signed, methods(sources))
     return SharedScale(sources, tuple(dict.fromkeys(between)), tuple(convs), scale)
 
 
@@ -146,14 +147,15 @@ def _residuals(
     convs: list[str],
     sites: list[SharedScale],
     dialect: QdqConvention,
-    method: Method,
+    methods: Methods,
 ) -> list[SharedScale]:
     """Round what eight-bit convolutions add to shortcuts that are rounded, each on its own scale."""
     rounded = {tensor for site in sites for tensor in (*site.sources, *site.between)}
     return [
-        SharedScale((residual.fresh,), (), (), _scale(statistics, (residual.fresh,), dialect.signed, method))
+        SharedScale(fresh, (), (), _scale(statistics, fresh, dialect.signed, methods(fresh)))
         for residual in graph.residuals
         if residual.shortcut in rounded and residual.fresh not in rounded and residual.conv in convs
+        for fresh in [(residual.fresh,)]
     ]
 
 

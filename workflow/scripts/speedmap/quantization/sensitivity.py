@@ -1,6 +1,6 @@
 """Which convolutions eight bits hurt most, and the fewest to leave in float, judged on calibration images alone."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -16,10 +16,15 @@ from speedmap.quantization import float_price
 from speedmap.quantization.calibration import CalibrationError, Statistics
 from speedmap.quantization.insert_qdq import quantize
 from speedmap.quantization.options import Options
-from speedmap.quantization.qdq_plan import CONVENTIONS, rounded_at
+from speedmap.quantization.qdq_plan import CONVENTIONS, joined, rounded_at
 from speedmap.quantization.scan import Scan
 from speedmap.results.prepared import Choice, ConvCost
 from speedmap.verification.agreement import images_with_detections
+
+STANDS_OUT = 0.25  # share of the sum of all errors from which on the range of a rounding is tried in other ways
+RANGES = ("power", "mse", "percentile")  # those ways, of which the last two clip more than the first
+
+Judge = Callable[[Collection[str], Mapping[str, str]], float]  # the error with some in float, and other ranges of some
 
 
 def choose(
@@ -28,21 +33,22 @@ def choose(
     """Find the fewest convolutions of a float32 graph to leave in float so that INT8 meets the target.
 
     The target is the relative error of the output, see `error`; 0 leaves as many in float as `least_share` allows, and
-    for TensorRT as cost no time. For TensorRT the ends come first, then what buys the most error a microsecond. An
-    unreachable target is recorded by `met`, not raised. Raises CalibrationError where the graph sees nothing in any
-    image.
+    for TensorRT as cost no time. For TensorRT the ends come first, then what buys the most error a microsecond. Where a
+    rounding that remains does much of the harm, its range is chosen by that. An unreachable target is recorded by
+    `met`, not raised. Raises CalibrationError where the graph sees nothing in any image.
     """
     model = onnxlib.load(onnx)
     graph = Graph(model)
-    work, priced = multiply_adds.count(onnx, imgsz), CONVENTIONS[dialect].bound
+    work, convention = multiply_adds.count(onnx, imgsz), CONVENTIONS[dialect]
+    priced = convention.bound
     share = shares(work)
     batches, expected = _scanned(model, images[: options.images], imgsz, graph.dynamic, options.scan)
     eight_bits = partial(quantize, model, statistics, dialect=dialect, options=options, weights={})
 
-    def judge(kept: Collection[str]) -> float:
-        return error(list(map(opened(eight_bits(kept)), batches)), expected)
+    def judge(kept: Collection[str], ranges_of: Mapping[str, str]) -> float:
+        return error(list(map(opened(eight_bits(kept, ranges_of=ranges_of)), batches)), expected)
 
-    alone = Scan(model, batches, lambda conv: rounded_at(graph, conv, [conv], CONVENTIONS[dialect].single))
+    alone = Scan(model, batches, lambda conv: rounded_at(graph, conv, [conv], convention.single))
     scanned = tqdm(graph.convs, "scanning", unit="conv", disable=None, leave=False)
     single = {name: error(alone.outputs(name, eight_bits({*graph.convs} - {name})), expected) for name in scanned}
     cost = partial(float_price.price, graph, sizes=float_price.elements(statistics.shapes), work=work)
@@ -52,7 +58,8 @@ def choose(
         ranked = ends + float_price.islands(graph, ends, single, share, budget, cost, free=not options.target)
     else:
         ranked = ranking([ends, list(single)], single, share, budget)
-    count, reached = fewest(lambda count: judge(ranked[:count]), len(ranked), options.target)
+    ranges_of = better_ranges(graph, ranked, single, convention.single, options.range, judge)
+    count, reached = fewest(lambda count: judge(ranked[:count], ranges_of), len(ranked), options.target)
     kept = [name for name in graph.convs if name in ranked[:count]]  # in an order: sums depend on it
     prices = {name: round(cost([name], ends), 2) for name in share}
     table = [
@@ -61,7 +68,31 @@ def choose(
     ]
     met, int8_share = not options.target or reached <= options.target, 1.0 - sum(share[name] for name in kept)
     target = float(options.target)
-    return Choice(in_float=kept, table=table, target=target, reached=reached, met=met, int8_share=int8_share)
+    return Choice(
+        in_float=kept, table=table, ranges=ranges_of, target=target, reached=reached, met=met, int8_share=int8_share
+    )
+
+
+def better_ranges(
+    graph: Graph, in_float: Collection[str], errors: Mapping[str, float], single: bool, usual: str, judge: Judge
+) -> dict[str, str]:
+    """Choose the ranges of roundings that do much of the harm by the error that each makes alone, not by its histogram.
+
+    errors: of each convolution alone in eight bits. Returns methods by tensor, where another than the `usual` is best.
+    """
+    chosen, much = {}, STANDS_OUT * sum(errors.values())
+    for convs in joined(graph, [name for name in graph.convs if name not in in_float], single):
+        if sum(errors[name] for name in convs) >= much > 0:
+            others, tensors = (
+                {*graph.convs} - {*convs},
+                dict.fromkeys(tensor for name in convs for tensor in rounded_at(graph, name, convs, single)),
+            )
+            tried = {
+                method: judge(others, dict.fromkeys(tensors, method)) for method in dict.fromkeys((usual, *RANGES))
+            }
+            best = min(tried, key=tried.__getitem__)
+            chosen |= dict.fromkeys(tensors, best) if best != usual else {}
+    return chosen
 
 
 def _scanned(

@@ -172,7 +172,8 @@ def reached(choice: Choice) -> str:
         return f"{kept}."
     wanted = f", int8.target is {choice.target:g}" if choice.target else ""
     change = f"the output changes by {choice.reached:.2g}{wanted}"
-    return f"{kept}, {choice.int8_share:.1%} of the multiply-adds are in INT8: {change}."
+    ranges = "".join(f"; the range of {tensor} is by {method}" for tensor, method in choice.ranges.items())
+    return f"{kept}, {choice.int8_share:.1%} of the multiply-adds are in INT8{ranges}: {change}."
 
 
 def worst(choice: Choice) -> list[ConvCost]:

@@ -142,10 +142,14 @@ class ConvCost(Strict, kw_only=True):
 
 
 class Choice(Record, kw_only=True):
-    """Which convolutions stay in float in INT8, and what that reaches; None where nothing was scanned."""
+    """Which convolutions stay in float in INT8, and what that reaches; None where nothing was scanned.
+
+    ranges: by tensor, the method of its range, where another than that of the config does less harm.
+    """
 
     in_float: list[str] = field(name="float")
     table: list[ConvCost]
+    ranges: dict[str, str] = field(default_factory=dict)
     target: float | None = None
     reached: float | None = None
     met: bool | None = None
