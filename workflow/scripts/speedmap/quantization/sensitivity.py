@@ -54,11 +54,13 @@ def choose(
     cost = partial(float_price.price, graph, sizes=float_price.elements(statistics.shapes), work=work)
     budget = 1 - options.least_share
     ends = ranking([graph.head, *([graph.first] if priced else [])], single, share, budget)
-    if priced:
-        ranked = ends + float_price.islands(graph, ends, single, share, budget, cost, free=not options.target)
-    else:
-        ranked = ranking([ends, list(single)], single, share, budget)
+    ranked = ends if priced else ranking([ends, list(single)], single, share, budget)
     ranges_of = better_ranges(graph, ranked, single, convention.single, options.range, judge)
+    for name in graph.convs:
+        if ranges_of.keys() & {*rounded_at(graph, name, [name], convention.single)}:
+            single[name] = judge(graph.convs.keys() - {name}, ranges_of)
+    if priced:
+        ranked = ranked + float_price.islands(graph, ends, single, share, budget, cost, free=not options.target)
     count, reached = fewest(lambda count: judge(ranked[:count], ranges_of), len(ranked), options.target)
     kept = [name for name in graph.convs if name in ranked[:count]]  # in an order: sums depend on it
     prices = {name: round(cost([name], ends), 2) for name in share}
