@@ -16,15 +16,11 @@ from speedmap.quantization import float_price
 from speedmap.quantization.calibration import CalibrationError, Statistics
 from speedmap.quantization.insert_qdq import quantize
 from speedmap.quantization.options import Options
-from speedmap.quantization.qdq_plan import CONVENTIONS, joined, rounded_at
+from speedmap.quantization.output_ranges import better_ranges
+from speedmap.quantization.qdq_plan import CONVENTIONS, rounded_at
 from speedmap.quantization.scan import Scan
 from speedmap.results.prepared import Choice, ConvCost
 from speedmap.verification.agreement import images_with_detections
-
-STANDS_OUT = 0.25  # share of the sum of all errors from which on the range of a rounding is tried in other ways
-RANGES = ("power", "mse", "percentile")  # those ways, of which the last two clip more than the first
-
-Judge = Callable[[Collection[str], Mapping[str, str]], float]  # the error with some in float, and other ranges of some
 
 
 def choose(
@@ -40,61 +36,59 @@ def choose(
     model = onnxlib.load(onnx)
     graph = Graph(model)
     work, convention = multiply_adds.count(onnx, imgsz), CONVENTIONS[dialect]
-    priced = convention.bound
     share = shares(work)
     batches, expected = _scanned(model, images[: options.images], imgsz, graph.dynamic, options.scan)
     eight_bits = partial(quantize, model, statistics, dialect=dialect, options=options, weights={})
 
-    def judge(kept: Collection[str], ranges_of: Mapping[str, str]) -> float:
-        return error(list(map(opened(eight_bits(kept, ranges_of=ranges_of)), batches)), expected)
-
-    alone = Scan(model, batches, lambda conv: rounded_at(graph, conv, [conv], convention.single))
-    scanned = tqdm(graph.convs, "scanning", unit="conv", disable=None, leave=False)
-    single = {name: error(alone.outputs(name, eight_bits({*graph.convs} - {name})), expected) for name in scanned}
+    judge, tensors_of = partial(_judge, eight_bits, batches, expected), partial(_rounded, graph, convention.single)
+    single = _errors_alone(graph, Scan(model, batches, tensors_of), eight_bits, expected)
     cost = partial(float_price.price, graph, sizes=float_price.elements(statistics.shapes), work=work)
     budget = 1 - options.least_share
-    ends = ranking([graph.head, *([graph.first] if priced else [])], single, share, budget)
-    ranked = ends if priced else ranking([ends, list(single)], single, share, budget)
+    ends = ranking([graph.head, *([graph.first] if convention.bound else [])], single, share, budget)
+    ranked = [*ends] if convention.bound else ranking([ends, list(single)], single, share, budget)
     ranges_of = better_ranges(graph, ranked, single, convention.single, options.range, judge)
-    for name in graph.convs:
-        if ranges_of.keys() & {*rounded_at(graph, name, [name], convention.single)}:
-            single[name] = judge(graph.convs.keys() - {name}, ranges_of)
-    if priced:
-        ranked = ranked + float_price.islands(graph, ends, single, share, budget, cost, free=not options.target)
+    changed = [name for name in graph.convs if ranges_of.keys() & {*tensors_of(name)}]
+    single |= {name: judge(graph.convs.keys() - {name}, ranges_of) for name in changed}
+    if convention.bound:
+        ranked += float_price.islands(graph, ends, single, share, budget, cost, free=not options.target)
     count, reached = fewest(lambda count: judge(ranked[:count], ranges_of), len(ranked), options.target)
     kept = [name for name in graph.convs if name in ranked[:count]]  # in an order: sums depend on it
-    prices = {name: round(cost([name], ends), 2) for name in share}
-    table = [
-        ConvCost(conv=name, share=share[name], error=single[name], in_float=name in kept, price_us=prices[name])
-        for name in share
-    ]
-    met, int8_share = not options.target or reached <= options.target, 1.0 - sum(share[name] for name in kept)
-    target = float(options.target)
     return Choice(
-        in_float=kept, table=table, ranges=ranges_of, target=target, reached=reached, met=met, int8_share=int8_share
+        in_float=kept,
+        table=_table(share, single, kept, partial(cost, kept=ends)),
+        ranges=ranges_of,
+        target=float(options.target),
+        reached=reached,
+        met=not options.target or reached <= options.target,
+        int8_share=1.0 - sum(share[name] for name in kept),
     )
 
 
-def better_ranges(
-    graph: Graph, in_float: Collection[str], errors: Mapping[str, float], single: bool, usual: str, judge: Judge
-) -> dict[str, str]:
-    """Choose the ranges of roundings that do much of the harm by the error that each makes alone, not by its histogram.
+def _errors_alone(graph: Graph, alone: Scan, eight_bits: Callable, expected: list[np.ndarray]) -> dict[str, float]:
+    """Compute what each convolution alone does to the output in eight bits."""
+    scanned = tqdm(graph.convs, "scanning", unit="conv", disable=None, leave=False)
+    return {name: error(alone.outputs(name, eight_bits({*graph.convs} - {name})), expected) for name in scanned}
 
-    errors: of each convolution alone in eight bits. Returns methods by tensor, where another than the `usual` is best.
-    """
-    chosen, much = {}, STANDS_OUT * sum(errors.values())
-    for convs in joined(graph, [name for name in graph.convs if name not in in_float], single):
-        if sum(errors[name] for name in convs) >= much > 0:
-            others, tensors = (
-                {*graph.convs} - {*convs},
-                dict.fromkeys(tensor for name in convs for tensor in rounded_at(graph, name, convs, single)),
-            )
-            tried = {
-                method: judge(others, dict.fromkeys(tensors, method)) for method in dict.fromkeys((usual, *RANGES))
-            }
-            best = min(tried, key=tried.__getitem__)
-            chosen |= dict.fromkeys(tensors, best) if best != usual else {}
-    return chosen
+
+def _judge(
+    eight_bits: Callable, batches: list, expected: list, kept: Collection[str], ranges_of: Mapping[str, str]
+) -> float:
+    return error(list(map(opened(eight_bits(kept, ranges_of=ranges_of)), batches)), expected)
+
+
+def _rounded(graph: Graph, single: bool, conv: str) -> list[str]:
+    return rounded_at(graph, conv, [conv], single)
+
+
+def _table(
+    share: Mapping[str, float], errors: Mapping[str, float], kept: list[str], price: Callable[[list[str]], float]
+) -> list[ConvCost]:
+    return [
+        ConvCost(
+            conv=name, share=share[name], error=errors[name], in_float=name in kept, price_us=round(price([name]), 2)
+        )
+        for name in share
+    ]
 
 
 def _scanned(

@@ -96,10 +96,9 @@ def serialize(
     if cache:
         timings |= {"bytes_after": timing_cache.save(config, cache)}
     facts = {"builder_level": config.builder_optimization_level, "types": "strong" if strong else "weak"}
-    facts |= {"timing_cache": timings}
     facts |= {"calibration": feed.facts()} if feed else {}
     facts |= {f"pinned_{kind}": count for kind, count in pinned.items()}
-    return plan, {**facts, "workspace_gib": options.workspace_gib, **said.peak}
+    return plan, {**facts, "timing_cache": timings, "workspace_gib": options.workspace_gib, **said.peak}
 
 
 def _pin_types(network: Any, model: ModelProto, feed: Feed | None, options: Options) -> dict[str, int]:

@@ -1,0 +1,42 @@
+"""Which ranges are chosen by the error of the output, and which stay."""
+
+import onnx
+import pytest
+
+from speedmap.graph.detector_graph import Graph
+from speedmap.quantization.output_ranges import better_ranges
+
+
+@pytest.fixture
+def detector(graph):
+    return Graph(onnx.load(graph))
+
+
+@pytest.mark.parametrize(
+    ("least", "usual", "chosen"),
+    [
+        ("mse", "power", {"mse"}),
+        ("percentile", "power", {"percentile"}),
+        ("power", "power", set()),
+        ("max", "max", set()),
+    ],
+)
+def test_a_range_that_does_much_of_the_harm_is_chosen_by_the_least_error(detector, least, usual, chosen):
+    conv = detector.second[0]
+    errors = dict.fromkeys(detector.convs, 1e-6) | {conv: 1}
+    asked = []
+
+    def judge(others, ranges_of):
+        asked.append((conv in others, *ranges_of))
+        return 0 if {*ranges_of.values()} == {least} else 1
+
+    ranges_of = better_ranges(detector, detector.head, errors, True, usual, judge)
+    assert ranges_of.keys() == ({detector.convs[conv].input[0]} if chosen else set())
+    assert {*ranges_of.values()} == chosen
+    assert {*asked} == {(False, detector.convs[conv].input[0])}  # it alone in eight bits, its own range alone changed
+
+
+@pytest.mark.parametrize("harm", ["even", "in float"])
+def test_no_range_is_tried_where_none_stands_out_or_what_does_stays_in_float(detector, harm):
+    errors = dict.fromkeys(detector.convs, 1) | ({detector.head[0]: 1e6} if harm == "in float" else {})
+    assert better_ranges(detector, detector.head, errors, True, "power", pytest.fail) == {}

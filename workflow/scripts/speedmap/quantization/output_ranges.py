@@ -1,0 +1,28 @@
+"""Ranges of roundings that do much of the harm, chosen by the error of the output instead of the tensor's histogram."""
+
+from collections.abc import Callable, Collection, Mapping
+
+from speedmap.graph.detector_graph import Graph
+from speedmap.quantization.qdq_plan import joined, rounded_at
+
+STANDS_OUT = 0.25  # share of the sum of all errors from which on the range of a rounding is tried in other ways
+RANGES = ("power", "mse", "percentile")  # those ways, of which the last two clip more than the first
+
+Judge = Callable[[Collection[str], Mapping[str, str]], float]  # the error with some in float, and other ranges of some
+
+
+def better_ranges(
+    graph: Graph, in_float: Collection[str], errors: Mapping[str, float], single: bool, usual: str, judge: Judge
+) -> dict[str, str]:
+    """Choose the range of each rounding that stands out by the error that it makes alone.
+
+    errors: of each convolution alone in eight bits. Returns methods by tensor, where another than the `usual` is best.
+    """
+    chosen, much = {}, STANDS_OUT * sum(errors.values())
+    for convs in joined(graph, [name for name in graph.convs if name not in in_float], single):
+        if sum(errors[name] for name in convs) >= much > 0:
+            others = {*graph.convs} - {*convs}
+            tensors = [tensor for name in convs for tensor in rounded_at(graph, name, convs, single)]
+            tried = {name: judge(others, dict.fromkeys(tensors, name)) for name in dict.fromkeys((usual, *RANGES))}
+            chosen |= dict.fromkeys(tensors, min(tried, key=tried.__getitem__))
+    return {tensor: method for tensor, method in chosen.items() if method != usual}
