@@ -53,7 +53,7 @@ def test_a_run_of_just_a_minute_is_long_though_its_last_kept_sample_is_before_it
     [
         (long(60.0, Throttled("sw power cap"), reasons=["sw power cap"]), "throttled: sw power cap"),
         (long(60.0, reasons=[]), "did not throttle"),
-        (long(60.0), "whether it throttled nobody tells here"),
+        (long(60.0), "whether it throttled is not reported here"),
     ],
 )
 def test_a_long_run_says_whether_it_throttled(run, said):

@@ -1,4 +1,5 @@
 import re
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -47,6 +48,18 @@ def test_the_page_shows_every_part():
     assert "<td>c7<" not in text
     chosen = "12 convolutions stay in float, 90.0% of the multiply-adds are in INT8; the range of act is by mse"
     assert f"{chosen}: the output changes by 0.0042, int8.target is 0.001." in text
+
+
+def test_the_navigation_leads_to_parts_that_are_there_and_to_throughput_and_long_runs_where_they_are():
+    base, long = row(), row()
+    batch = replace(base, cell=replace(base.cell, shape="static", batch=8))
+    long.speed.samples_ms, long.speed.watch = [1.0] * 600, deepcopy(long.speed.watch)
+    long.speed.watch.samples = [{"at_s": second} for second in range(61)]
+    for rows, shown in (([base], set()), ([base, batch], {"throughput"}), ([long], {"sustained"})):
+        text = rendered(rows)
+        links = set(re.findall(r'href="#(\w+)"', text.split("<nav")[1].split("</nav>")[0]))
+        assert links <= set(re.findall(r'<section id="(\w+)"', text))
+        assert links & {"throughput", "sustained"} == shown
 
 
 def test_answers_stand_before_all_figures_and_each_part_shows_its_own():

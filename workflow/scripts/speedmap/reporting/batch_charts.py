@@ -65,4 +65,4 @@ def throttled(watch: Watch) -> str:
     if reasons := [words(warning) for warning in watch.warnings if isinstance(warning, Throttled)]:
         return "; ".join(reasons)
     asked = any("reasons" in sample for sample in watch.samples) and "reasons" not in watch.untold
-    return "did not throttle" if asked else "whether it throttled nobody tells here"
+    return "did not throttle" if asked else "whether it throttled is not reported here"
