@@ -21,9 +21,8 @@ def detector(side=6, padding=2, stride=2, zeros=0, eight=True):
         helper.make_node("DequantizeLinear", ["weight", "scale", "zero"], ["weight_float"]),
     ]
     read = ["rounded", "weight_float"] if eight else ["half", "weight"]
-    conv = helper.make_node(
-        "Conv", read, ["made"], kernel_shape=[side, side], strides=[stride, stride], pads=[padding] * 4
-    )
+    pads = {"pads": [padding] * 4} if padding is not None else {}
+    conv = helper.make_node("Conv", read, ["made"], kernel_shape=[side, side], strides=[stride, stride], **pads)
     ends = [helper.make_node("Cast", ["images"], ["half"], to=TensorProto.FLOAT16), *(rounding if eight else ())]
     graph = helper.make_graph(
         [*ends, conv, helper.make_node("Cast", ["made"], ["output"], to=TensorProto.FLOAT)],
@@ -76,8 +75,17 @@ def test_the_image_is_put_in_blocks_before_it_is_rounded():
         ({"side": 3, "padding": 1}, "all"),
         ({"stride": 1}, "all"),
         ({"padding": 1}, "all"),
+        ({"padding": None}, "all"),
     ],
-    ids=["not asked for", "float", "7 x 7 without zeros", "3 x 3", "of stride 1", "padded otherwise"],
+    ids=[
+        "not asked for",
+        "float",
+        "7 x 7 without zeros",
+        "3 x 3",
+        "of stride 1",
+        "padded otherwise",
+        "without a word on padding",
+    ],
 )
 def test_any_other_stem_stays(stem, stems):
     model = detector(**stem)

@@ -23,6 +23,8 @@ def better_ranges(
         if sum(errors[name] for name in convs) >= much > 0:
             others = {*graph.convs} - {*convs}
             tensors = [tensor for name in convs for tensor in rounded_at(graph, name, convs, single)]
-            tried = {name: judge(others, dict.fromkeys(tensors, name)) for name in dict.fromkeys((usual, *RANGES))}
+            tried = {
+                method: judge(others, dict.fromkeys(tensors, method)) for method in dict.fromkeys((usual, *RANGES))
+            }
             chosen |= dict.fromkeys(tensors, min(tried, key=tried.__getitem__))
     return {tensor: method for tensor, method in chosen.items() if method != usual}

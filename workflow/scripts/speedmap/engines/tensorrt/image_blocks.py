@@ -3,26 +3,30 @@
 import numpy as np
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-from speedmap.engines.tensorrt.weak_typing import in_eight_bits, replace_nodes
+from speedmap.engines.tensorrt.weak_typing import UNPINNED, in_eight_bits, replace_nodes
 
-STEMS = {6: (2, 0), 7: (3, 1)}  # a kernel's side to its padding and to the rows and columns of zeros before the 6 x 6
+# A kernel's sides to the other attributes of its convolution, and to the rows and columns of zeros before the 6 x 6.
+STEMS = {(6, 6): ({"strides": [2, 2], "pads": [2] * 4}, 0), (7, 7): ({"strides": [2, 2], "pads": [3] * 4}, 1)}
+BLOCKS = {"strides": [1, 1], "pads": [1] * 4, "kernel_shape": [3, 3]}
 
 
 def over_blocks(model: ModelProto, stems: str | None) -> ModelProto:
-    """Copy a typed graph with a 6 x 6 convolution of the image, of stride 2, as one of 3 x 3 over blocks of pixels.
+    """Write a typed graph with a 6 x 6 convolution of the image, of stride 2, as one of 3 x 3 over blocks of pixels.
 
     It computes the same products. In eight bits channels are filled up to 32, so that three channels take ten times the
     work and traffic that they need, and the twelve of a block take less than three times. stems: which to write so,
     those in "int8", "all" or "none"; any other form of stem stays.
     """
+    if stems not in ("int8", "all"):
+        return model
     twin = ModelProto()
     twin.CopyFrom(model)
     eight = {name for node in twin.graph.node if node.op_type == "DequantizeLinear" for name in node.output}
     makers = {name: node for node in twin.graph.node for name in node.output}
     stem = next((node for node in twin.graph.node if node.op_type == "Conv"), None)
-    wanted = stem is not None and (stems == "all" or (stems == "int8" and in_eight_bits(stem, eight)))
+    wanted = stem is not None and (stems == "all" or in_eight_bits(stem, eight))
     if not wanted or not _fold(twin, stem, makers):
-        return twin
+        return model
     place = _origin(stem, makers)
     blocks = helper.make_node("SpaceToDepth", [place.input[0]], ["image_blocks"], name="image_blocks", blocksize=2)
     place.input[0] = blocks.output[0]
@@ -33,9 +37,9 @@ def over_blocks(model: ModelProto, stems: str | None) -> ModelProto:
 
 
 def _origin(stem: NodeProto, makers: dict[str, NodeProto]) -> NodeProto:
-    """Return the node that reads the image as it is: the convolution, or the first of its rounding and casts."""
+    """Return the convolution, or the first of the casts and roundings of what it reads."""
     node = stem
-    while node.input[0] in makers:
+    while node.input[0] in makers and makers[node.input[0]].op_type in UNPINNED:
         node = makers[node.input[0]]
     return node
 
@@ -48,14 +52,14 @@ def _fold(model: ModelProto, stem: NodeProto, makers: dict[str, NodeProto]) -> b
         name = makers[name].input[0]
     weight = numpy_helper.to_array(tensors[name])
     attributes = {attribute.name: attribute for attribute in stem.attribute}
-    padding, zeros = STEMS.get(weight.shape[2], (None, 0))
+    wanted, zeros = STEMS.get(weight.shape[2:], ({}, 0))
     six = weight[:, :, zeros:, zeros:]
-    fits = [*attributes["strides"].ints, *attributes["pads"].ints] == [2] * 2 + [padding] * 4
+    fits = wanted and all(key in attributes and [*attributes[key].ints] == value for key, value in wanted.items())
     if not fits or np.count_nonzero(six) != np.count_nonzero(weight):
         return False
     out, channels = weight.shape[:2]
     blocks = six.reshape(out, channels, 3, 2, 3, 2).transpose(0, 3, 5, 1, 2, 4).reshape(out, 4 * channels, 3, 3)
     tensors[name].CopyFrom(numpy_helper.from_array(np.ascontiguousarray(blocks), name))
-    for key, value in (("strides", 1), ("pads", 1), ("kernel_shape", 3)):
-        attributes[key].ints[:] = [value] * len(attributes[key].ints)
+    for key in BLOCKS.keys() & attributes.keys():
+        attributes[key].ints[:] = BLOCKS[key]
     return True
