@@ -68,8 +68,9 @@ def test_every_kind_has_words_or_is_a_group_of_kinds():
           Int8Slower("fp16", 0.95, 0.94, 0.96, True, None, {"Reorder": 0.7, "Conv": 0.2}),
           Int8Slower("fp16", 0.97, 0.96, 0.98, True, None, {"Conv": 0.2})],
          "INT8 is slower than FP16: 0.900 to 0.950 times as fast (0.890 to 0.960, taking turns) because of Reorder "
-         "(+0.50 to +0.70 ms), Conv (+0.20 ms), as its layers show; INT8 is slower than FP16: 0.970 times as fast "
-         "(0.960 to 0.980, taking turns) because of Conv (+0.20 ms), as its layers show"),
+         "(+0.50 to +0.70 ms), Conv (+0.20 ms), as its layers show, profiled one by one; INT8 is slower than FP16: "
+         "0.970 times as fast (0.960 to 0.980, taking turns) because of Conv (+0.20 ms), as its layers show, profiled "
+         "one by one"),
         ([OfBuild(2, OthersUsedCpu(0.3), False), OfBuild(2, OthersUsedCpu(0.5), False),
           OfBuild(3, Throttled("x"), True)],
          "build 2: other processes used 30% to 50% of the CPU; build 3 is invalid: throttled: x"),

@@ -140,7 +140,8 @@ def _more(kinds: dict[str, Span] | None) -> str:
     """Write why a precision is slower, if its layers tell."""
     if not kinds:
         return "; its layers were not timed" if kinds is None else "; its layers do not tell why"
-    return " because of " + ", ".join(f"{name} ({ms:+.2f} ms)" for name, ms in kinds.items()) + ", as its layers show"
+    named = ", ".join(f"{name} ({ms:+.2f} ms)" for name, ms in kinds.items())
+    return f" because of {named}, as its layers show, profiled one by one"
 
 
 def _invalid(invalid: bool) -> str:

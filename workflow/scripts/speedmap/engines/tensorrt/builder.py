@@ -77,7 +77,8 @@ def serialize(
     builder = _builder(said)
     network = builder.create_network(1 << int(flags["STRONGLY_TYPED" if strong else "EXPLICIT_BATCH"]))
     # the parser's weights are not copied: it and the text must live until the engine is built
-    written = model if strong else weak_typing.widen(image_blocks.over_blocks(model, options.image_blocks))
+    blocks = image_blocks.over_blocks(model) if options.image_blocks == "int8" else model
+    written = model if strong else weak_typing.widen(blocks)
     parser, text = trt.OnnxParser(network, said), written.SerializeToString()
     if not parser.parse(text):
         raise explain(parser_errors(parser, written), f"{path.name} with TensorRT {trt.__version__}")
