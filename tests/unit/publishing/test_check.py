@@ -230,7 +230,8 @@ def test_a_table_that_is_none_is_named(folder, content):
 
 def test_samples_that_take_longer_than_the_run_did_are_found(edit, folder):
     (run,) = json.loads((folder / SPEED).read_text())["runs"]
-    lines = edit(SPEED, "runs", 0, "end", value=str(datetime.fromisoformat(run["start"]) + timedelta(seconds=0.5)))
+    end = datetime.fromisoformat(run["start"]) + timedelta(seconds=0.5)
+    lines = edit(SPEED, "runs", 0, "end", value=end.isoformat())
     assert any("its samples sum up to 0.7 s, but it ran 0.5 s" in line for line in lines), lines
 
 
