@@ -46,12 +46,12 @@ def test_the_line_to_quote_is_that_of_the_published_records():
     assert line == " ".join(part.removeprefix("> ") for part in readme if part.startswith("> "))
 
 
-def test_why_n_is_slower_is_what_its_published_layers_say():
+def test_why_n_is_slower_is_left_open_as_its_published_layers_do():
     rows = remarks.noted(gather(folders.recorded(PUBLISHED / "h100-tensorrt8.6")))
     slower = {row.cell.model: said for row in rows for said in row.remarks if isinstance(said, Int8Slower)}
     assert list(slower) == ["yolov5n-v7.0"]
-    assert list(slower["yolov5n-v7.0"].more) == ["Reformat", "Shuffle"]
-    assert "By its layers n loses in conversions and shuffles what it loses." in README
+    assert slower["yolov5n-v7.0"].more == {}
+    assert "Why n is slower its layers do not tell: " in README
 
 
 def test_what_batches_gain_is_that_of_the_published_records_with_its_doubt():
@@ -59,7 +59,7 @@ def test_what_batches_gain_is_that_of_the_published_records_with_its_doubt():
     turns = {(row.cell.model[6], row.cell.batch): row.speedup for row in rows if row.speedup}
     at_8, at_32 = ({size: turns[size, batch] for size in "nsx"} for batch in (8, 32))
     of_s, of_x = ([f"{pair.ratio:.2f}" for pair in (at_8[size], at_32[size])] for size in "sx")
-    assert "{} times as fast as FP16 for s at 8 images and {} at 32, and slower for n. ".format(*of_s) in README
+    assert "{} times as fast as FP16 for s at 8 images and {} at 32, and slower for n, ".format(*of_s) in README
     assert "x reads {} and {}, but the GPU throttled at its power limit".format(*of_x) in README
     assert [size for size in "nsx" if at_8[size].disturbed or at_32[size].disturbed] == ["x"]
     assert max(at_8["n"].high, at_32["n"].high) < 1

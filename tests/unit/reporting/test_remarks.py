@@ -143,6 +143,7 @@ def test_nothing_follows_from_a_run_that_cannot_be_quoted_but_that(warning):
         ({"Conv": 8.0}, {"Conv": 7.0, "Reorder": 0.9}, []),  # the layers say that it is faster
         ({"CaskConvolution": 1.0, "CaskGemmConvolution": 1.0}, {"CaskConvolution": 2.1, "Reformat": 0.9}, ["Reformat"]),
         ({"Conv": 8.0}, {"Conv": 8.2}, []),  # a fifth of what the engines differ by
+        ({"Conv": 8.0}, {"Conv": 8.0, "Reorder": 2.5}, []),  # two and a half times that
     ],
 )
 def test_a_cause_is_read_off_the_layers_or_not_given(first, second, expected):

@@ -17,7 +17,7 @@ WORK_PER_US = 0.5e9  # multiply-adds after which float takes a microsecond longe
 ROUND = 3  # bytes an element: float16 to int8, or back
 UNFUSED = 10  # float32 out of a convolution in eight bits, into SiLU, and float16 out of that
 SMALLEST_US = 0.1  # what anything is held to cost that costs less
-IMAGE = 4 + 32 / 3  # float32 to int8, filled up from 3 to 32 channels
+IMAGE = 4 + 32 / 3  # float32 to int8, filled up from 3 to 32 channels, as without blocks of pixels
 
 
 def conversions(graph: Graph, kept: Collection[str], sizes: Mapping[str, int]) -> dict[tuple[str, str], float]:

@@ -48,8 +48,8 @@ class QdqConvention:
 
 # TensorRT 8.6 fuses a convolution, SiLU and rounding into one kernel only where all readers take the same eight-bit
 # tensor, and runs an addition in eight bits only where both of its inputs are. It found no kernel for an eight-bit
-# convolution of the image's three channels that gives floats, and to round the image and fill it up to 32 channels
-# takes an H100 longer than its convolution in float16.
+# convolution of the image's three channels that gives floats, and to round the image and fill its pixels up to 32
+# channels takes an H100 longer than its convolution in float16.
 TENSORRT = QdqConvention(signed=True, bracketed=True, single=True, fresh=True, bound=True)
 # On AVX-512 VNNI OpenVINO 2026.4 computes rubbish from signed activations (mAP 28.9 -> 6.0).
 OPENVINO = QdqConvention(signed=False, bracketed=False, single=False, fresh=False, bound=False)

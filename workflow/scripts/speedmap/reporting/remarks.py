@@ -13,7 +13,7 @@ from speedmap.verification import validity
 LEAST = 0.01  # slower than that is worth a word
 REPEAT = 0.08  # relative, that an engine timed twice, each time in a process of its own, was seen to differ by
 NAMED = 0.8  # of what slower layers cost: the kinds that make up so much are named
-SHARE = 0.5  # of the difference between two engines that their layers must show, lest something else be why
+SHARE = 0.5  # of the difference between two engines that their layers must show, and it of theirs, to be why
 
 
 def noted(rows: list[CellResult]) -> list[CellResult]:
@@ -92,13 +92,14 @@ def why(speedup: Speedup | None) -> dict[str, float] | None:
     """Return the kinds of layers that take longer in INT8, in milliseconds, if they are why it is slower.
 
     None where the layers were not timed. {} where they do not tell: what they take more does not outweigh what they
-    take less, or is little of the difference between the two engines.
+    take less, is little of the difference between the two engines, or is far above it, since profiling slows layers.
     """
     if not speedup or not speedup.layers.first:
         return None
     changes = _by_work(speedup.layers.second)
     changes.subtract(_by_work(speedup.layers.first))
-    if sum(changes.values()) < SHARE * (speedup.second_ms - speedup.first_ms):
+    difference = speedup.second_ms - speedup.first_ms
+    if not SHARE * difference <= sum(changes.values()) <= difference / SHARE:
         return {}
     slower = sorted(((kind, ms) for kind, ms in changes.items() if ms > 0), key=lambda item: -item[1])
     cost, named = sum(ms for _, ms in slower), {}
