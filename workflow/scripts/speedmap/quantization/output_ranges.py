@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from speedmap.graph.detector_graph import Graph
 from speedmap.quantization.qdq_plan import joined, rounded_at
 
-STANDS_OUT = 0.25  # share of the sum of all errors from which on the range of a rounding is tried in other ways
+STANDS_OUT = 0.1  # share of the sum of all errors from which on the range of a rounding is tried in other ways
 RANGES = ("power", "mse", "percentile")  # those ways, of which the last two clip more than the first
 
 Judge = Callable[[Collection[str], Mapping[str, str]], float]  # the error with some in float, and other ranges of some
