@@ -6,7 +6,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from speedmap.engines.tensorrt import image_blocks, weak_typing
+from speedmap.engines.tensorrt import builder, image_blocks, weak_typing
+from speedmap.engines.tensorrt.builder_config import Options
 
 
 def detector(side=6, padding=2, stride=2, zeros=0, eight=True):
@@ -63,6 +64,12 @@ def test_the_image_is_put_in_blocks_before_it_is_rounded():
         "SpaceToDepth",
         "QuantizeLinear",
     ]
+
+
+@pytest.mark.parametrize(("option", "blocks"), [("int8", 1), ("none", 0)])
+def test_the_builder_takes_them_where_the_config_says_so(option, blocks):
+    model = builder._spelled_out(detector(), Options(image_blocks=option))
+    assert kinds(model).count("SpaceToDepth") == blocks
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,7 @@ def serialize(
     builder = _builder(said)
     network = builder.create_network(1 << int(flags["STRONGLY_TYPED" if strong else "EXPLICIT_BATCH"]))
     # the parser's weights are not copied: it and the text must live until the engine is built
-    blocks = image_blocks.over_blocks(model) if options.image_blocks == "int8" else model
-    written = model if strong else weak_typing.widen(blocks)
+    written = model if strong else _spelled_out(model, options)
     parser, text = trt.OnnxParser(network, said), written.SerializeToString()
     if not parser.parse(text):
         raise explain(parser_errors(parser, written), f"{path.name} with TensorRT {trt.__version__}")
@@ -100,6 +99,11 @@ def serialize(
     facts |= {"calibration": feed.facts()} if feed else {}
     facts |= {f"pinned_{kind}": count for kind, count in pinned.items()}
     return plan, {**facts, "timing_cache": timings, "workspace_gib": options.workspace_gib, **said.peak}
+
+
+def _spelled_out(model: ModelProto, options: Options) -> ModelProto:
+    """Write a typed graph as a TensorRT without strong types reads it, in the form that it has faster kernels for."""
+    return weak_typing.widen(image_blocks.over_blocks(model) if options.image_blocks == "int8" else model)
 
 
 def _pin_types(network: Any, model: ModelProto, feed: Feed | None, options: Options) -> dict[str, int]:
