@@ -13,7 +13,7 @@ from speedmap.machine import gpu_lease
 from speedmap.results import records
 from speedmap.results.cell import Cell
 from speedmap.results.speedup import Layers, Speedup
-from speedmap.results.timing_findings import OtherGpusBusy, OthersUsedCpu
+from speedmap.results.timing_findings import OtherGpusBusy, OthersUsedCpu, Throttled
 from speedmap.timing import alternating
 
 
@@ -101,7 +101,14 @@ def watched(*warnings):
 
 
 @pytest.mark.parametrize(
-    ("warnings", "told"), [((), True), ((OtherGpusBusy(0.9),), True), ((OthersUsedCpu(0.5),), False)]
+    ("warnings", "told"),
+    [
+        ((), True),
+        ((OtherGpusBusy(0.9),), True),
+        ((OthersUsedCpu(0.5),), False),
+        ((Throttled("sw power cap"),), True),  # by the engine itself
+        ((Throttled("hw thermal slowdown"),), False),
+    ],
 )
 def test_the_step_writes_a_record_of_both_engines(tmp_path, monkeypatch, warnings, told):
     monkeypatch.setattr(gpu_lease, "candidates", list)

@@ -16,14 +16,15 @@ from speedmap.engines.interface import Backend
 from speedmap.machine.monitor import watch
 from speedmap.results.cell import Cell
 from speedmap.results.speedup import Layers
-from speedmap.results.timing_findings import ForeignProcess, OthersUsedCpu, Throttled
+from speedmap.results.timing_findings import ForeignProcess, OthersUsedCpu, Throttled, Watched
 from speedmap.timing.protocol import Run, runner
 
 ROUNDS, RUNS = 40, 50  # turns of each engine and runs a turn, at most
 LEAST_ROUNDS = 10  # fewer give no interval
 SHAPES = 3  # of the inputs of a dynamic engine, the data set's most frequent
 PROFILED = 20  # runs that layers are timed in
-NEIGHBOURS = (ForeignProcess, OthersUsedCpu, Throttled)  # that make times of layers worthless
+NEIGHBOURS = (ForeignProcess, OthersUsedCpu)  # that make times of layers worthless
+OWN_LOAD = Throttled("sw power cap")  # of a large engine, which takes its turns under it, too
 DRAWS, SEED = 2000, 0  # of the bootstrap over rounds
 LEVELS = (2.5, 97.5)  # percent
 
@@ -44,8 +45,12 @@ def measure(backend: Backend, cell: Cell, engine: Path, twin: Path, sizes: list[
     opened = {"first": (twin, other), "second": (engine, cell)}
     with watch(backend.on_gpu) as beside:
         layers = {name: backend.layers(*engine, batches[sizes[0]], PROFILED) for name, engine in opened.items()}
-    told = all(layers.values()) and not any(isinstance(warning, NEIGHBOURS) for warning in beside.result.warnings)
+    told = all(layers.values()) and not any(map(_worthless, beside.result.warnings))
     return {**result, "watch": watched.result, "layers": Layers(**layers) if told else Layers()}
+
+
+def _worthless(warning: Watched) -> bool:
+    return isinstance(warning, NEIGHBOURS) or (isinstance(warning, Throttled) and warning != OWN_LOAD)
 
 
 def alternate(
