@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -27,3 +28,10 @@ def test_kernel_timings_are_kept_a_platform_but_none_at_level_0(options, file):
 def test_a_level_that_times_nothing_and_a_cache_are_refused():
     with pytest.raises(EngineError, match=r"timing_cache: true contradicts builder_level: 0.*take out one"):
         timing_cache.kept(Options(builder_level=0, timing_cache=True), HERE)
+
+
+def test_an_engine_that_is_built_is_not_lost_for_timings_that_cannot_be_kept(tmp_path, caplog):
+    config = SimpleNamespace(get_timing_cache=lambda: SimpleNamespace(serialize=lambda: b"timings"))
+    (tmp_path / "resources").write_text("a file where the folder should be")
+    assert timing_cache.save(config, tmp_path / "resources/t.cache") == 0
+    assert "the timings of this build cannot be kept" in caplog.text

@@ -1,6 +1,7 @@
 """Kernel timings that builds on one GPU and TensorRT share: with them, a second build chooses without trying again."""
 
 import fcntl
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from typing import Any
 from speedmap import storage
 from speedmap.engines.tensorrt.builder_config import Options
 from speedmap.engines.tensorrt.library import EngineError
+
+log = logging.getLogger(__name__)
 
 
 def kept(options: Options, here: dict[str, str]) -> Path | None:
@@ -48,15 +51,22 @@ def _read(config: Any, path: Path) -> Any:
 
 
 def save(config: Any, path: Path) -> int:
-    """Write the timings of a build and those that builds beside it have written meanwhile; returns the bytes."""
+    """Write the timings of a build and those that builds beside it have written meanwhile; returns the bytes.
+
+    0 where the file cannot be written or locked, which is said: an engine that is built is worth more than its timings.
+    """
     cache = config.get_timing_cache()
     if cache is None:
         return 0
-    with _alone(path):
-        merge(config, path)
-        with storage.atomic(path) as temporary:
-            temporary.write_bytes(cache.serialize())
-    return path.stat().st_size
+    try:
+        with _alone(path):
+            merge(config, path)
+            with storage.atomic(path) as temporary:
+                temporary.write_bytes(cache.serialize())
+        return path.stat().st_size
+    except OSError as error:
+        log.warning("%s: the timings of this build cannot be kept (%s); the next one takes its own", path, error)
+        return 0
 
 
 @contextmanager
