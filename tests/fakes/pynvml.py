@@ -1,4 +1,7 @@
-"""Stands in for pynvml: FAKE_GPUS names the host's GPUs, `H100=50,L4`, each with the percent of the time it is busy."""
+"""Stands in for pynvml: FAKE_GPUS names the host's GPUs, `H100=50,L4`, each with the percent of the time it is busy.
+
+One called `sliced` is split by MIG.
+"""
 
 import os
 from types import SimpleNamespace
@@ -43,6 +46,10 @@ def nvmlDeviceGetUUID(handle):
 
 def nvmlDeviceGetName(handle):
     return _gpus()[handle][0]
+
+
+def nvmlDeviceGetMigMode(handle):
+    return [int(_gpus()[handle][0] == "sliced")] * 2
 
 
 def nvmlDeviceGetUtilizationRates(handle):

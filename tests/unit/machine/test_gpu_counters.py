@@ -1,9 +1,10 @@
+import time
 from types import SimpleNamespace
 
 import pytest
 from msgspec import structs
 
-from speedmap.machine.disturbances import verdict
+from speedmap.machine.disturbances import foreign, verdict
 from speedmap.machine.gpu_counters import GpuSource, decode
 from speedmap.machine.nvml import Gpu, NoGpu
 from speedmap.machine.sample import Sample
@@ -142,6 +143,20 @@ def test_a_desktop_marks_a_timing_only_when_it_works(monkeypatch, change, expect
     samples = [structs.replace(source.sample(), reasons=[]) for _ in range(2)]
     names = source.setting()["processes"]
     assert [words(warning) for warning in verdict(samples, True, None, OWN, names)] == expected
+
+
+def test_beside_a_process_that_times_nothing_every_other_is_foreign_even_a_single_steady_one():
+    samples = [Sample(at_s=0.0, pids=[9], reasons=[])] * 10
+    assert foreign(samples, OWN) == []  # in a container the own process may be called 9
+    assert foreign(samples, None) == [9]
+
+
+def test_what_a_desktop_drew_before_the_watch_does_not_count(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    asked, before, library = [], time.time() * 1e6, Desktop()
+    library.nvmlDeviceGetProcessUtilization = lambda handle, since: asked.append(since) or []
+    GpuSource(Gpu(library), SimpleNamespace(others_share=lambda: 0.0)).sample()
+    assert before <= asked[0] + 1 <= time.time() * 1e6 + 1
 
 
 @pytest.mark.parametrize("told", [None, []], ids=["not supported", "empty"])

@@ -203,6 +203,21 @@ def test_a_process_sees_the_gpu_it_had_and_no_other_for_good(host, monkeypatch, 
     assert run["gpu"]["index"] == (1 if before else 0)
 
 
+def test_beside_a_gpu_that_mig_splits_the_whole_one_is_named_since_cuda_would_show_a_slice(host, tmp_path):
+    host("sliced,H100")
+    with gpu_lease.lease(True, alone=True, folder=tmp_path) as run:
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == run["gpu"]["uuid"] == "GPU-111-fake"
+
+
+@pytest.mark.parametrize("job", ["measure_speed", "measure_accuracy", "measure_peaks", "build_engine"])
+def test_a_job_on_a_gpu_counts_them_as_nvml_does(job):
+    program = f"import os, {job}; print(os.environ['CUDA_DEVICE_ORDER'])"
+    variables = {key: value for key, value in os.environ.items() if key != "CUDA_DEVICE_ORDER"}
+    variables |= {"PYTHONPATH": str(ROOT / "workflow/scripts")}
+    ran = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=True)
+    assert ran.stdout == "PCI_BUS_ID\n"
+
+
 def test_what_runs_on_the_other_gpus_is_recorded_and_marked(host, monkeypatch):
     host("H100=0,H100=80,L4=0")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-000-fake")

@@ -254,12 +254,12 @@ def test_the_machine_is_quiet_when_nothing_would_disturb_a_run(monkeypatch):
     seen = [CROWDED, ClockChanged("sm", 345, 1980, 0.05), OtherGpusBusy(0.9), ForeignProcess(7)]
     monkeypatch.setattr(again, "PROBE_S", 0)
     result = structs.replace(watch(*seen), busiest={"python (9)": 0.8, "make (7)": 0.04})
-    monkeypatch.setattr(again, "watch", lambda gpu: nullcontext(SimpleNamespace(result=result)))
+    monkeypatch.setattr(again, "watch", lambda gpu, timed: nullcontext(SimpleNamespace(result=result)))
     said = "other processes used 84% of the CPU; foreign process on the GPU: 7"
     assert again.disturbances(words, True) == f"{said} (python (9) 80%, make (7) 4%)"
     seen[:] = [each for each in seen if not isinstance(each, OthersUsedCpu | ForeignProcess)]
     result = structs.replace(watch(*seen), busiest={"python (9)": 0.01})
-    monkeypatch.setattr(again, "watch", lambda gpu: nullcontext(SimpleNamespace(result=result)))
+    monkeypatch.setattr(again, "watch", lambda gpu, timed: nullcontext(SimpleNamespace(result=result)))
     assert again.disturbances(words, True) == ""
 
 

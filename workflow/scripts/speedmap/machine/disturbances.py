@@ -27,12 +27,12 @@ THROTTLES = {"sw power cap", "hw slowdown", "sw thermal slowdown", "hw thermal s
 
 
 def verdict(
-    samples: list[Sample], alive: bool, error: str | None, own: int, names: dict[str, str] | None = None
+    samples: list[Sample], alive: bool, error: str | None, own: int | None, names: dict[str, str] | None = None
 ) -> list[Watched]:
     """Return what may have disturbed a run, [] for nothing.
 
     samples: in time order. alive, error: whether the watch lasted to the end, and why not. own: the process that was
-    timed. names: of the processes' executables, by number.
+    timed, None where none was. names: of the processes' executables, by number.
     """
     warnings = [] if alive else [WatcherDied(error) if error else NoSamples()]
     warnings += [Throttled(reason) for reason in sorted(reasons(samples) & THROTTLES)]
@@ -65,7 +65,7 @@ def _changed(samples: list[Sample], clock: str) -> ClockChanged | None:
     return ClockChanged(clock, min(clocks), max(clocks), CHANGE)
 
 
-def foreign(samples: list[Sample], own: int) -> list[int]:
+def foreign(samples: list[Sample], own: int | None) -> list[int]:
     """Return the processes on the GPU that are not the one that was timed.
 
     In a container NVML numbers processes as the host does, so that the own one cannot be told by its number: one
@@ -73,7 +73,7 @@ def foreign(samples: list[Sample], own: int) -> list[int]:
     """
     lists = _told(samples, "pids")
     seen = {pid for pids in lists for pid in pids}
-    if own in seen:
+    if own is None or own in seen:
         return sorted(seen - {own})
     always = set(lists[0]).intersection(*lists) if lists else set()
     return sorted(seen - always) if len(always) == 1 else sorted(seen)

@@ -1,5 +1,6 @@
 """A GPU and what is beside it as NVML shows them: clocks, power, memory, processes, and how busy the host is."""
 
+import time
 from dataclasses import asdict
 from pathlib import PurePath
 from typing import Any
@@ -38,7 +39,7 @@ class GpuSource:
     def __init__(self, gpu: Gpu | None = None, cpu: CpuSource | None = None) -> None:
         self.gpu, self.cpu = gpu or Gpu(), cpu or CpuSource()
         self.names: dict[str, str] = {}
-        self._asked_us = 0
+        self._asked_us = int(time.time() * 1e6)  # NVML keeps older samples, of before the watch
         self._desktop = self._listed("Graphics") or set()
         self.others = {str(other.place().index): other for other in self.gpu.others()}
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
-from speedmap.machine.nvml import NoGpu, Place, visible
+from speedmap.machine.nvml import NoGpu, Place, shown, visible
 
 FOLDER = Path("/tmp")  # one for all users and runs of a host, unlike TMPDIR
 SHARING = 64  # jobs on one GPU at most
@@ -70,7 +70,7 @@ def _held(places: list[Place], alone: bool, folder: Path) -> Iterator[Place]:
     Not even afterwards: CUDA goes on with what it saw first, and torch, which counts anew, would stumble over the rest.
     """
     file, place = _claim(places, alone, folder)
-    if len(visible()) > 1:  # else the variable stays as it is: not every system takes a UUID
+    if len(shown()) > 1:  # else the variable stays as it is: not every system takes a UUID
         os.environ["CUDA_VISIBLE_DEVICES"] = _label(place)
     try:
         yield place

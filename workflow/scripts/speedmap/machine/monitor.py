@@ -22,11 +22,13 @@ KEPT = 60  # samples that go into the record, evenly taken from all
 class Watch:
     """Samples a source in a thread between entering and leaving; `result` then holds all that a record needs.
 
-    source: has `setting()` and `sample()`. A source that fails ends the watch, and the result says so.
+    source: has `setting()` and `sample()`. A source that fails ends the watch, and the result says so. timed: whether
+    this process is what runs; else all on the GPU are others.
     """
 
-    def __init__(self, source: Any, period_s: float = PERIOD_S) -> None:
+    def __init__(self, source: Any, period_s: float = PERIOD_S, timed: bool = True) -> None:
         self._source, self._period = source, period_s
+        self._own = os.getpid() if timed else None
         self._samples: list[Sample] = []
         self._stop, self._error = threading.Event(), None
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -42,7 +44,7 @@ class Watch:
         self._stop.set()
         self._thread.join(10)
         alive = self._error is None and not self._thread.is_alive() and bool(self._samples)
-        self.result = summarize(list(self._samples), self._asked("setting"), alive, self._error)
+        self.result = summarize(list(self._samples), self._asked("setting"), alive, self._error, self._own)
         self.result.busiest = self._asked("busiest") if alive else {}
         self.result.energy = energy(self._samples, seconds)
 
@@ -63,15 +65,17 @@ class Watch:
             return {"error": repr(error)} if what == "setting" else {}
 
 
-def watch(gpu: bool = True) -> Watch:
-    """Watch the GPU if that is what runs and NVML sees one, else the CPU."""
+def watch(gpu: bool = True, timed: bool = True) -> Watch:
+    """Watch the GPU if that is what runs and NVML sees one, else the CPU; `timed`: see Watch."""
     try:
-        return Watch(GpuSource() if gpu else CpuSource())
+        return Watch(GpuSource() if gpu else CpuSource(), timed=timed)
     except NoGpu:
-        return Watch(CpuSource())
+        return Watch(CpuSource(), timed=timed)
 
 
-def summarize(samples: list[Sample], setting: dict, alive: bool, error: str | None) -> WatchRecord:
+def summarize(
+    samples: list[Sample], setting: dict, alive: bool, error: str | None, own: int | None = None
+) -> WatchRecord:
     """Join samples into a record: extremes of every counter, reasons, foreign processes, warnings, thinned samples."""
     plain = [to_builtins(sample) for sample in samples]
     keys = sorted({key for sample in plain for key in sample} - {"at_s"})
@@ -86,8 +90,8 @@ def summarize(samples: list[Sample], setting: dict, alive: bool, error: str | No
         untold=[key for key in keys if all(sample.get(key) is None for sample in plain)],
         reasons=sorted(reasons(samples)),
         neighbours=neighbours(samples),
-        foreign_pids=foreign(samples, os.getpid()),
-        warnings=verdict(samples, alive, error, os.getpid(), setting.get("processes")),
+        foreign_pids=foreign(samples, own),
+        warnings=verdict(samples, alive, error, own, setting.get("processes")),
         samples=plain[::step],
     )
 

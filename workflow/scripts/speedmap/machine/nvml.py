@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 
 from speedmap.errors import UserError
 
+# CUDA otherwise counts the fastest GPU first and NVML by PCI bus: the wrong GPU would be watched.
+os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+
 
 class NoGpu(UserError):
     """No GPU that NVML can see; the message says why."""
@@ -93,16 +96,21 @@ def visible(library: Any = None) -> list[Gpu]:
 
     An index means what it means to nvidia-smi. NoGpu when none is left, or when what is named is a part of a GPU.
     """
+    whole = [gpu for gpu in shown(library) if not gpu.split()]
+    if not whole:
+        raise NoGpu("no GPU: MIG splits each visible one, whose slices' clocks NVML does not tell; disable MIG")
+    return whole
+
+
+def shown(library: Any = None) -> list[Gpu]:
+    """List what `visible` does, and those that MIG splits: beside one of these CUDA shows no whole GPU."""
     library = library or _pynvml()
     found, wanted = present(library), os.environ.get("CUDA_VISIBLE_DEVICES")
     if wanted is not None:
         found = _named(found, [name.strip() for name in wanted.split(",")])
     if not found:
         raise NoGpu(f"no GPU: CUDA_VISIBLE_DEVICES is {wanted!r}; unset it, or name a GPU in it")
-    whole = [gpu for gpu in found if not gpu.split()]
-    if not whole:
-        raise NoGpu("no GPU: MIG splits each visible one, whose slices' clocks NVML does not tell; disable MIG")
-    return whole
+    return found
 
 
 def _named(every: list[Gpu], names: list[str]) -> list[Gpu]:

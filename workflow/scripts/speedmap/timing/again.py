@@ -94,7 +94,7 @@ def disturbances(words: Callable[[Finding], str], gpu: bool) -> str:
 
     The clocks of an idle GPU say nothing. words: writes a finding for a reader.
     """
-    with watch(gpu) as watched:
+    with watch(gpu, timed=False) as watched:
         time.sleep(PROBE_S)
     seen = [each for each in watched.result.warnings if isinstance(each, Disturbance)]
     told = [words(each) for each in seen if not isinstance(each, ClockChanged)]

@@ -2,7 +2,6 @@
 
 import ctypes
 import logging
-import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -11,9 +10,6 @@ from typing import Any
 import numpy as np
 
 from speedmap.errors import UserError, known
-
-# CUDA otherwise counts the fastest GPU first and NVML by PCI bus: the wrong GPU would be watched.
-os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
 
 log = logging.getLogger(__name__)
 
