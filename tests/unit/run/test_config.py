@@ -1,3 +1,4 @@
+import re
 import shutil
 from pathlib import Path
 
@@ -266,3 +267,10 @@ def test_an_onnx_file_that_is_not_there_or_not_alone(tmp_path):
 def test_an_engine_from_elsewhere_that_is_not_there(tmp_path):
     with pytest.raises(ConfigError, match=r"foreign\.theirs\.engine: no\.xml is not there"):
         settings.read(config(tmp_path, foreign={"theirs": {"engine": "no.xml"}}), [])
+
+
+def test_on_a_cluster_what_is_timed_has_its_node_to_itself():
+    given = yaml.safe_load((ROOT / "profiles/slurm/profile.yaml").read_text())["set-resources"]
+    rules = re.findall(r"^rule (\w+):", (ROOT / "workflow/rules/measure.smk").read_text(), re.MULTILINE)
+    alone = {rule for rule, resources in given.items() if "--exclusive" in resources.get("slurm_extra", "")}
+    assert alone == {*rules} - {"measure_accuracy"}  # which times nothing
