@@ -22,14 +22,12 @@ from speedmap.engines.tensorrt.cuda import Stream
 from speedmap.engines.tensorrt.engine_file import inspected, released
 from speedmap.engines.tensorrt.layer_times import by_layer, plain
 from speedmap.engines.tensorrt.library import platform
-from speedmap.results.cell import Cell
 
 WIDTH = 100  # characters of a layer's name
 
 
 def main(settings: argparse.Namespace) -> None:
-    cell = Cell("tensorrt", settings.engine.parent.name, "any", "any")
-    times = by_layer(settings.engine, cell, None, settings.count)
+    times = by_layer(settings.engine, None, settings.count)
     with Stream(), released():
         layers = inspector.parse(inspected(settings.engine, platform()))
     kinds = {plain(layer.name): layer.kind for layer in layers}

@@ -51,7 +51,7 @@ def test_why_n_is_slower_is_left_open_as_its_published_layers_do():
     slower = {row.cell.model: said for row in rows for said in row.remarks if isinstance(said, Int8Slower)}
     assert list(slower) == ["yolov5n-v7.0"]
     assert slower["yolov5n-v7.0"].more == {}
-    assert "Why n is slower its layers do not tell: " in README
+    assert "Its layers do not explain why n is slower: " in README
 
 
 def test_what_batches_gain_is_that_of_the_published_records_with_its_doubt():

@@ -55,7 +55,7 @@ COLUMNS: dict[str, Callable[[CellResult], object]] = {
 FORMATS = {"W": ".0f", "J/image": ".3g", "images/J": ".3g", "activations MiB": ".0f", "engine MiB": ".0f",
            "process MiB": ".0f", "GPU MiB": ".0f"}  # fmt: skip
 NOTE = (
-    "W, J/image, images/J: of the device while the engine ran without a pause; idle power is not subtracted. engine "
-    "MiB: memory that the opened engine took, weights and kernels; process MiB, GPU MiB: the most that this process "
-    "and that all processes held."
+    "W, J/image, images/J: of the device while the engine ran, with dynamic input also while it took images of another "
+    "size; idle power is not subtracted. engine MiB: memory that the opened engine took, weights and kernels; process MiB, "
+    "GPU MiB: the most that this process and that all processes held."
 )
