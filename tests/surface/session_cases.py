@@ -13,10 +13,8 @@ from helpers.cuda_driver import Driver, balanced
 from speedmap.engines.tensorrt import session as trt_session
 from speedmap.engines.tensorrt.cuda import CudaError, Stream
 from speedmap.engines.tensorrt.library import EngineError
-from speedmap.results.cell import Cell
 
 HERE = {"gpu": "Fake GPU", "compute_capability": "9.0", "tensorrt": "as given"}
-CELL = Cell("tensorrt", "yolov5n", "fp16", "dynamic")
 
 
 @pytest.fixture
@@ -37,7 +35,7 @@ def opened(monkeypatch, tmp_path):
         monkeypatch.setattr(trt_session, "platform", lambda: HERE)
         monkeypatch.setattr(trt_session, "Stream", lambda: Stream(driver))
         monkeypatch.setattr(trt_session, "deserialize", lambda path, here: (object(), engines.engine(context, output)))
-        with trt_session.Session(tmp_path / "engine", CELL) as it:
+        with trt_session.Session(tmp_path / "engine") as it:
             yield it
 
     return session

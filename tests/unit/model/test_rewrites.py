@@ -7,7 +7,7 @@ from helpers.networks import output, tiny
 from speedmap.model import rewrites
 from speedmap.model.rewrites import Form
 
-FORMS = [Form(stem=7), Form(pools="parallel"), Form(merge_c3=True), Form(stem=7, pools="parallel", merge_c3=True)]
+FORMS = [Form(stem=7), Form(pools="parallel"), Form(stem=7, pools="parallel")]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_the_network_given_stays_as_it_is(network):
 def test_the_plain_form_is_the_network_itself(network):
     plain = rewrites.rewritten(network, Form())
     assert str(plain) == str(network)
-    assert asdict(Form()) == {"stem": 6, "pools": "chained", "merge_c3": False}
+    assert asdict(Form()) == {"stem": 6, "pools": "chained"}
 
 
 def test_pools_side_by_side_give_the_same_to_the_last_bit(network):

@@ -12,7 +12,6 @@ from helpers.networks import SIZE
 from speedmap.dataset import images
 from speedmap.graph import export, onnx_runtime
 from speedmap.graph.detector_graph import Graph, GraphError, noted
-from speedmap.model import rewrites
 from speedmap.quantization import calibration, insert_qdq, qdq_plan, ranges
 from speedmap.quantization.options import Options
 from speedmap.quantization.qdq_plan import CONVENTIONS, TURING, PlanError
@@ -194,23 +193,6 @@ def test_the_range_of_a_tensor_can_be_of_another_method_than_that_of_all_others(
     assert changed - {f"{detector.activated(tensor).output[0]}/scale"} == {f"{tensor}/scale"}  # and before its SiLU
 
 
-def test_merged_halves_are_rounded_once_before_their_split(network, pictures, tmp_path):
-    form = rewrites.Form(stem=7, pools="parallel", merge_c3=True)
-    export.export(rewrites.rewritten(network, form), tmp_path / "merged.onnx", SIZE, dynamic=True)
-    merged = onnx.load(tmp_path / "merged.onnx")
-    head = Graph(merged).head
-    result = insert_qdq.quantize(
-        merged, calibration.collect(tmp_path / "merged.onnx", pictures, SIZE), head, "tensorrt", Options()
-    )
-    onnx.checker.check_model(result, full_check=True)
-    splits = {name: nodes for name, nodes in inputs_of(result, "Split").items() if "model.24" not in name}
-    assert len(splits) == 8
-    assert {nodes[0].op_type for nodes in splits.values()} == {"DequantizeLinear"}
-    several = {tensor for tensor, made in forms(result).items() if len(made) > 1}
-    assert several == {Graph(merged).convs[name].input[0] for name in head[:2]}
-    assert len(Graph(merged).residuals) == 7
-
-
 def test_both_inputs_of_a_residual_are_rounded_each_on_its_own_scale_for_tensorrt(model, statistics):
     result = insert_qdq.quantize(model, statistics, Graph(model).head, "tensorrt", Options())
     scales = {each.name: numpy_helper.to_array(each) for each in result.graph.initializer}
@@ -250,7 +232,7 @@ def test_what_an_eight_bit_convolution_gives_to_silu_is_rounded_where_they_are_t
     before_head = Graph(model).activated(Graph(model).convs[head[-1]].input[0]).name  # which nothing else reads
     for name in ("tensorrt", TURING):
         graph = Graph(insert_qdq.quantize(model, statistics, [island, *head], name, Options()))
-        for conv in Graph(model).body:
+        for conv in Graph(model).convs.keys() - head:
             given = graph.convs[conv].output[0]
             apart = name == TURING and conv not in (island, before_head)
             readers = {reader.op_type for reader in graph.consumers[given]}

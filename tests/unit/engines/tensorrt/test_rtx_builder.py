@@ -106,7 +106,7 @@ def mini(tmp_path_factory):
 def rewritten(tmp_path_factory):
     torch.manual_seed(0)
     network = yolov5.YOLOv5(Architecture.official("n", 3, 0.5)).eval().fuse()
-    form = rewrites.Form(stem=7, pools="parallel", merge_c3=True)
+    form = rewrites.Form(stem=7, pools="parallel")
     return Maker(tmp_path_factory.mktemp("rewritten"), rewrites.rewritten(network, form), 64)
 
 
@@ -134,8 +134,8 @@ def test_a_batch_of_a_small_detector_is_built(rtx, mini, kind):
 
 @pytest.mark.parametrize(("kind", "shape"), CELLS)
 def test_a_detector_in_another_form_is_built(rtx, rewritten, kind, shape):
-    operators = [node.op_type for node in onnx.load(rewritten.plain(shape)).graph.node]
-    assert operators.count("Conv") == 60 - 8  # of each C3 one less
+    graph = Graph(onnx.load(rewritten.plain(shape)))
+    assert graph.weight(graph.first[0]).shape[2:] == (7, 7)
     size, _ = rtx(rewritten.typed(kind, shape), shapes(64, shape))
     assert size > 10_000
 

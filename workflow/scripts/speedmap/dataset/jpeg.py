@@ -5,7 +5,7 @@ import re
 import cv2
 import numpy as np
 
-START, END, SCAN = 0xD8, 0xD9, 0xDA
+END, SCAN = 0xD9, 0xDA
 ALONE = {0x01, *range(0xD0, 0xDA)}  # markers without a length
 FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # begin the description of the picture
 COEFFICIENTS = 64  # of a block

@@ -12,7 +12,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 from speedmap.errors import UserError
 
 INPUT, OUTPUT = "images", "output"  # names in every ONNX graph
-COMMUTING = ("Concat", "MaxPool", "Resize", "Split")  # that only move or select values, which eight bits pass unchanged
+COMMUTING = ("Concat", "MaxPool", "Resize")  # that only move or select values, which eight bits pass unchanged
 NOTE = "speedmap"  # key of a graph's metadata
 
 
@@ -90,11 +90,6 @@ class Graph:
     def second(self) -> list[str]:
         """Name the convolutions that read what those of the image give."""
         return [name for first in self.first for name in self.following(self.convs[first])]
-
-    @cached_property
-    def body(self) -> list[str]:
-        """Name the convolutions before the head."""
-        return [name for name in self.convs if name not in self.head]
 
     @cached_property
     def _initializers(self) -> dict[str, TensorProto]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from speedmap.model.yolov5 import C3, SPPF, YOLOv5
+from speedmap.model.yolov5 import SPPF, YOLOv5
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,6 @@ class Form:
 
     stem: int = 6
     pools: str = "chained"
-    merge_c3: bool = False
 
 
 class ParallelSPPF(SPPF):
@@ -30,14 +29,6 @@ class ParallelSPPF(SPPF):
         return self.cv2(torch.cat([y, *(nn.functional.max_pool2d(y, size, 1, size // 2) for size in (5, 9, 13))], 1))
 
 
-class MergedC3(C3):
-    """A C3 whose first two convolutions, which read one tensor, are one, with a split behind it."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        inner, passed = self.cv12(x).split(self.cv12.conv.out_channels // 2, 1)  # a number, so that no shape is asked
-        return self.cv3(torch.cat((self.m(inner), passed), 1))
-
-
 def rewritten(network: YOLOv5, form: Form) -> YOLOv5:
     """Return a fused network that computes what another does, in some form."""
     result = deepcopy(network)
@@ -46,8 +37,6 @@ def rewritten(network: YOLOv5, form: Form) -> YOLOv5:
     for module in result.model:
         if isinstance(module, SPPF) and form.pools == "parallel":
             module.__class__ = ParallelSPPF
-        if isinstance(module, C3) and form.merge_c3:
-            _merge(module)
     return result
 
 
@@ -56,14 +45,3 @@ def _enlarge(stem: nn.Conv2d) -> None:
     if stem.kernel_size == (6, 6) and stem.padding == (2, 2):
         stem.weight = nn.Parameter(pad(stem.weight.detach(), (1, 0, 1, 0)), requires_grad=False)
         stem.kernel_size, stem.padding = (7, 7), (3, 3)
-
-
-def _merge(block: C3) -> None:
-    first, second = block.cv1.conv, block.cv2.conv
-    block.cv12 = deepcopy(block.cv1)
-    block.cv12.conv.out_channels += second.out_channels
-    for name in ("weight", "bias"):
-        joined = torch.cat([getattr(conv, name).detach() for conv in (first, second)])
-        setattr(block.cv12.conv, name, nn.Parameter(joined, requires_grad=False))
-    del block.cv1, block.cv2
-    block.__class__ = MergedC3

@@ -50,7 +50,7 @@ class Statistics:
 
     histograms: by tensor name, equal in a model's static and dynamic graph. channels: of the tensors that convolutions
     without a window read. windows: of larger kernels than 1x1, by convolution. shapes: of the last image. record: how
-    it came about, JSON. scales: already chosen from these, see sites.
+    it came about, JSON. scales: already chosen from these, by the planner of Q/DQ.
     """
 
     histograms: dict[str, Histogram]

@@ -28,7 +28,7 @@ class QdqConvention:
     signed: activations have no zero point. bracketed: every op between two eight-bit tensors has its own pair of nodes.
     single: a tensor exists in one form, so that all that reads a rounded one reads it rounded, the head apart. fresh:
     what a residual adds to its shortcut is rounded, too, on a scale of its own. bound: the image's convolution goes to
-    float before others, and what reads it never does: in eight bits that one has no kernel that gives floats.
+    float before others, and what reads it does only then: in eight bits that one has no kernel that gives floats.
     narrow: the weights of the image's convolution have seven bits. apart: a convolution and its SiLU are two kernels,
     so that what lies between them is rounded, too.
     """

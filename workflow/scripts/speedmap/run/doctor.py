@@ -1,6 +1,5 @@
 """Check a machine before the run, in at most ten lines: what was found, what is missing, what the run will do."""
 
-import importlib.metadata
 import re
 import shutil
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from speedmap.engines import registry
 from speedmap.errors import UserError, explain
+from speedmap.machine import environment
 from speedmap.machine.nvml import Gpu, Identity, NoGpu
 from speedmap.run import forecast, install
 from speedmap.run.install import pins
@@ -54,12 +54,12 @@ def gpu(open_gpu: Callable[[], Gpu] = Gpu, choice: Callable[[], install.Choice] 
     return Line(OK, "gpu", text)
 
 
-def fitting(known: Identity, folder: Path = ROOT / "envs") -> str:
+def fitting(known: Identity) -> str:
     """Name the wheels of TensorRT and torch that fit a GPU and its driver, or say why none do."""
     choice = install.fit(known.compute_capability, known.driver, known.gpu)
     if choice.environment == "cpu":
         return f"which no TensorRT of envs/ fits ({choice.reason.partition(': ')[2]})"
-    wheels = pins(folder / f"{choice.environment}.txt").items()
+    wheels = pins(ROOT / f"envs/{choice.environment}.txt").items()
     named = [f"{name} {version}" for name, version in wheels if name.startswith(("tensorrt", "torch"))]
     return f"which {' and '.join(named)} fit (envs/{choice.environment}.txt)"
 
@@ -94,10 +94,8 @@ def engines(obstacles: dict[str, str | None], without_gpu: bool = False) -> list
 
 def installed(name: str) -> str | None:
     """Return a package's version without its local part (2.13.0+cpu), None when it is not installed."""
-    try:
-        return importlib.metadata.version(name).split("+")[0]
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    version = environment.installed(name)
+    return version and version.split("+")[0]
 
 
 def packages(folder: Path, find: Callable[[str], str | None] = installed) -> Line:
@@ -146,7 +144,7 @@ def available_memory(system: Path = Path("/")) -> int | None:
 
 
 def config(files: list[str]) -> tuple[Line, Settings | None]:
-    """Read the config as the run would: syntax, schema, and what settings.check sees; None where it has a mistake."""
+    """Read the config as the run would: syntax, schema, and what config.read sees; None where it has a mistake."""
     try:
         import yaml
         from snakemake.exceptions import WorkflowError

@@ -29,11 +29,11 @@ class TensorRT(Backend):
         return take(given, engine, imgsz)
 
     def session(self, engine: Path, cell: Cell) -> Session:
-        return Session(engine, cell)
+        return Session(engine)
 
     def layers(self, engine: Path, cell: Cell, batch: np.ndarray, runs: int) -> dict[str, float]:
         """Return the milliseconds of the layers of each kind, as TensorRT's profiler tells them one by one."""
-        return layer_times.by_kind(layer_times.by_layer(engine, cell, batch, runs), layer_times.kinds(engine))
+        return layer_times.by_kind(layer_times.by_layer(engine, batch, runs), layer_times.kinds(engine))
 
     def audit(self, engine: Path, onnx: Path, imgsz: int) -> Inspection:
         """Read off the engine inspector in which precision each convolution runs, and the engine's `lint`."""

@@ -26,7 +26,7 @@ SMALLEST = 32  # pixels: the least input side, one cell of the coarsest features
 def build(onnx: Path, engine: Path, opt: tuple[int, int], imgsz: int, dynamic: bool, options: dict) -> dict:
     """Build an engine file from typed ONNX, whole or not at all; returns the facts of the build.
 
-    From float32 ONNX where options say `implicit`: TensorRT then finds INT8 ranges itself, see tensorrt_implicit.
+    From float32 ONNX where options say `implicit`: TensorRT then finds INT8 ranges itself, see entropy_calibration.
 
     opt: (height, width) to optimise a dynamic engine for. options: of Options; others are not the builder's. Raises
     EngineError.

@@ -31,7 +31,7 @@ class Feed:
     """Calibration images one by one in GPU memory, and the cache of what TensorRT makes of them.
 
     TensorRT only prints what is raised in its callbacks and then goes on with too few images: `error` keeps it until
-    `check`. stream: an open `speedmap.cuda.Stream`. cache: a file that need not exist.
+    `check`. stream: an open Stream. cache: a file that need not exist.
     """
 
     def __init__(self, stream: Stream, files: list[Path], imgsz: int, cache: Path) -> None:

@@ -16,13 +16,12 @@ from speedmap.engines.tensorrt.cuda import Stream
 from speedmap.engines.tensorrt.engine_file import inspected, released
 from speedmap.engines.tensorrt.library import load, platform
 from speedmap.engines.tensorrt.session import Session
-from speedmap.results.cell import Cell
 
 WARMUP_S = 0.5  # an H100 profiled one engine as 0.75 and as 1.02 ms, after 20 runs, which take 8 ms
 UNKNOWN = "unknown"  # kind of a layer that the inspector does not list
 
 
-def by_layer(engine: Path, cell: Cell, batch: np.ndarray | None, runs: int) -> dict[str, float]:
+def by_layer(engine: Path, batch: np.ndarray | None, runs: int) -> dict[str, float]:
     """Return the median milliseconds of each layer over some runs, after WARMUP_S of others that are not counted.
 
     batch: None for noise of the likeliest input.
@@ -37,7 +36,7 @@ def by_layer(engine: Path, cell: Cell, batch: np.ndarray | None, runs: int) -> d
             times[plain(layer_name)].append(ms)
 
     profiler = Profiler()  # which must outlive the context
-    with Session(engine, cell) as session:
+    with Session(engine) as session:
         session.load(np.random.default_rng(0).random(session.likeliest, np.float32) if batch is None else batch)
         until = time.perf_counter() + WARMUP_S
         while time.perf_counter() < until:

@@ -14,7 +14,6 @@ from speedmap.engines.tensorrt.cuda import CudaError, Stream
 from speedmap.engines.tensorrt.engine_file import Shape, deserialize, new_context, output_shape
 from speedmap.engines.tensorrt.library import EngineError, explain, library, load, logger, platform
 from speedmap.graph.detector_graph import INPUT
-from speedmap.results.cell import Cell
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +45,8 @@ class Session:
 
     occupies = 1
 
-    def __init__(self, engine: Path, cell: Cell) -> None:
-        self.path, self.cell = engine, cell
+    def __init__(self, engine: Path) -> None:
+        self.path = engine
         self.last: dict[str, float] = {}
         self.facts: dict[str, Any] = {}
         self._graphs = Graphs()
