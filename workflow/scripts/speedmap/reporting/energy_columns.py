@@ -56,6 +56,6 @@ FORMATS = {"W": ".0f", "J/image": ".3g", "images/J": ".3g", "activations MiB": "
            "process MiB": ".0f", "GPU MiB": ".0f"}  # fmt: skip
 NOTE = (
     "W, J/image, images/J: of the device while the engine ran, with dynamic input also while it took images of another "
-    "size; idle power is not subtracted. engine MiB: memory that the opened engine took, weights and kernels; process MiB, "
-    "GPU MiB: the most that this process and that all processes held."
+    "size; idle power is not subtracted. engine MiB: memory that the opened engine took, weights and kernels; process "
+    "MiB, GPU MiB: the most that this process and that all processes held."
 )
