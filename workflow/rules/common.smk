@@ -79,7 +79,7 @@ onstart:
 
 
 onsuccess:
-    start.finish([*timed_records(None), *timed_pairs(None)])
+    start.finish([*timed_records(None), *timed_pairs(None)], workflow.dag)
 
 
 onerror:

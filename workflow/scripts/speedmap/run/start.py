@@ -48,12 +48,16 @@ def begin(config: Settings, backend: str | None, dag) -> None:
             OURS.warning(remark)
 
 
-def finish(speeds: list[str]) -> None:
-    """Say at the end of a run which of its speeds were disturbed, and what to do about it."""
+def finish(speeds: list[str], dag) -> None:
+    """Say at the end of a run which of its speeds were disturbed, and what to do about it.
+
+    speeds: records of the whole table, of which those count that the run was for. dag: Snakemake's.
+    """
     from speedmap.run import advice  # needs what a plan does not
 
     forget_partial_table()
-    for line in advice.advise(speeds, sys.argv):
+    wanted = {str(path) for job in dag.jobs for path in job.output}
+    for line in advice.advise([path for path in speeds if path in wanted], sys.argv):
         OURS.warning(line)
 
 
