@@ -169,7 +169,7 @@ def test_a_disturbed_cell_is_said_marked_and_repeated_alone_by_the_printed_comma
     assert "1 of 1 timings are disturbed or unstable: taken again within 2 s" in output
     assert "[1/1] openvino/yolov5s-mini-int8-dynamic, speed: no quiet time was left for it" in output
     assert re.search(r"^1 of 1 speeds cannot be quoted: .*other processes used", output, re.MULTILINE), output
-    assert "end or wait for: python" in output
+    assert "end or wait for, if they still run: python" in output
     assert (folder / TABLE).read_text().startswith("0 of 1 speeds may be quoted")
     (line,) = [line for line in output.splitlines() if line.startswith("repeat these alone: ")]
     before = (folder / CELL / "speed.json").read_bytes()

@@ -52,3 +52,9 @@ def test_another_engine_than_the_metadata_are_of_is_refused(folder):
     (folder / "engine").unlink()
     with pytest.raises(ArtefactError, match="engine: no such engine"):
         usage.opened(folder)
+
+
+def test_an_engine_without_metadata_is_refused(folder):
+    (folder / "metadata.json").unlink()
+    with pytest.raises(ArtefactError, match="give the folder of a cell whose speed was measured"):
+        usage.opened(folder)

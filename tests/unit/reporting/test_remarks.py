@@ -127,6 +127,8 @@ def test_nothing_follows_from_a_run_that_cannot_be_quoted_but_that(warning):
         rows[spoilt].speed.watch.warnings = [warning]
         assert remarks.against_float(*rows) == [NotCompared("fp16", runs)]
     row, twin = pair(turns=(0.89, 0.90, 0.91), **LAYERS)
+    row.speed.watch.warnings = [warning]  # which the turns did not meet
+    assert isinstance(remarks.against_float(row, twin)[0], Int8Slower)
     row.speedup.watch = watch(warning)
     assert remarks.against_float(row, twin) == [NotCompared("fp16", ("both in turns",))]
     assert remarks.in_turns(row) == [OfTurns(warning)]

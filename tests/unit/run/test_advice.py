@@ -37,7 +37,7 @@ def paths(tmp_path, monkeypatch):
 def test_it_says_what_disturbed_what_to_end_and_how_to_repeat(paths):
     seen, end, command = advice.advise(paths, [".venv/bin/snakemake", "--cores", "2", TABLE])
     assert seen == "2 of 4 speeds cannot be quoted: other processes used 50% to 60% of the CPU"
-    assert end == "end or wait for: stress (7) with up to 40%, firefox (9) with up to 10%"
+    assert end == "end or wait for, if they still run: stress (7) with up to 40%, firefox (9) with up to 10%"
     assert command == (
         "repeat these alone: .venv/bin/snakemake --cores 2 -f "
         "results/openvino/{a-fp16-static,b-fp16-static}/speed.json results/table.md"

@@ -8,6 +8,7 @@ from speedmap.engines.interface import Session
 from speedmap.graph.detector_graph import INPUT, OUTPUT
 from speedmap.model.postprocess import MAX_DET
 from speedmap.results import metadata, records
+from speedmap.results.metadata import ArtefactError
 from speedmap.results.prepared import Dataset
 from speedmap.results.protocols import AccuracyProtocol
 from speedmap.results.speed import Speed
@@ -43,8 +44,12 @@ def describe(timed: Speed, data: Dataset) -> Usage:
 
 def opened(folder: Path) -> tuple[Usage, Session]:
     """Open the engine in a cell's folder, not yet entered; ArtefactError for another file than the metadata are of."""
-    engine = folder / "engine"
+    engine, facts = folder / "engine", beside(folder / "speed.json")
     metadata.demand_there(engine)
-    usage = records.read(beside(folder / "speed.json"), Usage)
+    if not facts.is_file():
+        raise ArtefactError(
+            f"{facts}: not there; give the folder of a cell whose speed was measured (foreign ones have none)"
+        )
+    usage = records.read(facts, Usage)
     metadata.demand_unchanged(engine, usage.engine_sha256)
     return usage, registry.backend(usage.cell.backend).session(engine, usage.cell)

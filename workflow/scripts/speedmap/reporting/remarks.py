@@ -82,10 +82,11 @@ def ratio(row: CellResult, twin: CellResult) -> tuple[float, float, float]:
 
 
 def _doubtful(row: CellResult, twin: CellResult) -> list[str]:
-    """Name the runs of a comparison that cannot be quoted."""
+    """Name the runs that a comparison is from and that cannot be quoted: of both in turns, where they took turns."""
+    if row.speedup:
+        return ["both in turns"] if row.speedup.disturbed else []
     runs = {twin.precision.upper(): twin.speed, "INT8": row.speed}
-    doubtful = [name for name, speed in runs.items() if not speed.quotable]
-    return doubtful + (["both in turns"] if row.speedup and row.speedup.disturbed else [])
+    return [name for name, speed in runs.items() if not speed.quotable]
 
 
 def why(speedup: Speedup | None) -> dict[str, float] | None:
