@@ -45,7 +45,7 @@ CHECK = $(if $(wildcard results/onnx),$(SNAKEMAKE) -- results/dataset.json)
 
 table: $(RUN)
 	@$(CHECK)
-	@$(FIND) $(SNAKEMAKE) $(FORCE) -- results/table.md
+	@$(FIND) $(SNAKEMAKE) $(if $(FORCE),$(FORCE) )-- results/table.md
 	@$(VENV)/bin/python workflow/scripts/show_table.py results/table.md "make report$(if $(CONFIG), CONFIG='$(CONFIG)')"
 
 again: FIND = records=$$($(VENV)/bin/python workflow/scripts/list_spoilt.py) &&
