@@ -99,11 +99,8 @@ def _to_end(spoilt: Iterable[Speed | Speedup]) -> list[str]:
             shares[name] = max(share, shares.get(name, 0.0))
     shares = {name: share for name, share in shares.items() if not name.endswith(f" ({os.getpid()})")}
     top = sorted(shares.items(), key=lambda item: -item[1])[:NAMED]
-    return (
-        [f"end or wait for, if they still run: {', '.join(f'{name} with up to {share:.0%}' for name, share in top)}"]
-        if top
-        else []
-    )
+    named = ", ".join(f"{name} with up to {share:.0%}" for name, share in top)
+    return [f"end or wait for, if they still run: {named}"] if named else []
 
 
 def repeat(paths: Sequence[str], called: Sequence[str]) -> str:
