@@ -2,6 +2,7 @@ import re
 import shlex
 from pathlib import Path
 
+import pandas
 import pytest
 from snakemake.cli import parse_args
 
@@ -11,6 +12,7 @@ from speedmap.results import records
 from speedmap.results.cell_result import gather
 from speedmap.results.findings import Int8Slower
 from speedmap.results.reported import Provenance
+from speedmap.results.speedup import Speedup
 
 PUBLISHED = Path("results/published")
 README = " ".join(Path("README.md").read_text("utf-8").split())
@@ -54,12 +56,26 @@ def test_why_n_is_slower_is_left_open_as_its_published_layers_do():
     assert "Its layers do not explain why n is slower: " in README
 
 
+def test_what_dynamic_input_gains_and_costs_is_that_of_the_published_table():
+    table = pandas.read_csv(PUBLISHED / "h200-tensorrt8.6/table.csv")
+    n, s, x = (row for _, row in table[table.precision == "int8"].iterrows())
+    turns = [f"{row['float / INT8']:.3f}" for row in (n, s, x)]
+    assert "INT8 is {} times as fast as FP16 for n, {} for s and {} for x, and its mAP ".format(*turns) in README
+    costs = [f"{abs(row['less torch']):.2f} ± {row['± less torch']:.2f}" for row in (n, s)]
+    assert "{} below FP32's for n, {} above for s ".format(*costs) in README
+    assert n["less torch"] < 0 < s["less torch"]
+
+
 def test_what_batches_gain_is_that_of_the_published_records_with_its_doubt():
-    rows = gather(folders.recorded(PUBLISHED / "h200-tensorrt8.6"))
+    folder = PUBLISHED / "h200-tensorrt8.6/batches"
+    rows = gather(folders.recorded(folder))
     turns = {(row.cell.model[6], row.cell.batch): row.speedup for row in rows if row.speedup}
-    at_8, at_32 = ({size: turns[size, batch] for size in "nsx"} for batch in (8, 32))
-    of_s, of_x = ([f"{pair.ratio:.2f}" for pair in (at_8[size], at_32[size])] for size in "sx")
-    assert "{} times as fast as FP16 for s at 8 images and {} at 32, and slower for n, ".format(*of_s) in README
-    assert "x reads {} and {}, but the GPU throttled at its power limit".format(*of_x) in README
-    assert [size for size in "nsx" if at_8[size].disturbed or at_32[size].disturbed] == ["x"]
-    assert max(at_8["n"].high, at_32["n"].high) < 1
+    of_x = [
+        records.read(folder / f"x/tensorrt/yolov5x-int8-static-b{batch}/speedup.json", Speedup) for batch in (8, 32)
+    ]
+    of_s = [f"{turns['s', batch].ratio:.2f}" for batch in (8, 32)]
+    assert "{} times as fast as FP16 for s at 8 images and {} at 32, ".format(*of_s) in README
+    assert f"{of_x[0].ratio:.2f} for x at 8, and slower for n, then without blocks of pixels" in README
+    assert f"For x at 32 it reads {of_x[1].ratio:.2f}, but the GPU throttled at its power limit" in README
+    assert [pair.disturbed for pair in (turns["s", 8], turns["s", 32], *of_x)] == [False, False, False, True]
+    assert max(turns["n", 8].high, turns["n", 32].high) < 1

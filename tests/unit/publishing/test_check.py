@@ -13,7 +13,7 @@ from speedmap.publishing import check, folders
 from speedmap.publishing.folders import PublishError
 
 PUBLISHED = Path(__file__).parents[3] / "results/published"
-OURS, BATCHES = PUBLISHED / "h100-tensorrt8.6", PUBLISHED / "h200-tensorrt8.6"
+OURS, BATCHES = PUBLISHED / "h100-tensorrt8.6", PUBLISHED / "h200-tensorrt8.6/batches"
 CELL = "tensorrt/yolov5s-v6.0-int8-static"
 SPEED, ACCURACY, ENGINE = (f"{CELL}/{name}.json" for name in ("speed", "accuracy", "engine"))
 OTHER = "tensorrt/yolov5m-int8-static/speed.json"
@@ -62,7 +62,7 @@ def test_what_this_project_publishes_is_whole_and_unedited(published):
 
 
 def test_an_edited_throughput_is_found_although_its_hash_was_made_anew(tmp_path):
-    folder = shutil.copytree(BATCHES, tmp_path / BATCHES.name)
+    folder = shutil.copytree(BATCHES, tmp_path / BATCHES.parent.name)
     table = (folder / "table.md").read_text()
     assert table.count(" 7959 ") == 1
     (folder / "table.md").write_text(table.replace(" 7959 ", " 8959 "))
