@@ -26,7 +26,7 @@ STEPS = {  # from the last to the first: what shows below results/ that one was 
     "calibrate": "calibration/*.npz",
     "export_onnx": "onnx/*.onnx",
     "read_weights": "weights/*.safetensors",
-    "check_dataset": "dataset.json",
+    "check_dataset": "images.json",
 }
 WORDS = {
     "disk": "error: the disk is full, or the temporary folder or a quota is; free space",

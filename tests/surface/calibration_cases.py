@@ -71,7 +71,7 @@ def build(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     for index in range(3):
         cv2.imwrite(f"{index}.png", np.full((48, 64, 3), 40 * (index + 1), np.uint8))
-    write(tmp_path / "dataset.json", dataset(calibration=PHOTOS))
+    write(tmp_path / "images.json", dataset(calibration=PHOTOS).image_set())
     onnx = tmp_path / "model.onnx"
     onnx.write_bytes(plain().SerializeToString())
     driver = Driver()
@@ -81,7 +81,7 @@ def build(monkeypatch, tmp_path):
 
     def by(builder):
         monkeypatch.setattr(trt, "Builder", builder)
-        options = {"implicit": {"dataset": str(tmp_path / "dataset.json"), "images": 2}}
+        options = {"implicit": {"image_set": str(tmp_path / "images.json"), "images": 2}}
         try:
             return trt_builder.build(onnx, tmp_path / "engine", (32, 64), SIDE, True, options)
         finally:

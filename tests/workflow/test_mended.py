@@ -1,5 +1,6 @@
-"""What a mistake in a data set leaves of the results that were there, once it is mended."""
+"""What another box, and a mistake in a data set once it is mended, leave of the results that were there."""
 
+import json
 import subprocess
 
 import pytest
@@ -12,12 +13,13 @@ pytestmark = pytest.mark.workflow
 TARGET = "results/onnx/yolov5s-mini-static.onnx"
 
 
-def test_results_stay_as_they_were_if_the_data_set_is_made_first(tmp_path):
+def test_what_boxes_do_not_change_stays_if_the_data_set_is_made_first(tmp_path):
     train = sorted((ROOT / "sample/calibration").iterdir())[:4]
     yolo.write(tmp_path / "mine", ROOT / "sample/instances.json", ROOT / "sample/images", train)
     changes = {"backend": "openvino", "models": {"yolov5s-mini": MINI}, "dataset": {"data": "mine/data.yaml"}}
     options = overlay(prepare(tmp_path), changes | {"imgsz": 64, "int8": {"images": 4}})
     assert run(tmp_path, *options, "--", TARGET)[0] == 0
+    boxes = json.loads((tmp_path / "results/dataset.json").read_text())["boxes"]
     label = next((tmp_path / "mine/labels/val").iterdir())
     before = label.read_text()
     label.write_text(f"{before}99 0.5 0.5 0.1 0.1\n")
@@ -27,6 +29,10 @@ def test_results_stay_as_they_were_if_the_data_set_is_made_first(tmp_path):
     label.write_text(before)
     assert planned(run(tmp_path, *options, "--dry-run", "--", TARGET)[1])["export_onnx"] == 1  # for safety's sake
     assert run(tmp_path, *options, "--", "results/dataset.json")[0] == 0
+    assert "Nothing to be done" in run(tmp_path, *options, "--dry-run", "--", TARGET)[1]
+    label.write_text(f"{before}0 0.5 0.5 0.1 0.1\n")
+    assert run(tmp_path, *options, "--", "results/dataset.json")[0] == 0
+    assert json.loads((tmp_path / "results/dataset.json").read_text())["boxes"] == boxes + 1
     assert "Nothing to be done" in run(tmp_path, *options, "--dry-run", "--", TARGET)[1]
 
 

@@ -115,7 +115,7 @@ def test_a_module_takes_the_users_files_where_they_are_and_puts_its_own_under_th
     )
     code, output = forked(["--dry-run"], tmp_path)
     assert code == 0, output
-    assert "input: data/yolov5s-mini.safetensors, speed/results/dataset.json" in output
+    assert "input: data/yolov5s-mini.safetensors, speed/results/images.json" in output
     assert "input: speed/resources/coco/val2017, speed/resources/coco/instances_val2017.json" in output
     assert "speedmap_render_table" in output
     assert "speedmap_render_report" not in output  # the user's own rule `all` is the default

@@ -31,6 +31,7 @@ rule check_dataset:
         calibration=folder_of("calibration"),
     output:
         out="results/dataset.json",
+        image_set="results/images.json",  # stays as it is when a box changes
     log:
         "logs/check_dataset.log",
     conda:
@@ -48,7 +49,7 @@ rule check_dataset:
 rule read_weights:
     input:
         weights=weights_of,
-        dataset="results/dataset.json",
+        image_set="results/images.json",
     output:
         out="results/weights/{model}.safetensors",
         record="results/weights/{model}.json",
@@ -70,7 +71,7 @@ rule read_weights:
 rule export_onnx:
     input:
         weights="results/weights/{model}.safetensors",
-        dataset="results/dataset.json",
+        image_set="results/images.json",
     output:
         static="results/onnx/{model}-static.onnx",
         dynamic="results/onnx/{model}-dynamic.onnx",
@@ -91,7 +92,7 @@ rule calibrate:
     input:
         onnx="results/onnx/{model}-static.onnx",
         weights="results/weights/{model}.json",
-        dataset="results/dataset.json",
+        image_set="results/images.json",
     output:
         out="results/calibration/{model}.npz",
     log:
@@ -111,7 +112,7 @@ rule choose_float:
         onnx="results/onnx/{model}-static.onnx",
         statistics="results/calibration/{model}.npz",
         weights="results/weights/{model}.json",
-        dataset="results/dataset.json",
+        image_set="results/images.json",
     output:
         out="results/calibration/{model}-{backend}.json",
     log:
@@ -182,7 +183,7 @@ rule change_batch:
 rule build_engine:
     input:
         onnx="results/{backend}/{model}-{precision}-{shape}/model.onnx",
-        dataset="results/dataset.json",
+        image_set="results/images.json",
     output:
         engine="results/{backend}/{model}-{precision}-{shape}/engine{build}",
         record="results/{backend}/{model}-{precision}-{shape}/engine{build}.json",
@@ -207,7 +208,7 @@ rule verify_engine:
         onnx="results/{backend}/{model}-{precision}-{shape}/model.onnx",
         reference=reference_of,
         weights="results/weights/{model}.json",
-        dataset="results/dataset.json",
+        image_set="results/images.json",
     output:
         out="results/{backend}/{model}-{precision}-{shape}/verify{build}.json",
     log:

@@ -56,7 +56,7 @@ rule measure_speedup:
         engine_record="results/{backend}/{model}-int8-{shape}/engine.json",
         twin="results/{backend}/{model}-fp16-{shape}/engine",
         twin_record="results/{backend}/{model}-fp16-{shape}/engine.json",
-        dataset="results/dataset.json",
+        image_set="results/images.json",
     output:
         out="results/{backend}/{model}-int8-{shape}/speedup.json",
     log:

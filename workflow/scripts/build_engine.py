@@ -8,18 +8,18 @@ from speedmap.machine import gpu_lease
 from speedmap.results import records
 from speedmap.results.cell import Cell
 from speedmap.results.environment import Run
-from speedmap.results.prepared import Dataset, Engine
+from speedmap.results.prepared import Engine, ImageSet
 from speedmap.run.job import run_step
 
 
 def build_engine(
-    cell: Cell, platform: dict, onnx: str, dataset: str, imgsz: int, options: dict, implicit: dict | None, engine: str,
-    record: str,
+    cell: Cell, platform: dict, onnx: str, image_set: str, imgsz: int, options: dict, implicit: dict | None,
+    engine: str, record: str,
 ) -> None:  # fmt: skip
     """Build an engine; the record beside it says what it was built from, on what and how."""
-    backend, data, path = registry.backend(cell.backend), records.read(Path(dataset), Dataset), Path(engine)
+    backend, data, path = registry.backend(cell.backend), records.read(Path(image_set), ImageSet), Path(engine)
     registry.demand(platform, backend.platform())
-    options = options | {"implicit": {**implicit, "dataset": dataset}} if implicit else options
+    options = options | {"implicit": {**implicit, "image_set": image_set}} if implicit else options
     with gpu_lease.lease(backend.on_gpu, alone=False) as run:
         facts = backend.build(Path(onnx), path, data.likeliest, imgsz, cell.shape == "dynamic", options)
     made = {"platform": backend.platform(), "options": options, "build": facts, "runs": [records.convert(run, Run)]}

@@ -10,12 +10,14 @@ from speedmap.run.job import run_step
 
 
 def check_dataset(
-    images: str, annotations: str, calibration: str, dataset: dict, imgsz: int, wanted: int | None, out: str
-) -> None:
-    """Write the inventory of a data set."""
+    images: str, annotations: str, calibration: str, dataset: dict, imgsz: int, wanted: int | None, out: str,
+    image_set: str,
+) -> None:  # fmt: skip
+    """Write the inventory of a data set, and apart from it what does not change with a box."""
     paths = {"images": images, "annotations": annotations, "calibration": calibration}
     asked = Asked(**{part: str(Path(path)) for part, path in paths.items()}, imgsz=imgsz, **dataset)
     inventory = coco.inventory(asked, wanted)
+    records.write(Path(image_set), inventory.image_set())
     records.write(Path(out), inventory)
     for line in inventory.derived:
         print(f"{annotations}: {line}", file=sys.stderr)

@@ -6,12 +6,12 @@ from speedmap.quantization import qdq_plan, sensitivity
 from speedmap.quantization.calibration import Statistics
 from speedmap.quantization.options import Options
 from speedmap.results import records
-from speedmap.results.prepared import Choice, Dataset, Weights
+from speedmap.results.prepared import Choice, ImageSet, Weights
 from speedmap.run.job import run_step
 
 
 def choose_float(
-    dialect: str, onnx: str, statistics: str, weights: str, dataset: str, imgsz: int, options: dict, out: str
+    dialect: str, onnx: str, statistics: str, weights: str, image_set: str, imgsz: int, options: dict, out: str
 ) -> None:
     """Write the scan of all convolutions and the choice that follows from it; random weights are not worth one."""
     chosen = Options(**options)
@@ -19,7 +19,7 @@ def choose_float(
         kept = sensitivity.affordable_ends(Path(onnx), imgsz, chosen.least_share)
         records.write(Path(out), Choice(in_float=kept, table=[]))
         return
-    files = list(map(Path, records.read(Path(dataset), Dataset).calibration_files))
+    files = list(map(Path, records.read(Path(image_set), ImageSet).calibration_files))
     seen = Statistics.load(Path(statistics))
     records.write(Path(out), sensitivity.choose(Path(onnx), seen, files, imgsz, dialect, chosen))
 

@@ -8,16 +8,16 @@ from speedmap.dataset import images
 from speedmap.graph import export
 from speedmap.model import rewrites, weights
 from speedmap.results import records
-from speedmap.results.prepared import Dataset, Export, Graph
+from speedmap.results.prepared import Export, Graph, ImageSet
 from speedmap.run.job import run_step
 
 
-def export_onnx(network: str, dataset: str, imgsz: int, form: dict, static: str, dynamic: str, record: str) -> None:
+def export_onnx(network: str, image_set: str, imgsz: int, form: dict, static: str, dynamic: str, record: str) -> None:
     """Export a network in a form that computes the same; the record holds the worst differences from torch."""
     model = weights.network(Path(network))
     chosen = rewrites.Form(**form)
     rewritten = rewrites.rewritten(model, chosen)
-    files = list(map(Path, records.read(Path(dataset), Dataset).calibration_files[: export.CHECKED]))
+    files = list(map(Path, records.read(Path(image_set), ImageSet).calibration_files[: export.CHECKED]))
     graphs = {}
     for shape, path in (("static", Path(static)), ("dynamic", Path(dynamic))):
         export.export(rewritten, path, imgsz, shape == "dynamic")

@@ -5,13 +5,13 @@ from pathlib import Path
 from speedmap.graph import export, given_onnx
 from speedmap.model import checkpoint, weights
 from speedmap.results import records
-from speedmap.results.prepared import Dataset
+from speedmap.results.prepared import ImageSet
 from speedmap.run.job import run_step
 
 
-def read_weights(model: str, source: str, is_onnx: bool, dataset: str, imgsz: int, out: str, record: str) -> None:
+def read_weights(model: str, source: str, is_onnx: bool, image_set: str, imgsz: int, out: str, record: str) -> None:
     """Write a model's fused network as safetensors, and beside it where it came from; an ONNX must compute the same."""
-    data, path = records.read(Path(dataset), Dataset), Path(out)
+    data, path = records.read(Path(image_set), ImageSet), Path(out)
     given = given_onnx.read(Path(source)) if is_onnx else None
     content = checkpoint.given(Path(source), given.tensors, given.names) if given else None
     made = weights.normalise(model, source, [category.name for category in data.categories], path, content)

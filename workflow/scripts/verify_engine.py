@@ -8,16 +8,16 @@ from speedmap.machine import gpu_lease
 from speedmap.results import records
 from speedmap.results.cell import Cell
 from speedmap.results.environment import Run
-from speedmap.results.prepared import Dataset, Verification, Weights
+from speedmap.results.prepared import ImageSet, Verification, Weights
 from speedmap.run.job import run_step
 from speedmap.verification.verify import verify
 
 
 def verify_engine(
-    cell: Cell, engine: str, onnx: str, reference: str, weights: str, dataset: str, imgsz: int, out: str
+    cell: Cell, engine: str, onnx: str, reference: str, weights: str, image_set: str, imgsz: int, out: str
 ) -> None:
     """Write which precision an engine runs, how it agrees with the float32 graph, and why it is invalid if it is."""
-    backend, files = registry.backend(cell.backend), records.read(Path(dataset), Dataset).calibration_files
+    backend, files = registry.backend(cell.backend), records.read(Path(image_set), ImageSet).calibration_files
     paths, random = map(Path, (engine, onnx, reference)), records.read(Path(weights), Weights).random
     with gpu_lease.lease(backend.on_gpu, alone=False) as run:
         audit = verify(backend, cell, *paths, files, imgsz, random)

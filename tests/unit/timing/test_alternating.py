@@ -113,8 +113,8 @@ def watched(*warnings):
 def test_the_step_writes_a_record_of_both_engines(tmp_path, monkeypatch, warnings, told):
     monkeypatch.setattr(gpu_lease, "candidates", list)
     monkeypatch.setattr(alternating, "watch", watched(*warnings))
-    inputs = {"dataset": tmp_path / "dataset.json"}
-    records.write(inputs["dataset"], dataset(shapes={"64x64": 3, "32x64": 1}))
+    inputs = {"image_set": tmp_path / "images.json"}
+    records.write(inputs["image_set"], dataset(shapes={"64x64": 3, "32x64": 1}).image_set())
     for name, ms in (("twin", 22), ("engine", 20)):
         inputs[name], inputs[f"{name}_record"] = tmp_path / name, tmp_path / f"{name}.json"
         inputs[name].write_text(json.dumps({"median_ms": ms, "seed": ms, "layers": {"Conv": ms}}))

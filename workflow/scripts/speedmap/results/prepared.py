@@ -46,6 +46,24 @@ class Inventory(Record, kw_only=True):
     derived: list[str] = field(default_factory=list)
 
 
+class ImageSet(Record, kw_only=True):
+    """What engines are made with, images.json: nothing of it changes with a box, so that they stay when one does."""
+
+    categories: list[Category]
+    shapes: dict[str, int]
+    calibration: list[Image]
+
+    @property
+    def likeliest(self) -> tuple[int, int]:
+        """The most frequent input shape, height and width."""
+        height, width = map(int, next(iter(self.shapes)).split("x"))
+        return height, width
+
+    @property
+    def calibration_files(self) -> list[str]:
+        return [image.file for image in self.calibration]
+
+
 class Dataset(Inventory, kw_only=True):
     """The inventory of a data set, dataset.json."""
 
@@ -57,15 +75,9 @@ class Dataset(Inventory, kw_only=True):
     def category_ids(self) -> list[int | str]:
         return [category.id for category in self.categories]
 
-    @property
-    def likeliest(self) -> tuple[int, int]:
-        """The most frequent input shape, height and width."""
-        height, width = map(int, next(iter(self.shapes)).split("x"))
-        return height, width
-
-    @property
-    def calibration_files(self) -> list[str]:
-        return [image.file for image in self.calibration]
+    def image_set(self) -> ImageSet:
+        """Return what does not change with a box."""
+        return ImageSet(categories=self.categories, shapes=self.shapes, calibration=self.calibration)
 
     def named(self) -> Images:
         """Name the data set in a record, and hash what it holds: images with their annotations, calibration images."""

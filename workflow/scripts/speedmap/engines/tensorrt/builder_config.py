@@ -14,9 +14,9 @@ LEVEL = 3  # TensorRT's own default of the builder level
 
 
 class Implicit(Struct, frozen=True):
-    """What TensorRT calibrates on itself: the first `images` of a data set's calibration images, None: all."""
+    """What TensorRT calibrates on itself: the first `images` of the calibration images in a file, None: all."""
 
-    dataset: str
+    image_set: str
     images: int | None
 
 

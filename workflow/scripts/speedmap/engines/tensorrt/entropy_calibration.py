@@ -22,7 +22,7 @@ from speedmap.engines.tensorrt.library import EngineError, load
 from speedmap.engines.tensorrt.weak_typing import UNPINNED
 from speedmap.graph.detector_graph import INPUT, Graph
 from speedmap.results import records
-from speedmap.results.prepared import Dataset
+from speedmap.results.prepared import ImageSet
 
 GONE = "int8: {method: explicit}, the default, does what this did and loses less"
 
@@ -118,7 +118,7 @@ def feeding(onnx: Path, imgsz: int, options: Implicit | None, here: dict[str, st
     if options is None:
         yield None
         return
-    listed = records.read(Path(options.dataset), Dataset).calibration_files
+    listed = records.read(Path(options.image_set), ImageSet).calibration_files
     files = list(map(Path, listed[: options.images]))
     with Stream() as stream:
         yield Feed(stream, files, imgsz, cache_of(onnx, files, imgsz, here))
