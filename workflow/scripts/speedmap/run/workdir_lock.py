@@ -1,6 +1,7 @@
 """How a run is ended from outside, what a killed one leaves behind, and when it is safe to take it away."""
 
 import fcntl
+import os
 import re
 import signal
 import sys
@@ -12,6 +13,7 @@ from typing import IO
 from speedmap.errors import UserError
 
 NAME = "alive"  # of the file in Snakemake's folder that is locked
+LOCKS = Path("/proc/locks")  # of Linux
 HELD: list[IO] = []  # open, and so locked, until this process ends
 ORPHAN = re.compile(r"\..+\.\d+\.part")  # what storage.atomic was about to rename
 
@@ -37,7 +39,10 @@ def take(state: Path, results: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_SH)  # may let go for a moment, in which this process has begun nothing yet
         HELD.append(file)
     except BlockingIOError as error:
-        raise LockError(f"{Path.cwd()}: another run, or a job of one, works here; wait for it, or end it") from error
+        others = f" (process {numbers})" if (numbers := ", ".join(_holders(file))) else ""
+        raise LockError(
+            f"{Path.cwd()}: another run, or a job of one, works here{others}; wait for it, or end it"
+        ) from error
     except OSError as error:
         print(f"{Path.cwd()}: no locks on this file system ({error.strerror}); let no other run work here",
               file=sys.stderr)  # fmt: skip
@@ -59,6 +64,13 @@ def terminate_without_deadlock() -> None:
     handler = signal.getsignal(signal.SIGTERM)
     if callable(handler):
         signal.signal(signal.SIGTERM, lambda *given: threading.Thread(target=handler, args=given).start())
+
+
+def _holders(file: IO) -> list[str]:
+    """Name the processes that hold a file's lock and live; none where the system does not list locks."""
+    listed = LOCKS.read_text() if LOCKS.exists() else ""
+    numbers = re.findall(rf"FLOCK +ADVISORY +\w+ +(\d+) \S+:{os.fstat(file.fileno()).st_ino} ", listed)
+    return [number for number in numbers if (LOCKS.parent / number).exists()]
 
 
 def _remove_orphans(results: Path) -> None:
