@@ -43,7 +43,8 @@ def engine(make_context=context, output="output", **more):
     bounds = [trt.Dims(shape) for shape in BOUNDS]
     behaviour = {
         "num_io_tensors": 2, "get_tensor_name": ("images", output).__getitem__,
-        "get_tensor_dtype": trt.DataType.FLOAT, "get_tensor_shape": trt.Dims([1, 3, -1, -1]),
+        "get_tensor_dtype": trt.DataType.FLOAT,
+        "get_tensor_shape": lambda name: trt.Dims([1, 3, -1, -1] if name == "images" else [1, -1, 7]),
         "device_memory_size": 4096, "device_memory_size_v2": 4096,
         "get_tensor_profile_shape": lambda _name, _profile: bounds,
         "create_execution_context": lambda *_strategy: make_context(),

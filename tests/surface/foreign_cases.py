@@ -9,8 +9,8 @@ from speedmap.engines.tensorrt import foreign
 from speedmap.engines.tensorrt.library import EngineError, logger
 
 
-def shape(*sides):
-    return {"get_tensor_shape": trt.Dims(sides)}
+def shape(*sides, rows=(1, 84, 7)):
+    return {"get_tensor_shape": lambda name: trt.Dims(sides if name == "images" else rows)}
 
 
 def named(*names):
@@ -29,7 +29,7 @@ def take(monkeypatch, tmp_path):
     def with_engine(opens, imgsz=64):
         opened = opens if callable(opens) else engines.engine(**opens)
         monkeypatch.setattr(trt, "Runtime", lambda logger: engines.runtime(opened))
-        return foreign.take(tmp_path / "best.engine", tmp_path / "results/engine", imgsz)
+        return foreign.take(tmp_path / "best.engine", tmp_path / "results/engine", imgsz, classes=2)
 
     return with_engine
 
@@ -52,6 +52,19 @@ def test_an_engine_is_copied_and_says_its_shape(take, tmp_path):
 def test_other_inputs_and_outputs_are_refused(take, engine, message):
     with pytest.raises(EngineError, match=rf"best\.engine: {message}"):
         take(STATIC | engine)
+
+
+def test_an_engine_whose_batch_alone_is_free_is_static(take):
+    bounds = [trt.Dims([batch, 3, 64, 64]) for batch in (1, 1, 8)]
+    engine = shape(-1, 3, 64, 64, rows=(-1, 84, 7)) | {"get_tensor_profile_shape": lambda _name, _profile: bounds}
+    assert take(engine).shape == "static"
+
+
+@pytest.mark.parametrize("rows", [(1, 84, 85), (1, 7, 8400), (1, 7)])
+def test_an_output_that_is_not_of_the_data_sets_classes_is_refused(take, tmp_path, rows):
+    with pytest.raises(ForeignError, match=r"best\.engine: its output is .* has 2 classes; give an"):
+        take(shape(1, 3, 64, 64, rows=rows))
+    assert not (tmp_path / "results/engine").exists()
 
 
 @pytest.mark.parametrize(("engine", "imgsz"), [(STATIC, 640), (shape(8, 3, 64, 64), 64), ({}, 640)])

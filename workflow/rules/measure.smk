@@ -31,6 +31,7 @@ rule measure_again:
         speeds=timed_records,
         speedups=timed_pairs,
         dataset="results/dataset.json",
+        image_set="results/images.json",
     output:
         out="results/again.json",
     log:

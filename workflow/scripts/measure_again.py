@@ -12,12 +12,13 @@ from speedmap.run.job import run_step
 from speedmap.timing import again
 
 
-def measure_again(timed: list[str], dataset: str, seconds: float, out: str) -> None:
+def measure_again(timed: list[str], dataset: str, image_set: str, seconds: float, out: str) -> None:
     """Put less disturbed records in the place of disturbed ones, and write what became of each."""
     steps = {"measure_speed": measure_speed, "measure_speedup": measure_speedup}
     measure = partial(again.in_own_process, steps)
     noise = partial(again.disturbances, words)
-    results = again.again(list(map(Path, timed)), dataset, seconds, measure, noise)
+    data = {"dataset": dataset, "image_set": image_set}
+    results = again.again(list(map(Path, timed)), data, seconds, measure, noise)
     records.write(Path(out), Again(seconds=seconds, cells=results))
 
 

@@ -72,3 +72,13 @@ def test_a_variable_that_names_no_commit_is_refused(monkeypatch):
     monkeypatch.setenv("SPEEDMAP_COMMIT", "main")
     with pytest.raises(UserError, match="SPEEDMAP_COMMIT=main names no commit"):
         environment._named()
+
+
+@pytest.mark.parametrize(("limit", "cores"), [(None, 6), ("max 100000", 6), ("250000 100000", 2), ("50000 100000", 1)])
+def test_a_containers_quota_limits_the_cores(tmp_path, monkeypatch, limit, cores):
+    monkeypatch.setattr(environment.os, "sched_getaffinity", lambda pid: range(6))
+    monkeypatch.setattr(environment, "_siblings", str)
+    if limit:
+        (tmp_path / "sys/fs/cgroup").mkdir(parents=True)
+        (tmp_path / "sys/fs/cgroup/cpu.max").write_text(f"{limit}\n")
+    assert environment.physical_cores(tmp_path) == cores

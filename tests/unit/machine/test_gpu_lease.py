@@ -96,6 +96,20 @@ def test_jobs_that_may_share_spread_over_the_gpus(hold):
     assert finished([hold("shared", 0)])[0]["gpu"]["index"] == 1
 
 
+def test_a_place_that_became_free_draws_nobody_to_the_gpu_with_more_jobs(hold):
+    sharing = []
+    for _ in range(4):  # one after the other: GPU 0, 1, 0, 1
+        sharing.append(hold("shared", 60))
+        sharing[-1].stdout.readline()
+    sharing.append(hold("shared", 60))
+    assert json.loads(sharing[-1].stdout.readline())["index"] == 0
+    sharing[0].kill()  # which leaves the first place there free, and two jobs on either
+    sharing[0].wait()
+    sharing[1].kill()
+    sharing[1].wait()
+    assert finished([hold("shared", 0)])[0]["gpu"]["index"] == 1
+
+
 def test_who_waits_to_be_alone_is_not_overtaken(hold):
     first = hold("shared", 1, "H100")
     first.stdout.readline()

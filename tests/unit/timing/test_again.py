@@ -1,11 +1,13 @@
 import json
 from contextlib import nullcontext
+from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from msgspec import structs
 
+import measure_speedup
 from helpers.record_factory import RUN, dataset, engine, image, speed, speedup, summary, verification, watch, write
 from measure_speed import measure_speed
 from speedmap import storage
@@ -27,6 +29,7 @@ from speedmap.results.timing_findings import (
 )
 from speedmap.timing import again
 
+DATA = {"dataset": "results/dataset.json", "image_set": "results/images.json"}
 CELLS = [Cell("openvino", model, "fp16", "static") for model in "abc"]
 CROWDED, CALM, CRAMPED = OthersUsedCpu(0.84), OthersUsedCpu(0.2), HalvesDiffer(0.1)
 
@@ -69,7 +72,7 @@ def taken(tmp_path, monkeypatch):
 
 
 def run(paths, machine, seconds=100.0):
-    return again.again(paths, "results/dataset.json", seconds, machine.measure, machine.noise, machine.clock)
+    return again.again(paths, DATA, seconds, machine.measure, machine.noise, machine.clock)
 
 
 def read(path):
@@ -163,7 +166,7 @@ def test_the_shortest_runs_come_first_since_more_of_them_fit(taken):
 def test_a_run_that_fails_leaves_the_first(taken):
     (path,) = taken(CROWDED)
     before = path.read_bytes()
-    results = again.again([path], "results/dataset.json", 99.0, lambda *_: False, lambda gpu: "", lambda: 0.0)
+    results = again.again([path], DATA, 99.0, lambda *_: False, lambda gpu: "", lambda: 0.0)
     assert list(results.values()) == ["could not be measured again"]
     assert path.read_bytes() == before
     assert [entry.name for entry in path.parent.iterdir()] == ["speed.json"]
@@ -179,7 +182,7 @@ def test_a_run_that_fails_leaves_the_first(taken):
     ],
 )  # fmt: skip
 def test_a_build_is_measured_with_its_own_files(cell, name, expected):
-    step, found = again.arguments(Path(cell.folder, name), speed(cell), "results/dataset.json", Path("out"))
+    step, found = again.arguments(Path(cell.folder, name), speed(cell), DATA, Path("out"))
     assert step == "measure_speed"
     inputs = {key: f"{cell.folder}/{file}" for key, file in expected.items()}
     assert found.items() >= {**inputs, "dataset": "results/dataset.json"}.items()
@@ -188,7 +191,7 @@ def test_a_build_is_measured_with_its_own_files(cell, name, expected):
 
 def test_torch_is_measured_with_the_weights():
     cell = Cell("torch", "m", "fp16", "dynamic")
-    _, found = again.arguments(Path(cell.folder, "speed.json"), speed(cell), "results/dataset.json", Path("out"))
+    _, found = again.arguments(Path(cell.folder, "speed.json"), speed(cell), DATA, Path("out"))
     weights = {"engine": "results/weights/m.safetensors", "record": "results/weights/m.json"}
     assert found.items() >= {**weights, "dataset": "results/dataset.json"}.items()
     assert "verification" not in found
@@ -213,13 +216,14 @@ def test_engines_take_turns_for_the_time_and_on_the_size_of_the_cell(tmp_path, m
     cell = Cell("openvino", "a", "int8", "static")
     path = Path(cell.folder, "speedup.json")
     write(path.with_name("speed.json"), speed(cell))
-    step, found = again.arguments(path, speedup(cell), "results/dataset.json", Path("out"))
+    step, found = again.arguments(path, speedup(cell), DATA, Path("out"))
     assert step == "measure_speedup"
     assert (found["imgsz"], found["seconds"]) == (640, 0)
     twin = "results/openvino/a-fp16-static/engine"
     engines = {"engine": f"{cell.folder}/engine", "engine_record": f"{cell.folder}/engine.json", "twin": twin}
-    expected = {**engines, "twin_record": f"{twin}.json", "dataset": "results/dataset.json"}
+    expected = {**engines, "twin_record": f"{twin}.json", "image_set": "results/images.json"}
     assert found.items() >= expected.items()
+    signature(measure_speedup.measure_speedup).bind(**found)
 
 
 def test_the_step_measures_as_the_first_time(tmp_path, monkeypatch):
@@ -243,7 +247,7 @@ def test_the_step_measures_as_the_first_time(tmp_path, monkeypatch):
         measure_speed(**arguments)
         return True
 
-    again.again([folder / "speed.json"], "results/dataset.json", 99.0, measure, lambda gpu: "", lambda: 0.0)
+    again.again([folder / "speed.json"], DATA, 99.0, measure, lambda gpu: "", lambda: 0.0)
     record = read(folder / "speed.json")
     assert record.summary.median_ms == pytest.approx(3.0, rel=0.1)
     assert record.aside.summary.median_ms == 9.0

@@ -54,7 +54,14 @@ def test_engines_take_turns_in_both_orders_on_the_same_inputs():
 
 def test_the_round_that_does_not_count_is_the_first():
     rounds = iter([9.0, 1.0, 2.0])
-    assert alternating.alternate(lambda name: 5.0, lambda name: next(rounds), ["a"], 2, 1) == [(5.0, 1.0), (5.0, 2.0)]
+    pairs = alternating.alternate(lambda name: 5.0, lambda name: next(rounds), ["a"], 2, 1)
+    assert pairs == [pytest.approx((5, 1)), pytest.approx((5, 2))]
+
+
+def test_each_input_counts_the_same_in_the_ratio():
+    first, second = {"a": 1.0, "b": 2.0, "c": 9.0}, {"a": 1.0, "b": 2.0, "c": 1.125}
+    pairs = alternating.alternate(first.__getitem__, second.__getitem__, list(first), rounds=10, runs=7)
+    assert alternating.speedup(pairs)["ratio"] == pytest.approx(2)  # 1, 1 and 8 times as fast
 
 
 def test_a_drift_that_both_share_does_not_count():

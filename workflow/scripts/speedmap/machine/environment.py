@@ -28,11 +28,16 @@ def cpu_name() -> str:
     return f"{name} ({physical_cores()} cores)"
 
 
-def physical_cores() -> int:
-    """Count the cores that this process may use, hyper-threads of one core counted once."""
+def physical_cores(system: Path = Path("/")) -> int:
+    """Count the cores that this process may use, hyper-threads of one core counted once.
+
+    Of a container (cgroup) with a quota of processor time, the cores that it pays for.
+    """
     allowed = os.sched_getaffinity(0)
     siblings = {_siblings(cpu) for cpu in allowed}
-    return len(siblings)
+    limit = system / "sys/fs/cgroup/cpu.max"
+    quota, period = limit.read_text().split() if limit.exists() else ("max", "")
+    return len(siblings) if quota == "max" else max(1, min(len(siblings), int(quota) // int(period)))
 
 
 def _siblings(cpu: int) -> str:

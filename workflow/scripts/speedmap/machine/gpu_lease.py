@@ -1,7 +1,8 @@
 """Which of the host's GPUs a job has: held by locks that the kernel releases when the job ends, however it ends.
 
-Each GPU has a file of locks. Byte 0 is held by who waits to be alone on the GPU, which keeps newcomers away; each byte
-after it by one job. A job that must be alone holds all of these, a job that may share the first that is free.
+Each GPU has a file of locks. Byte 0 is held by who waits to be alone on the GPU, which keeps newcomers away; each of
+the PLACES after it by one job. A job that must be alone holds all of these, a job that may share the first that is
+free on the GPU with the fewest.
 """
 
 import fcntl
@@ -17,6 +18,8 @@ from speedmap.machine.nvml import NoGpu, Place, shown, visible
 
 FOLDER = Path("/tmp")  # one for all users and runs of a host, unlike TMPDIR
 SHARING = 64  # jobs on one GPU at most
+PLACES = range(1, 1 + SHARING)  # theirs in its file
+CHOOSING = 1 + SHARING  # the byte of who chooses, in the file of the first GPU: one job at a time counts the others
 PAUSE_S = 0.2
 
 
@@ -125,14 +128,24 @@ def _alone(files: list[int]) -> int | None:
 
 def _shared(files: list[int]) -> int | None:
     """Take a place on the GPU with the fewest jobs, None when all are held, or wanted, by jobs that must be alone."""
-    for position in range(1, 1 + SHARING):
-        for index, file in enumerate(files):
-            if _lock(file, 0, 1, fcntl.LOCK_SH):  # nobody waits to be alone
-                taken = _lock(file, position, 1)
-                fcntl.lockf(file, fcntl.LOCK_UN, 1, 0)
+    fcntl.lockf(files[0], fcntl.LOCK_EX, 1, CHOOSING)
+    try:
+        for index in sorted(range(len(files)), key=lambda index: _jobs(files[index])):
+            if _lock(files[index], 0, 1, fcntl.LOCK_SH):  # nobody waits to be alone
+                taken = any(_lock(files[index], place, 1) for place in PLACES)
+                fcntl.lockf(files[index], fcntl.LOCK_UN, 1, 0)
                 if taken:
                     return index
-    return None
+        return None
+    finally:
+        fcntl.lockf(files[0], fcntl.LOCK_UN, 1, CHOOSING)
+
+
+def _jobs(file: int) -> int:
+    """Count the jobs on a GPU that nobody has alone, by the places that this one cannot have."""
+    free = [place for place in PLACES if _lock(file, place, 1)]
+    fcntl.lockf(file, fcntl.LOCK_UN, SHARING, 1)
+    return SHARING - len(free)
 
 
 def _lock(file: int, start: int, length: int, kind: int = fcntl.LOCK_EX) -> bool:

@@ -30,9 +30,10 @@ HEAD = (
 )
 NOTE = (
     "Speed: median milliseconds of one image through the engine alone. mAP: COCO mAP50-95 in points. Of engines with "
-    "static input, or with dynamic input where there are none. The precision is the one that was asked for; the tables "
-    "behind the links say which one ran. ?: of a run that was disturbed, unstable or ill known; its table says "
-    "more. [index.csv](index.csv) holds the same unrounded, with all warnings, to be sorted by any column."
+    "static input, or with dynamic input where there are none; of torch with dynamic input. The precision is the one "
+    "that was asked for; the tables behind the links say which one ran. ?: of a run that was disturbed, unstable or "
+    "ill known; its table says more. [index.csv](index.csv) holds the same unrounded, with all warnings, to be sorted "
+    "by any column."
 )
 RATE = " images/s"
 RATES = tuple(f"{precision.upper()}{RATE}" for precision in PRECISIONS)

@@ -1,6 +1,7 @@
 """Signs that published records were edited: what follows from their raw samples, and from one another, is made again.
 
-Who makes up samples and all that follows from them is not found out; who changes a figure, a mark or a table is.
+Who makes up samples and all that follows from them is not found out; who changes a speed, its mark, a mAP or a table
+alone is. Speed-ups, of which no samples are kept, and differences of two mAPs are not looked at.
 """
 
 import math

@@ -32,7 +32,7 @@ Noise = Callable[[bool], str]  # says what disturbs the GPU, or the processors, 
 
 def again(
     paths: Sequence[Path],
-    dataset: str,
+    data: dict[str, str],
     seconds: float,
     measure: Measure,
     noise: Noise,
@@ -40,8 +40,8 @@ def again(
 ) -> dict[str, str]:
     """Measure disturbed cells again, each once, while there is time and the machine is quiet.
 
-    paths: of all records of speeds and speed-ups. seconds: in all, of which waiting takes PATIENCE at most. Returns
-    what became of each that was worth it, by its path.
+    paths: of all records of speeds and speed-ups. data: see `arguments`. seconds: in all, of which waiting takes
+    PATIENCE at most. Returns what became of each that was worth it, by its path.
     """
     disturbed = {path: record for path in paths if worth(record := read(path))}
     waiting = dict(sorted(disturbed.items(), key=lambda item: took(item[1])))  # most have time
@@ -53,7 +53,7 @@ def again(
         latest = min(end - took(record), begun + patience)
         quiet = begun < end - took(record) and _quiet_before(latest, any(run.gpu for run in record.runs), noise, clock)
         patience -= max(clock() - begun - PROBE_S, 0)
-        results[str(path)] = _once_more(path, record, dataset, measure) if quiet else "no quiet time was left for it"
+        results[str(path)] = _once_more(path, record, data, measure) if quiet else "no quiet time was left for it"
         _say(f"[{number}/{len(waiting)}] {record.cell.backend}/{record.cell.name}, {path.stem}: {results[str(path)]}")
     return results
 
@@ -117,11 +117,11 @@ def _explained(step: Callable, arguments: dict) -> None:
         sys.exit(f"{error}")
 
 
-def _once_more(path: Path, first: Timed, dataset: str, measure: Measure) -> str:
+def _once_more(path: Path, first: Timed, data: dict[str, str], measure: Measure) -> str:
     """Measure a cell anew, and write the less disturbed of both runs; the first stays where the second fails."""
     with TemporaryDirectory() as folder:
         spare = Path(folder, path.name)
-        step, taken = arguments(path, first, dataset, spare)
+        step, taken = arguments(path, first, data, spare)
         if not measure(step, taken):
             return "could not be measured again"
         second = read(spare)
@@ -141,18 +141,21 @@ def _figure(record: Timed) -> str:
     return f"x {record.ratio:.3f}" if isinstance(record, Speedup) else f"{record.summary.median_ms:.2f} ms"
 
 
-def arguments(path: Path, record: Timed, dataset: str, out: Path) -> tuple[str, dict]:
-    """Return the step that measures a cell, and what it takes to do so as the record says that it was done."""
+def arguments(path: Path, record: Timed, data: dict[str, str], out: Path) -> tuple[str, dict]:
+    """Return the step that measures a cell, and what it takes to do so as the record says that it was done.
+
+    data: the paths of `dataset` and `image_set`.
+    """
     if isinstance(record, Speedup):
         timed = records.read(path.with_name("speed.json"), Speed)  # for the same time on the same size
         sides = {"engine": path.parent, "twin": path.parent.with_name(replace(record.cell, precision="fp16").name)}
         files = {name: str(folder / "engine") for name, folder in sides.items()}
         inputs = files | {f"{name}_record": f"{file}.json" for name, file in files.items()}
         facts = {"cell": record.cell, "imgsz": timed.imgsz, "seconds": timed.protocol.min_s}
-        return "measure_speedup", {**facts, **inputs, "dataset": dataset, "out": str(out)}
+        return "measure_speedup", {**facts, **inputs, "image_set": data["image_set"], "out": str(out)}
     protocol = structs.asdict(record.protocol)
     facts = {"cell": record.cell, "imgsz": record.imgsz, "protocol": protocol, "code": record.environment.code}
-    return "measure_speed", {**facts, **_inputs(path, record), "dataset": dataset, "out": str(out)}
+    return "measure_speed", {**facts, **_inputs(path, record), "dataset": data["dataset"], "out": str(out)}
 
 
 def _inputs(path: Path, record: Speed) -> dict[str, str]:

@@ -6,9 +6,8 @@ share both, so that their ratio is known far better than either time.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import cycle
 from pathlib import Path
-from statistics import median
+from statistics import geometric_mean, median
 
 import numpy as np
 
@@ -60,18 +59,23 @@ def alternate(
     rounds: int = ROUNDS,
     runs: int = RUNS,
 ) -> list[tuple[float, float]]:
-    """Let two engines take turns, and which goes first, too; returns the median of each in every round.
+    """Let two engines take turns, and which goes first, too; returns the time of each in every round.
 
+    That is the geometric mean of the inputs' medians, so that each input counts the same in the ratio of two.
     first, second: run an input and return milliseconds. A round goes over the inputs, as often as `runs` asks for at
     least, the same ones for both; one round before the first is not counted.
     """
-    count = max(runs, len(inputs))
+    count = -(-runs // len(inputs))
     pairs = []
     for number in range(rounds + 1):
         order = (first, second) if number % 2 else (second, first)
-        times = {run: median(run(item) for item, _ in zip(cycle(inputs), range(count), strict=False)) for run in order}
+        times = {run: _typical([[run(item) for item in inputs] for _ in range(count)]) for run in order}
         pairs.append((times[first], times[second]))
     return pairs[1:]
+
+
+def _typical(turn: list[list[float]]) -> float:
+    return geometric_mean(map(median, zip(*turn, strict=True)))
 
 
 def turns(runners: Sequence[Run], inputs: Sequence[str], seconds: float) -> tuple[int, int]:

@@ -26,7 +26,7 @@ class TensorRT(Backend):
         return builder.build(onnx, engine, opt, imgsz, dynamic, options)
 
     def take(self, given: Path, engine: Path, imgsz: int, classes: int) -> Taken:
-        return take(given, engine, imgsz)
+        return take(given, engine, imgsz, classes)
 
     def session(self, engine: Path, cell: Cell) -> Session:
         return Session(engine)
