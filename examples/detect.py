@@ -33,11 +33,13 @@ def detect(session, use, image):
 
 def main(folder, source, out):
     """Detect in all images, draw the boxes, and print the medians of what an image took."""
-    out.mkdir(parents=True, exist_ok=True)
+    if out.resolve() == (source if source.is_dir() else source.parent).resolve():
+        raise UserError(f"{out}: holds what is read, which drawn images would replace; name another folder for them")
     (use, opened), detections, times = usage.opened(folder), {}, []
     if use.input.batch > 1:
         raise UserError(f"{folder}: takes {use.input.batch} images at a time; give the cell of one, without -b")
     with opened as session:
+        out.mkdir(parents=True, exist_ok=True)
         for name, image in frames(source):
             start = time.perf_counter()
             detections[name], engine_ms = detect(session, use, image)

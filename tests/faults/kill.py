@@ -29,14 +29,15 @@ sys.path.insert(0, str(ROOT / "workflow/scripts"))
 from speedmap.errors import UserError
 from speedmap.results import records
 from speedmap.results.accuracy import Accuracy
-from speedmap.results.prepared import Dataset, Engine, Verification
+from speedmap.results.prepared import Dataset, Engine, ImageSet, Verification
 from speedmap.results.speed import Speed
 
 TINY = ROOT / "tests/configs/tiny.yaml"
 FRESH = 5  # every so manieth run starts from nothing
 STARTUP = 1.5  # seconds until the first job starts
 PATIENCE = 600  # seconds that a run may take
-RECORDS = {"speed": Speed, "accuracy": Accuracy, "engine": Engine, "verify": Verification, "dataset": Dataset}
+RECORDS = {"speed": Speed, "accuracy": Accuracy, "engine": Engine, "verify": Verification, "dataset": Dataset,
+           "images": ImageSet}  # fmt: skip
 
 
 class Killed(NamedTuple):

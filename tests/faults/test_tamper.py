@@ -30,7 +30,8 @@ CELL, MODEL = "results/openvino/yolov5s-mini-fp16-dynamic", "yolov5s-mini"
 INT8 = CELL.replace("fp16", "int8")
 DEEP = '{"schema": 2, "session": ' + '{"a":' * 100_000
 GONE = {"file": "no.jpg", "height": 1, "width": 1, "sha256": "0" * 64, "pixels_sha256": "0" * 64}
-SPEED, ACCURACY, DATASET = f"{CELL}/speed.json", f"{CELL}/accuracy.json", "results/dataset.json"
+SPEED, ACCURACY = f"{CELL}/speed.json", f"{CELL}/accuracy.json"
+DATASET, IMAGES = "results/dataset.json", "results/images.json"
 CONFIG = {"models": {MODEL: {"weights": "a.pt"}}, "precisions": ["fp16", "int8"], "shapes": ["dynamic"],
           "torch": True, "skip": [], "imgsz": 128, "accuracy": {"conf": 0.001, "iou": 0.65, "max_det": 300},
           "speed": {"conf": 0.25, "iou": 0.45, "warmup_s": 0, "min_s": 0, "min_samples": 1}}  # fmt: skip
@@ -142,18 +143,18 @@ def quantize():
 
 
 def build(folder="out"):
-    build_engine.build_engine(FP16, registry.platform("openvino"), f"{CELL}/model.onnx", DATASET, 128, {},
+    build_engine.build_engine(FP16, registry.platform("openvino"), f"{CELL}/model.onnx", IMAGES, 128, {},
                               None, f"{folder}/engine", f"{folder}/engine.json")  # fmt: skip
 
 
 def export():
-    export_onnx.export_onnx(f"results/weights/{MODEL}.safetensors", DATASET, 128, {}, "out/static.onnx",
+    export_onnx.export_onnx(f"results/weights/{MODEL}.safetensors", IMAGES, 128, {}, "out/static.onnx",
                             "out/dynamic.onnx", "out/model.json")  # fmt: skip
 
 
 def verify():
     verify_engine.verify_engine(FP16, f"{CELL}/engine", f"{CELL}/model.onnx", f"results/onnx/{MODEL}-dynamic.onnx",
-                                f"results/weights/{MODEL}.json", DATASET, 128, "out/verify.json")  # fmt: skip
+                                f"results/weights/{MODEL}.json", IMAGES, 128, "out/verify.json")  # fmt: skip
 
 
 def measure():
@@ -169,7 +170,7 @@ def find():
 
 
 def read():
-    known = {"is_onnx": False, "dataset": DATASET, "imgsz": 128}
+    known = {"is_onnx": False, "image_set": IMAGES, "imgsz": 128}
     paths = {"out": "out/weights.safetensors", "record": "out/weights.json"}
     read_weights.read_weights(MODEL, "sample/yolov5s-mini.safetensors", **known, **paths)
 
@@ -211,9 +212,9 @@ FAULTS = {
     "NaN in the weights": (not_a_number, export, "or torch's, are NaN or infinite"),
     "classes in the data set only": (put(DATASET, "categories", value=[{"id": 1, "name": "a"}]), find,
                                      "but the data set has 1"),
-    "calibration image gone": (put(DATASET, "calibration", value=[GONE]), verify, "no.jpg: no readable"),
+    "calibration image gone": (put(IMAGES, "calibration", value=[GONE]), verify, "no.jpg: no readable"),
     "evaluated image gone": (put(DATASET, "images", 0, "file", value="no.jpg"), measure, "no.jpg: no readable image"),
-    "another number of classes": (put(DATASET, "categories", value=[{"id": 1, "name": "a"}]), read,
+    "another number of classes": (put(IMAGES, "categories", value=[{"id": 1, "name": "a"}]), read,
                                   "but dataset.annotations has 1 categories"),
 }  # fmt: skip
 

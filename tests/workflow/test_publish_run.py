@@ -112,6 +112,7 @@ def test_slower_than_published_fails_from_the_limit_on(snakemake, published, tmp
     assert code == expected, output
     assert (tmp_path / "results/table.md").read_text() == table  # also of a run that fails
     assert (f"openvino/{slower.name}|speed|**regressed**" in output) == bool(expected)
+    assert (f"error: worse than results/published/{published.name}: 1 regressed\n" in output) == bool(expected)
     assert ("\n1 regressed, 5 within noise." in output) == bool(expected)  # and nothing else
     suite = ElementTree.parse(tmp_path / "results/compare.xml").getroot()
     assert len(suite) == 4

@@ -115,7 +115,7 @@ def test_bad_weights_are_refused_each_by_name(snakemake, tmp_path):
         (MINI["weights"], "8 classes", "9"),
     ):
         assert said(output, *words), output
-    assert written(tmp_path) == ["results/dataset.json"]
+    assert written(tmp_path) == ["results/dataset.json", "results/images.json"]
     lines = output.splitlines()
     assert [line.partition(":")[0] for line in lines if "read weights" in line] == ["failed"] * 4
     assert any(line.startswith("[1/5] check dataset, ") for line in lines)

@@ -60,7 +60,10 @@ def test_the_example_finds_with_a_measured_engine_what_its_map_is_of(folder):
     (folder / "evaluated").mkdir()
     for name in best:
         shutil.copy(ROOT / "sample/images" / name, folder / "evaluated")
-    command = [sys.executable, ROOT / "examples/detect.py", CELL, "evaluated", "drawn"]
+    command = [sys.executable, ROOT / "examples/detect.py", CELL, "evaluated"]
+    refused = subprocess.run([*command, "evaluated"], cwd=folder, capture_output=True, text=True, check=False)
+    assert refused.stderr.startswith("error: evaluated: holds what is read, which drawn images would replace")
+    command.append("drawn")
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert re.match(r"[34] images, medians: [0-9.]+ ms in the engine, [0-9.]+ ms from pixels", done.stdout), done.stderr
     shown = json.loads((folder / "drawn/detections.json").read_text())

@@ -31,6 +31,7 @@ from speedmap.engines import registry
 from speedmap.machine import environment
 from speedmap.run import config as settings
 from speedmap.run import config_files, downloads, mistakes, start
+from speedmap.run.terminal import OURS
 
 given = deepcopy(config)  # by --configfile and --config
 DEFAULT = Path("config.yaml" if Path("config.yaml").exists() else "config/config.yaml")
@@ -51,6 +52,9 @@ with start.refusing():
     SETTINGS = settings.read(config, workflow.configfiles)
     BACKEND, PLATFORM = settings.planned(SETTINGS, workflow.configfiles)
     environment.commit()  # a wrong variable is told now, not after the first measurement
+
+if remark := start.without_history():
+    OURS.warning(remark)
 
 ENVIRONMENT = "../../envs/gpu.yaml" if BACKEND == "tensorrt" else "../../envs/cpu.yaml"
 IMPLICIT = SETTINGS.int8.method == "implicit"

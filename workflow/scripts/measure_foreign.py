@@ -1,5 +1,6 @@
 """Measure speed and mAP of an engine that was built elsewhere."""
 
+import sys
 from pathlib import Path
 
 from speedmap import storage
@@ -32,6 +33,7 @@ def measure_foreign(backend: str, name: str, foreign: dict, dataset: str, protoc
     evaluate.write_detections(Path(out, "detections.json"), results)
     evaluated = evaluate.score(results, data, asked.imgsz, session)
     more = Artefact(engine_sha256=storage.sha256(engine)), environment.capture(runtime.platform()), code, run
+    print(f"{name}: {timed.summary.median_ms:.2f} ms, mAP {100 * evaluated.metrics.map:.1f}", file=sys.stderr)
     records.write(Path(out, "speed.json"), metadata.complete(Speed, timed, cell, asked.speed, *more))
     records.write(Path(out, "accuracy.json"), metadata.complete(Accuracy, evaluated, cell, asked.accuracy, *more))
 

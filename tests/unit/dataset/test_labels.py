@@ -62,6 +62,7 @@ def test_an_image_without_a_label_is_background(folder):
     content = instances(folder)
     assert [one.image_id for one in content.annotations] == [1]
     assert len(content.images) == 2
+    assert content.derived == ["1 of 2 images without a label file count as background"]
 
 
 def test_a_segment_has_the_box_around_it(folder):

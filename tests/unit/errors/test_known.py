@@ -18,6 +18,9 @@ RECORDED = [
     ("hpcaitech/Open-Sora/issues/663",
      "OSError: [Errno 28] No space left on device",
      "disk is full"),
+    ("Megvii-BaseDetection/YOLOX/issues/23",
+     "PermissionError: [Errno 13] Permission denied: '/data'",
+     "may not be read"),
     ("commonsense/conceptnet5/issues/162",
      "Command ' set -euo pipefail;  cn5-db prepare_data data/assertions/assertions.msgpack data/psql ' "
      "returned non-zero exit status 137.",

@@ -136,6 +136,13 @@ def test_a_cell_that_became_invalid_is_missing():
     assert speed_verdict(row(), broken) == MISSING
 
 
+def test_a_baseline_without_any_of_these_cells_is_refused():
+    with pytest.raises(
+        CompareError, match=r"no cell of the baseline, such as tensorrt/yolov5s-int8-.*, is measured here"
+    ):
+        compare.compare([row("int8")], [row()], LIMITS)
+
+
 @pytest.mark.parametrize(
     ("where", "value", "named"),
     [

@@ -12,6 +12,17 @@ def test_what_a_user_has_to_mend_ends_the_run_in_one_line():
     assert ended.value.code == "error: mine.yaml: imgsz: 600 is wrong"
 
 
+def test_results_without_their_history_are_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert start.without_history() == ""
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/dataset.json").touch()
+    assert start.without_history().startswith("results/ is here without its history in .snakemake")
+    (tmp_path / ".snakemake/metadata").mkdir(parents=True)
+    (tmp_path / ".snakemake/metadata/cmVzdWx0cw==").touch()
+    assert start.without_history() == ""
+
+
 def test_a_function_that_gives_a_rule_its_files_refuses_as_well():
     @start.refusing()
     def files(wildcards):

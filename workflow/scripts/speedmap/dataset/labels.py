@@ -34,8 +34,10 @@ def instances(data: Data) -> Instances:
     for number, annotation in enumerate(annotations, 1):
         annotation.id = number
     categories = [Category(id=number, name=name) for number, name in enumerate(data.names)]
-    left_out = [f"{repeated} labels that repeat another of their image left out"] if repeated else []
-    return Instances(images=listed, categories=categories, annotations=annotations, derived=left_out)
+    bare = sum(not label_of(file).is_file() for file in files)
+    told = [f"{repeated} labels that repeat another of their image left out"] if repeated else []
+    told += [f"{bare} of {len(files)} images without a label file count as background"] if bare else []
+    return Instances(images=listed, categories=categories, annotations=annotations, derived=told)
 
 
 def _check_files(data: Data, files: list[Path]) -> None:

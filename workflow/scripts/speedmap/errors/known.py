@@ -24,6 +24,10 @@ MESSAGES = {
         "the disk is full, or the temporary folder or a quota is",
         "free space, or set TMPDIR to a folder with space; the same command then goes on",
     ),
+    r"\bPermissionError\b|Errno (13|30)\b": (
+        "a file or folder may not be read, or not be written to",
+        "run as its owner, or change its permissions; the same command then goes on",
+    ),
     r"exit (status|code) (137|-9)\b|SIGKILL|oom[-_]kill|\d:\s+\d+ Killed|signal: Killed|State: OUT_OF": (
         "the job was killed, most likely because the memory of the machine or its container ran out",
         "give it more memory or run with fewer --cores; the same command then goes on",

@@ -43,7 +43,7 @@ def load(path: Path) -> Checkpoint:
     try:
         file_kind.check(path)
         return (_safetensors if file_kind.is_safetensors(path) else _pickled)(path)
-    except CheckpointError:
+    except (CheckpointError, PermissionError):
         raise
     except Exception as error:  # whatever a stranger's file drives its readers to
         cause = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]

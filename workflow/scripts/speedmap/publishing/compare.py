@@ -66,7 +66,10 @@ def _record(row: CellResult | None, figure: str) -> Figure | None:
 
 
 def refuse_unlike(old: Side, new: Side) -> None:
-    """Raise CompareError where records of one cell were not taken alike."""
+    """Raise CompareError where records of one cell were not taken alike, or no cell is on both sides."""
+    if old and new and not old.keys() & new.keys():
+        name = "{0.backend}/{0.name}".format(next(iter(old)))
+        raise CompareError(f"no cell of the baseline, such as {name}, is measured here; {REMEDY}")
     for cell in old.keys() & new.keys():
         for figure in ("speed", "mAP"):
             before, after = (_record(row, figure) for row in _rows(old, new, cell))

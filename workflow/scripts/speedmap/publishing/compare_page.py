@@ -1,6 +1,7 @@
 """The page that shows a comparison."""
 
 from collections import Counter
+from collections.abc import Collection
 
 from speedmap.publishing.compare import NOISE, ORDER, UNJUDGED, failed
 from speedmap.reporting.footnotes import Notes, words
@@ -15,13 +16,12 @@ HEAD = ("cell", "figure", "verdict", "before", "now", "change")
 def render(record: Comparison) -> str:
     """Write a comparison's record as markdown: the verdict, the figures that changed, then the rest."""
     changes = record.changes
-    counts = Counter(change.verdict for change in changes)
     notes = Notes(finding for change in changes for finding in (*change.before_warnings, *change.after_warnings))
     return "\n\n".join(
         part
         for part in (
             f"# {_title(changes)} {record.baseline}",
-            ", ".join(f"{counts[verdict]} {verdict}" for verdict in ORDER if counts[verdict]) + ".",
+            counted(changes, ORDER) + ".",
             "Changed with it: " + ", ".join(record.versions) + "." if record.versions else "",
             table(HEAD, [_line(change, notes) for change in changes]),
             _legend(record.limits),
@@ -29,6 +29,12 @@ def render(record: Comparison) -> str:
         )
         if part
     ) + "\n"  # fmt: skip
+
+
+def counted(changes: list[Change], verdicts: Collection[str]) -> str:
+    """Write how many changes have each of some verdicts, of those that there are."""
+    counts = Counter(change.verdict for change in changes)
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in verdicts if counts[verdict])
 
 
 def _title(changes: list[Change]) -> str:

@@ -12,6 +12,7 @@ from speedmap.run import workdir_lock
 from speedmap.run.settings import Settings
 from speedmap.run.terminal import OURS
 
+HISTORY = Path(".snakemake/metadata")  # of what Snakemake made from what
 PARTIAL = Path("results/table.partial.md")
 
 
@@ -25,6 +26,15 @@ def refusing() -> Iterator[None]:
         yield
     except UserError as error:
         sys.exit(explain.explain(error))
+
+
+def without_history() -> str:
+    """Return what to do about results whose origin Snakemake does not know, so that any seem right; "" for none."""
+    known = HISTORY.is_dir() and any(HISTORY.iterdir())
+    if known or not Path("results/dataset.json").exists():
+        return ""
+    return ("results/ is here without its history in .snakemake, so that nobody can tell whether it is of this config "
+            "and these images; move it away, or give --forceall")  # fmt: skip
 
 
 def begin(config: Settings, backend: str | None, dag) -> None:
