@@ -119,6 +119,9 @@ def test_a_job_that_was_done_when_tried_again_has_not_failed(shown):
 def test_an_error_of_snakemake_itself_is_shown_without_where_it_came_up(shown):
     message = 'MissingRuleException in file "/x/Snakefile", line 3:\nNo rule to produce a.b\n  File "/x", line 1, in a'
     assert shown(record("error", message, logging.ERROR)) == "error: No rule to produce a.b\n"
+    advice = " (if you use input functions make sure that they don't raise unexpected exceptions)."
+    told = "error: No rule to produce a.b; correct its name, or give the --configfile that has its cell\n"
+    assert shown(record("error", message.replace("a.b", f"a.b{advice}"), logging.ERROR)) == told
 
 
 def test_a_config_that_snakemake_cannot_read_is_named_with_its_place(shown, tmp_path, monkeypatch):

@@ -21,6 +21,7 @@ PLACE = re.compile(r"^\w+( in .*)?:$|^  File \"")  # where in the workflow an er
 UNOPENED = re.compile(
     r"Error: \[Errno \d+\] (.+): '(.+)'$"
 )  # how Snakemake's traceback of a path that it was given ends
+NO_RULE = re.compile(r"(No rule to produce \S+) \(if you use input functions .*")  # advice to who writes rules
 CONFIG = "onfig file "  # in what Snakemake says where it could read none, without its name
 CONFIGS = {".yaml", ".yml", ".json"}
 NOTHING = "Nothing to be done"
@@ -98,6 +99,9 @@ class Terminal:
     def _error(self, record) -> None:
         """Keep an error of Snakemake itself, without where it came up, until it is known whether a job's is behind."""
         lines = [line for line in record.getMessage().splitlines() if line and not PLACE.match(line)]
+        lines = [
+            NO_RULE.sub(r"\1; correct its name, or give the --configfile that has its cell", line) for line in lines
+        ]
         words = [word.rpartition("=")[2] for word in sys.argv]
         if (unopened := UNOPENED.search(record.getMessage())) and unopened[2] in words:
             lines = [f"{unopened[2]}: {unopened[1]}; correct the path"]
