@@ -75,7 +75,8 @@ def calibration_files(folder: Path) -> list[Path]:
     if folder.is_file():
         listed = image_files.listed(folder) if folder.suffix == ".txt" else None
         if not listed:
-            what = "is a file" if listed is None else "lists no images (train in a data.yaml names none, or only those of val)"
+            none = "lists no images (train in a data.yaml names none, or only those of val)"
+            what = "is a file" if listed is None else none
             raise DatasetError(
                 f"{folder}: {what}; dataset.calibration needs a folder of images for INT8, or a .txt of paths"
             )
