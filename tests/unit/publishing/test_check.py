@@ -70,6 +70,18 @@ def test_an_edited_throughput_is_found_although_its_hash_was_made_anew(tmp_path)
     assert "table.md: 8959 of yolov5n-v7.0 is in no record" in line
 
 
+def test_a_speed_up_that_does_not_follow_from_its_rounds_is_found(edit):
+    said = edit(f"{CELL}/speedup.json", "rounds_ms", value=[[2.0, 1.0]] * 40)
+    assert any(
+        f"{CELL}/speedup.json: its ratio, 1.0" in line and "is not that of its rounds, 2.0" in line for line in said
+    )
+
+
+def test_a_speed_up_of_another_engine_is_found(edit):
+    (line,) = edit(f"{CELL}/speedup.json", "artefact", "engine_sha256", value="0" * 64)
+    assert f"{CELL}: speedup.json is of another engine" in line
+
+
 @pytest.mark.parametrize("name", [SPEED, "table.md", "environment.json"])
 def test_a_file_that_is_cut_off_is_named_in_one_line(folder, name):
     (folder / name).write_bytes((folder / name).read_bytes()[:-100])

@@ -130,6 +130,7 @@ def test_the_step_writes_a_record_of_both_engines(tmp_path, monkeypatch, warning
     measure_speedup.measure_speedup(cell, **inputs, imgsz=64, seconds=0.1, out=tmp_path / "speedup.json")
     record = records.read(tmp_path / "speedup.json", Speedup)
     assert record.ratio == pytest.approx(1.1, rel=0.02)
+    assert alternating.speedup(record.rounds_ms)["ratio"] == record.ratio
     assert record.artefact.engine_sha256 == storage.sha256(inputs["engine"])
     assert record.twin.engine_sha256 == storage.sha256(inputs["twin"])
     assert record.runs[0].gpu is None

@@ -1,7 +1,7 @@
 """Signs that published records were edited: what follows from their raw samples, and from one another, is made again.
 
-Who makes up samples and all that follows from them is not found out; who changes a speed, its mark, a mAP or a table
-alone is. Speed-ups, of which no samples are kept, and differences of two mAPs are not looked at.
+Who makes up samples and all that follows from them is not found out; who changes a figure, a mark or a table alone is.
+Differences of two mAPs are not looked at, nor speed-ups whose rounds were not kept yet.
 """
 
 import math
@@ -25,6 +25,8 @@ from speedmap.results.cell_result import CellResult
 from speedmap.results.prepared import PublishedDataset, Verification
 from speedmap.results.reported import Manifest, Provenance
 from speedmap.results.speed import Speed
+from speedmap.results.speedup import Speedup
+from speedmap.timing.alternating import speedup
 from speedmap.timing.speed import sum_up
 
 ROUNDED = 5e-5  # records round samples to 1e-5 ms, and ratios of small ones less finely
@@ -49,6 +51,8 @@ def _of_cell(folder: Path, row: CellResult, facts: Manifest) -> Iterator[str]:
     if row.accuracy:
         signs = (*_accuracy(row.accuracy), *_times(row.accuracy, facts))
         yield from (f"{cell / 'accuracy.json'}: {sign}" for sign in signs)
+    if row.speedup:
+        yield from (f"{cell / 'speedup.json'}: {sign}" for sign in _turns(row.speedup))
     if row.engine:
         yield from (f"{cell}: {sign}" for sign in _engine(row, cell / "verify.json"))
 
@@ -67,6 +71,13 @@ def _speed(record: Speed) -> Iterator[str]:
     taken = sum((_moment(run.end) - _moment(run.start)).total_seconds() for run in record.runs)
     if sum(record.samples_ms) > 1e3 * taken:
         yield f"its samples sum up to {sum(record.samples_ms) / 1e3:.1f} s, but it ran {taken:.1f} s"
+
+
+def _turns(record: Speedup) -> Iterator[str]:
+    """Yield what of a speed-up does not follow from its rounds."""
+    for name, value in speedup(record.rounds_ms).items() if record.rounds_ms else ():
+        if not _near(getattr(record, name), value):
+            yield f"its {name}, {getattr(record, name)}, is not that of its rounds, {value}"
 
 
 def _near(one: float | None, other: float | None) -> bool:
@@ -114,6 +125,8 @@ def _engine(row: CellResult, verified: Path) -> Iterator[str]:
     hashes = {(record.artefact.engine_sha256, record.artefact.onnx_sha256) for record in row.measured}
     if hashes - {(row.engine.engine_sha256, row.engine.onnx_sha256)}:
         yield "its records are of different engines"
+    if row.speedup and row.speedup.artefact.engine_sha256 != row.engine.engine_sha256:
+        yield "speedup.json is of another engine"
     if verified.is_file() and row.speed and row.speed.audit != records.read(verified, Verification).audit:
         yield "speed.json and verify.json say differently what the engine runs"
 

@@ -30,7 +30,8 @@ class Layers(Strict, kw_only=True, omit_defaults=True):
 class Speedup(Strict, kw_only=True, tag_field="schema", tag=SCHEMA):
     """How many times as fast an INT8 engine is as its FP16 twin when they take turns, with a 95% interval.
 
-    first_ms: of FP16, second_ms: of INT8. watch: None where that was not noted yet. aside: as a Speed's.
+    first_ms: of FP16, second_ms: of INT8; rounds_ms: of both in each round, [] where that was not kept yet. watch: None
+    where that was not noted yet. aside: as a Speed's.
     """
 
     speedmap: str = __version__
@@ -41,6 +42,7 @@ class Speedup(Strict, kw_only=True, tag_field="schema", tag=SCHEMA):
     rounds: Count
     first_ms: Positive
     second_ms: Positive
+    rounds_ms: list[tuple[Positive, Positive]] = field(default_factory=list)
     artefact: Artefact
     twin: Artefact
     runs: list[Run]

@@ -26,13 +26,14 @@ NEIGHBOURS = (ForeignProcess, OthersUsedCpu)  # that make times of layers worthl
 OWN_LOAD = Throttled("sw power cap")  # of a large engine, which takes its turns under it, too
 DRAWS, SEED = 2000, 0  # of the bootstrap over rounds
 LEVELS = (2.5, 97.5)  # percent
+DIGITS = 6  # of milliseconds
 
 
 def measure(backend: Backend, cell: Cell, engine: Path, twin: Path, sizes: list[str], seconds: float) -> dict:
     """Let an engine and its FP16 twin take turns on inputs of some sizes, each for some seconds; see `speedup`.
 
-    Returns that, `watch` (how the machine was meanwhile), and `layers`: of both engines, for the first size, nothing
-    where the backend does not tell or others were at work.
+    Returns that, `rounds_ms`, from which it follows, `watch` (how the machine was meanwhile), and `layers`: of both
+    engines, for the first size, nothing where the backend does not tell or others were at work.
     """
     other = replace(cell, precision="fp16")
     batches = {size: np.full((cell.batch, 3, *map(int, size.split("x"))), 0.5, np.float32) for size in sizes}
@@ -40,12 +41,17 @@ def measure(backend: Backend, cell: Cell, engine: Path, twin: Path, sizes: list[
         runners = [runner(session, batches) for session in (first, second)]
         counts = turns(runners, sizes, seconds)
         with watch(backend.on_gpu) as watched:
-            result = speedup(alternate(*runners, sizes, *counts))
+            pairs = alternate(*runners, sizes, *counts)
     opened = {"first": (twin, other), "second": (engine, cell)}
     with watch(backend.on_gpu) as beside:
         layers = {name: backend.layers(*engine, batches[sizes[0]], PROFILED) for name, engine in opened.items()}
     told = all(layers.values()) and not any(map(_worthless, beside.result.warnings))
-    return {**result, "watch": watched.result, "layers": Layers(**layers) if told else Layers()}
+    return {
+        **speedup(pairs),
+        "rounds_ms": pairs,
+        "watch": watched.result,
+        "layers": Layers(**layers) if told else Layers(),
+    }
 
 
 def _worthless(warning: Watched) -> bool:
@@ -70,7 +76,7 @@ def alternate(
     for number in range(rounds + 1):
         order = (first, second) if number % 2 else (second, first)
         times = {run: _typical([[run(item) for item in inputs] for _ in range(count)]) for run in order}
-        pairs.append((times[first], times[second]))
+        pairs.append((round(times[first], DIGITS), round(times[second], DIGITS)))
     return pairs[1:]
 
 
