@@ -12,7 +12,7 @@ from speedmap.run import workdir_lock
 from speedmap.run.settings import Settings
 from speedmap.run.terminal import OURS
 
-HISTORY = Path(".snakemake/metadata")  # of what Snakemake made from what
+HISTORY = ("metadata/*", "metadata.db")  # what Snakemake made from what, in its folder: in files, or in its data base
 PARTIAL = Path("results/table.partial.md")
 
 
@@ -30,7 +30,7 @@ def refusing() -> Iterator[None]:
 
 def without_history() -> str:
     """Return what to do about results whose origin Snakemake does not know, so that any seem right; "" for none."""
-    known = HISTORY.is_dir() and any(HISTORY.iterdir())
+    known = any(any(Path(".snakemake").glob(pattern)) for pattern in HISTORY)
     if known or not Path("results/dataset.json").exists():
         return ""
     return ("results/ is here without its history in .snakemake, so that nobody can tell whether it is of this config "
