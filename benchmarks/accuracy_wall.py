@@ -23,7 +23,7 @@ from speedmap.dataset import images
 from speedmap.engines import registry
 from speedmap.results import records
 from speedmap.results.cell import Cell
-from speedmap.results.prepared import Dataset
+from speedmap.results.inventory import Dataset
 from speedmap.results.protocols import AccuracyProtocol
 from speedmap.timing import speed
 

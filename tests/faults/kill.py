@@ -29,7 +29,8 @@ sys.path.insert(0, str(ROOT / "workflow/scripts"))
 from speedmap.errors import UserError
 from speedmap.results import records
 from speedmap.results.accuracy import Accuracy
-from speedmap.results.prepared import Dataset, Engine, ImageSet, Verification
+from speedmap.results.inventory import Dataset, ImageSet
+from speedmap.results.prepared import Engine, Verification
 from speedmap.results.speed import Speed
 
 TINY = ROOT / "tests/configs/tiny.yaml"

@@ -23,7 +23,7 @@ from kill import missing
 from speedmap.engines import registry
 from speedmap.results import records
 from speedmap.results.cell import Cell
-from speedmap.results.prepared import Dataset
+from speedmap.results.inventory import Dataset
 from speedmap.run.job import job
 
 CELL, MODEL = "results/openvino/yolov5s-mini-fp16-dynamic", "yolov5s-mini"

@@ -10,7 +10,8 @@ from speedmap.results.audit import Agreement, Audit
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import CellResult
 from speedmap.results.environment import Artefact, Environment, Images, Opened, Run
-from speedmap.results.prepared import Category, Choice, ConvCost, Dataset, Engine, Image, Peaks, Verification, Weights
+from speedmap.results.inventory import Category, Dataset, Image
+from speedmap.results.prepared import Choice, ConvCost, Engine, Peaks, Verification, Weights
 from speedmap.results.protocols import AccuracyProtocol, SpeedProtocol
 from speedmap.results.reported import Experiment, Machine, Measured, Provenance, Source
 from speedmap.results.speed import Phases, ShapeMedian, Speed, Summary

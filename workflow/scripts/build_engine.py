@@ -8,7 +8,8 @@ from speedmap.machine import gpu_lease
 from speedmap.results import records
 from speedmap.results.cell import Cell
 from speedmap.results.environment import Run
-from speedmap.results.prepared import Engine, ImageSet
+from speedmap.results.inventory import ImageSet
+from speedmap.results.prepared import Engine
 from speedmap.run.job import run_step
 
 

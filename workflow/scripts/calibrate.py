@@ -4,7 +4,8 @@ from pathlib import Path
 
 from speedmap.quantization import calibration
 from speedmap.results import records
-from speedmap.results.prepared import ImageSet, Weights
+from speedmap.results.inventory import ImageSet
+from speedmap.results.prepared import Weights
 from speedmap.run.job import run_step
 
 FEW = 8  # images for random weights, which need some ranges, not good ones

@@ -6,7 +6,8 @@ from speedmap.quantization import qdq_plan, sensitivity
 from speedmap.quantization.calibration import Statistics
 from speedmap.quantization.options import Options
 from speedmap.results import records
-from speedmap.results.prepared import Choice, ImageSet, Weights
+from speedmap.results.inventory import ImageSet
+from speedmap.results.prepared import Choice, Weights
 from speedmap.run.job import run_step
 
 

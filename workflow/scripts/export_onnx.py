@@ -8,7 +8,8 @@ from speedmap.dataset import images
 from speedmap.graph import export
 from speedmap.model import rewrites, weights
 from speedmap.results import records
-from speedmap.results.prepared import Export, Graph, ImageSet
+from speedmap.results.inventory import ImageSet
+from speedmap.results.prepared import Export, Graph
 from speedmap.run.job import run_step
 
 

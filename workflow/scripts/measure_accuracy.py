@@ -8,7 +8,7 @@ from speedmap.machine import environment, gpu_lease
 from speedmap.results import metadata, records
 from speedmap.results.accuracy import Accuracy
 from speedmap.results.cell import Cell
-from speedmap.results.prepared import Dataset
+from speedmap.results.inventory import Dataset
 from speedmap.results.protocols import AccuracyProtocol
 from speedmap.run.job import run_step
 

@@ -1,6 +1,5 @@
 """Measure speed and mAP of an engine that was built elsewhere."""
 
-import sys
 from pathlib import Path
 
 from speedmap import storage
@@ -12,7 +11,7 @@ from speedmap.results.accuracy import Accuracy
 from speedmap.results.audit import Audit
 from speedmap.results.cell import Cell
 from speedmap.results.environment import Artefact
-from speedmap.results.prepared import Dataset
+from speedmap.results.inventory import Dataset
 from speedmap.results.protocols import Protocols
 from speedmap.results.speed import Speed
 from speedmap.run.job import run_step
@@ -33,7 +32,6 @@ def measure_foreign(backend: str, name: str, foreign: dict, dataset: str, protoc
     evaluate.write_detections(Path(out, "detections.json"), results)
     evaluated = evaluate.score(results, data, asked.imgsz, session)
     more = Artefact(engine_sha256=storage.sha256(engine)), environment.capture(runtime.platform()), code, run
-    print(f"{name}: {timed.summary.median_ms:.2f} ms, mAP {100 * evaluated.metrics.map:.1f}", file=sys.stderr)
     records.write(Path(out, "speed.json"), metadata.complete(Speed, timed, cell, asked.speed, *more))
     records.write(Path(out, "accuracy.json"), metadata.complete(Accuracy, evaluated, cell, asked.accuracy, *more))
 

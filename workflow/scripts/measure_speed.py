@@ -6,7 +6,8 @@ from speedmap.engines import registry, usage
 from speedmap.machine import environment, gpu_lease
 from speedmap.results import metadata, records
 from speedmap.results.cell import Cell
-from speedmap.results.prepared import Dataset, Verification
+from speedmap.results.inventory import Dataset
+from speedmap.results.prepared import Verification
 from speedmap.results.protocols import SpeedProtocol
 from speedmap.results.speed import Speed
 from speedmap.run.job import run_step

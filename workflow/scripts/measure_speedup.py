@@ -7,7 +7,7 @@ from speedmap.machine import gpu_lease
 from speedmap.results import metadata, records
 from speedmap.results.cell import Cell
 from speedmap.results.environment import Run
-from speedmap.results.prepared import ImageSet
+from speedmap.results.inventory import ImageSet
 from speedmap.results.speedup import Speedup
 from speedmap.run.job import run_step
 from speedmap.timing import alternating

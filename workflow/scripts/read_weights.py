@@ -5,7 +5,7 @@ from pathlib import Path
 from speedmap.graph import export, given_onnx
 from speedmap.model import checkpoint, weights
 from speedmap.results import records
-from speedmap.results.prepared import ImageSet
+from speedmap.results.inventory import ImageSet
 from speedmap.run.job import run_step
 
 

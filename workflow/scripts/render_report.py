@@ -9,7 +9,8 @@ from speedmap.reporting import charts, detection_pictures, report
 from speedmap.reporting.pareto_points import points
 from speedmap.results import records
 from speedmap.results.cell_result import gather
-from speedmap.results.prepared import Choice, Dataset, Peaks
+from speedmap.results.inventory import Dataset
+from speedmap.results.prepared import Choice, Peaks
 from speedmap.results.reported import Limits, Provenance
 from speedmap.run.job import run_step
 

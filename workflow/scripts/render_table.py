@@ -7,7 +7,7 @@ from speedmap.publishing import provenance
 from speedmap.reporting import csv_table, remarks, table
 from speedmap.results import checks, records
 from speedmap.results.cell_result import gather
-from speedmap.results.prepared import Dataset
+from speedmap.results.inventory import Dataset
 from speedmap.results.reported import Experiment
 from speedmap.run.job import run_step
 

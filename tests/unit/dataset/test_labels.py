@@ -63,6 +63,8 @@ def test_an_image_without_a_label_is_background(folder):
     assert [one.image_id for one in content.annotations] == [1]
     assert len(content.images) == 2
     assert content.derived == ["1 of 2 images without a label file count as background"]
+    (folder / "truth.json").write_bytes(json.encode(content))
+    assert coco_json.parse(folder / "truth.json").derived == content.derived
 
 
 def test_a_segment_has_the_box_around_it(folder):

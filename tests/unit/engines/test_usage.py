@@ -7,8 +7,8 @@ from speedmap import storage
 from speedmap.engines import null, usage
 from speedmap.results import records
 from speedmap.results.cell import Cell
+from speedmap.results.inventory import Category
 from speedmap.results.metadata import ArtefactError
-from speedmap.results.prepared import Category
 from speedmap.results.protocols import AccuracyProtocol
 from speedmap.results.usage import Usage
 

@@ -15,7 +15,8 @@ from speedmap.results import checks, records
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import gather
 from speedmap.results.findings import WrongPrecision
-from speedmap.results.prepared import Engine, PublishedDataset
+from speedmap.results.inventory import PublishedDataset
+from speedmap.results.prepared import Engine
 from speedmap.results.reported import Manifest, Source
 from speedmap.results.timing_findings import HalvesDiffer, OthersUsedCpu
 

@@ -11,7 +11,7 @@ from helpers.record_factory import dataset, image, result
 from speedmap.reporting import by_class, detection_pictures
 from speedmap.reporting.detection_pictures import Detection, match
 from speedmap.results.accuracy import OfClass
-from speedmap.results.prepared import Category
+from speedmap.results.inventory import Category
 
 
 def one(left, score=0.9, category=1, image_id=1):

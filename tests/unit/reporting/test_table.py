@@ -50,6 +50,13 @@ def test_a_row_a_model_and_a_column_a_figure(rows):
     assert [cell.strip() for cell in line(text, "a", "static").split("|")][2:5] == ["1.50 ms", "40.0", "skipped"]
 
 
+def test_what_the_annotations_lack_stands_below(rows):
+    bare = structs.replace(DATASET, derived=["1 of 2 images without a label file count as background", "b"])
+    said = "Of its annotations: 1 of 2 images without a label file count as background; b."
+    assert said in table.render(rows, CONFIG, bare, "tensorrt")
+    assert "Of its annotations" not in table.render(rows, CONFIG, DATASET, "tensorrt")
+
+
 def test_random_weights_have_a_speed_and_no_map(rows):
     assert "1.50 ms" in line(table.render(rows, CONFIG, DATASET, "tensorrt"), "b", "static")
     assert "random weights" in line(table.render(rows, CONFIG, DATASET, "tensorrt"), "b", "static")

@@ -10,7 +10,8 @@ from speedmap import storage
 from speedmap.results import checks, records
 from speedmap.results.accuracy import Accuracy
 from speedmap.results.cell import Cell
-from speedmap.results.prepared import Choice, Engine, PublishedDataset, Verification
+from speedmap.results.inventory import PublishedDataset
+from speedmap.results.prepared import Choice, Engine, Verification
 from speedmap.results.reported import Manifest, Provenance
 from speedmap.results.speed import Speed
 from speedmap.results.speedup import Speedup

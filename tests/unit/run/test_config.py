@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 
 from speedmap.results import records
 from speedmap.results.asked import Asked
-from speedmap.results.prepared import Dataset
+from speedmap.results.inventory import Dataset
 from speedmap.run import config as settings
 from speedmap.run.config import ConfigError
 

@@ -18,7 +18,7 @@ from speedmap.model import postprocess
 from speedmap.results import records
 from speedmap.results.cell import Cell
 from speedmap.results.environment import Opened
-from speedmap.results.prepared import Dataset, Image
+from speedmap.results.inventory import Dataset, Image
 from speedmap.results.protocols import AccuracyProtocol
 
 Item = tuple[int, np.ndarray, Placement]  # an image's id, its input or the output, and where it lies in the input

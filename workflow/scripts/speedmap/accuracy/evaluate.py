@@ -18,7 +18,7 @@ from speedmap.dataset.instances import Instances
 from speedmap.model import postprocess
 from speedmap.results.accuracy import Draws, Evaluated, Evaluation, Metrics, OfClass
 from speedmap.results.environment import Opened
-from speedmap.results.prepared import Dataset
+from speedmap.results.inventory import Dataset
 
 METRICS = ("map", "map50", "map75", "map_small", "map_medium", "map_large")  # COCOeval's first six, fractions of 1
 

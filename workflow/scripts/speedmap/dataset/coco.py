@@ -15,7 +15,7 @@ from speedmap.dataset.instances import Annotation, Instances
 from speedmap.dataset.instances import Image as Listed
 from speedmap.dataset.letterbox import place
 from speedmap.results.asked import Asked
-from speedmap.results.prepared import Category, Dataset, Image
+from speedmap.results.inventory import Category, Dataset, Image
 
 
 def inventory(asked: Asked, wanted: int | None) -> Dataset:

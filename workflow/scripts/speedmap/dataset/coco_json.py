@@ -36,7 +36,7 @@ def parse(annotations: Path) -> Instances:
     if wrong := _identity(instances):
         raise DatasetError(f"{annotations}: no COCO instances JSON: {wrong}")
     try:
-        instances.derived = derived_keys.add(instances)
+        instances.derived = _told(content.get("derived")) + derived_keys.add(instances)
         wrong = complaint(instances)
     except ValueError as error:
         wrong = str(error)
@@ -69,6 +69,11 @@ def _load(path: Path) -> object:
         if what := _other_kind(path, data[:4096].decode(errors="replace")):
             raise DatasetError(f"{path}: is {what}, no COCO instances JSON; {CONVERT}") from error
         raise DatasetError(f"{path}: no COCO instances JSON ({type(error).__name__}: {error}); {CONVERT}") from error
+
+
+def _told(derived: object) -> list[str]:
+    """Return what was said of labels that were converted; a stranger's key of that name may be anything."""
+    return [line for line in derived if isinstance(line, str)] if isinstance(derived, list) else []
 
 
 def _other_kind(path: Path, text: str) -> str | None:

@@ -8,8 +8,8 @@ from speedmap.engines.interface import Session
 from speedmap.graph.detector_graph import INPUT, OUTPUT
 from speedmap.model.postprocess import MAX_DET
 from speedmap.results import metadata, records
+from speedmap.results.inventory import Dataset
 from speedmap.results.metadata import ArtefactError
-from speedmap.results.prepared import Dataset
 from speedmap.results.protocols import AccuracyProtocol
 from speedmap.results.speed import Speed
 from speedmap.results.usage import Input, Output, Usage

@@ -12,7 +12,8 @@ from speedmap.publishing.publish import owned
 from speedmap.results import checks, records
 from speedmap.results.accuracy import Accuracy
 from speedmap.results.cell_result import CellResult, gather
-from speedmap.results.prepared import Choice, Engine, PublishedDataset, Verification
+from speedmap.results.inventory import PublishedDataset
+from speedmap.results.prepared import Choice, Engine, Verification
 from speedmap.results.records import RecordError
 from speedmap.results.reported import Manifest, Provenance
 from speedmap.results.speed import Speed

@@ -13,7 +13,7 @@ from speedmap.reporting.footnotes import words
 from speedmap.results import records
 from speedmap.results.accuracy import Accuracy
 from speedmap.results.cell_result import CellResult, gather
-from speedmap.results.prepared import Dataset, PublishedDataset
+from speedmap.results.inventory import Dataset, PublishedDataset
 from speedmap.results.reported import Manifest
 from speedmap.results.speed import Speed
 

@@ -22,7 +22,8 @@ from speedmap.reporting.throughput import images_per_second
 from speedmap.results import records
 from speedmap.results.accuracy import Accuracy
 from speedmap.results.cell_result import CellResult
-from speedmap.results.prepared import PublishedDataset, Verification
+from speedmap.results.inventory import PublishedDataset
+from speedmap.results.prepared import Verification
 from speedmap.results.reported import Manifest, Provenance
 from speedmap.results.speed import Speed
 from speedmap.results.speedup import Speedup

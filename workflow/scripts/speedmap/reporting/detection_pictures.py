@@ -14,7 +14,7 @@ from speedmap.dataset import images
 from speedmap.errors import UserError
 from speedmap.model.postprocess import overlaps
 from speedmap.results.cell_result import CellResult
-from speedmap.results.prepared import Dataset
+from speedmap.results.inventory import Dataset
 
 MOST = 6  # pictures
 CONF = 0.25  # from which on a detection is one that a user would see

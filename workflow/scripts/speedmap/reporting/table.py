@@ -11,7 +11,7 @@ from speedmap.results.cell import Cell
 from speedmap.results.cell_result import NAMES, CellResult
 from speedmap.results.environment import Environment
 from speedmap.results.findings import Finding
-from speedmap.results.prepared import Dataset
+from speedmap.results.inventory import Dataset
 from speedmap.results.reported import Experiment
 
 MISSING = "not measured"
@@ -119,12 +119,13 @@ def _foot(rows: list[CellResult], config: Experiment, dataset: Dataset) -> str:
     environment = next(record.environment for row in rows for record in row.measured)
     machine = ", ".join(f"{key} {value}" for key, value in environment.platform.items() if value)
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions.items())
+    derived = f" Of its annotations: {'; '.join(dataset.derived)}." if dataset.derived else ""
     return "\n".join((
         "\\* the long side; the other is the least multiple of 32 that holds the image. Padding is grey 114.",
         "",
         f"Speed: median milliseconds of one image through the engine alone, batch 1 (conf {speed.conf}, iou "
         f"{speed.iou} in the phases around it). mAP: COCO mAP50-95 in points on {len(dataset.images)} images of "
-        f"**{dataset.name}** (conf {accuracy.conf}, iou {accuracy.iou}, max_det {accuracy.max_det}).",
+        f"**{dataset.name}** (conf {accuracy.conf}, iou {accuracy.iou}, max_det {accuracy.max_det}).{derived}",
         "",
         f"Machine: {machine}; {environment.cpu}; {environment.system}.",
         "",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from speedmap.results import records
 from speedmap.results.accuracy import Accuracy
-from speedmap.results.prepared import Dataset
+from speedmap.results.inventory import Dataset
 from speedmap.results.records import AGAIN, RecordError
 from speedmap.results.speed import Speed
 

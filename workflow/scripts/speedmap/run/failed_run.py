@@ -9,7 +9,8 @@ from speedmap.results import checks, records
 from speedmap.results.cell import Cell
 from speedmap.results.cell_result import CellResult, gather
 from speedmap.results.findings import Finding, JobFailed, NotVerified
-from speedmap.results.prepared import Dataset, Verification
+from speedmap.results.inventory import Dataset
+from speedmap.results.prepared import Verification
 from speedmap.results.reported import Experiment
 from speedmap.run import job
 

@@ -19,7 +19,7 @@ from speedmap.results import records
 from speedmap.results.audit import Audit
 from speedmap.results.cell import Cell
 from speedmap.results.environment import Opened
-from speedmap.results.prepared import Dataset, Image
+from speedmap.results.inventory import Dataset, Image
 from speedmap.results.protocols import SpeedProtocol
 from speedmap.results.speed import Phases, ShapeMedian, Timed, Timing
 from speedmap.timing import stats

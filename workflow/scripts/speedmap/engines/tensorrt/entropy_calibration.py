@@ -22,7 +22,7 @@ from speedmap.engines.tensorrt.library import EngineError, load
 from speedmap.engines.tensorrt.weak_typing import UNPINNED
 from speedmap.graph.detector_graph import INPUT, Graph
 from speedmap.results import records
-from speedmap.results.prepared import ImageSet
+from speedmap.results.inventory import ImageSet
 
 GONE = "int8: {method: explicit}, the default, does what this did and loses less"
 
