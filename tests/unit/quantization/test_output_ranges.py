@@ -5,6 +5,7 @@ import pytest
 
 from speedmap.graph.detector_graph import Graph
 from speedmap.quantization.output_ranges import better_ranges
+from speedmap.quantization.qdq_plan import joined
 
 
 @pytest.fixture
@@ -36,7 +37,20 @@ def test_a_range_that_does_much_of_the_harm_is_chosen_by_the_least_error(detecto
     assert {*asked} == {(False, detector.convs[conv].input[0])}  # it alone in eight bits, its own range alone changed
 
 
+@pytest.mark.parametrize(
+    ("single", "in_float", "tried"), [(True, "head", True), (False, "head", False), (True, "maker", False)]
+)
+def test_a_range_is_split_for_tensorrt_where_the_maker_computes_in_eight_bits(detector, single, in_float, tried):
+    conv, asked = detector.second[0], set()
+    kept = [*detector.head, *(detector.first if in_float == "maker" else [])]
+    errors = dict.fromkeys(detector.convs, 1e-6) | {conv: 1}
+    better_ranges(detector, kept, errors, single, "power", lambda _, ranges_of: asked.update(ranges_of.values()) or 1)
+    assert asked == {"power", "mse", "percentile", *(["split"] if tried else [])}
+
+
 @pytest.mark.parametrize("harm", ["even", "in float"])
 def test_no_range_is_tried_where_none_stands_out_or_what_does_stays_in_float(detector, harm):
-    errors = dict.fromkeys(detector.convs, 1) | ({detector.head[0]: 1e6} if harm == "in float" else {})
+    groups = joined(detector, list(detector.convs), True)
+    errors = {name: 1 / len(group) for group in groups for name in group}
+    errors |= {detector.head[0]: 1e6} if harm == "in float" else {}
     assert better_ranges(detector, detector.head, errors, True, "power", pytest.fail) == {}

@@ -110,6 +110,12 @@ class Graph:
         """Add an initializer."""
         self.proto.initializer.append(numpy_helper.from_array(value, name))
 
+    def put(self, name: str, value: np.ndarray) -> None:
+        """Change an initializer's values, or add it."""
+        if name not in self._initializers:
+            self._initializers[name] = self.proto.initializer.add()
+        self._initializers[name].CopyFrom(numpy_helper.from_array(value, name))
+
     def commutes(self, node: NodeProto | None) -> bool:
         """Return whether a node only moves or selects values."""
         return node is not None and node.op_type in COMMUTING

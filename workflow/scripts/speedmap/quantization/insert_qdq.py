@@ -10,13 +10,14 @@ from onnx import NodeProto, helper
 
 from speedmap.graph.detector_graph import Graph, note
 from speedmap.graph.fp16 import to_fp16
-from speedmap.quantization import ranges, weight_rounding
+from speedmap.quantization import ranges, split_range, weight_rounding
 from speedmap.quantization.calibration import Statistics
 from speedmap.quantization.options import Options
 from speedmap.quantization.qdq_plan import CONVENTIONS, TURING, Method, QdqConvention, SharedScale, plan
 from speedmap.results.prepared import Choice
 
 NOTED = ("target", "reached", "met", "int8_share")  # of the choice, for those who judge the engine
+METHODS = {**ranges.METHODS, split_range.METHOD: split_range.scale}  # of a range; the last is no choice of a config
 HALF_REST = {"tensorrt", TURING}  # dialects that run the rest of an INT8 graph in float16; a CPU has no fast one
 
 
@@ -60,7 +61,10 @@ def quantize(
     convention = CONVENTIONS[dialect].adapted(options.residuals)
     nodes, weights = [], {} if weights is None else weights
     methods = partial(_method, ranges_of or {}, options.range)
-    for site in plan(graph, statistics, convs, convention, methods):
+    sites = plan(graph, statistics, convs, convention, methods)
+    split = [(*site.sources, site.scale) for site in sites if methods(site.sources) is split_range.scale]
+    makers = {tensor: graph.activated(tensor).name for tensor, _ in split}
+    for site in sites:
         for name in site.convs:
             if name not in weights:
                 weights[name] = _rounded_weight(graph, name, statistics, options, convention)
@@ -68,11 +72,13 @@ def quantize(
         nodes += _activations(graph, site, convention.bracketed)
         _redirect(graph, site, convention)
     _insert(result, nodes)
+    for tensor, scale in split:
+        split_range.split(result, tensor, makers[tensor], scale)
     return result
 
 
 def _method(ranges_of: Mapping[str, str], usual: str, tensors: tuple[str, ...]) -> Method:
-    return ranges.METHODS[next((ranges_of[name] for name in tensors if name in ranges_of), usual)]
+    return METHODS[next((ranges_of[name] for name in tensors if name in ranges_of), usual)]
 
 
 def _rounded_weight(

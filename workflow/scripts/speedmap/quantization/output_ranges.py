@@ -4,9 +4,10 @@ from collections.abc import Callable, Collection, Mapping
 
 from speedmap.graph.detector_graph import Graph
 from speedmap.quantization.qdq_plan import joined, rounded_at
+from speedmap.quantization.split_range import METHOD, splittable
 
-STANDS_OUT = 0.1  # share of the sum of all errors from which on the range of a rounding is tried in other ways
-RANGES = ("power", "mse", "percentile")  # those ways, of which the last two clip more than the first
+# Shares of the sum of all errors from which on the range of a rounding is tried in other ways.
+STANDS_OUT = {0.1: ("power", "mse", "percentile"), 0.03: (METHOD,)}  # mse and percentile clip more than power
 
 Judge = Callable[[Collection[str], Mapping[str, str]], float]  # the error with some in float, and other ranges of some
 
@@ -18,13 +19,15 @@ def better_ranges(
 
     errors: of each convolution alone in eight bits. Returns methods by tensor, where another than the `usual` is best.
     """
-    chosen, much = {}, STANDS_OUT * sum(errors.values())
+    chosen, total = {}, sum(errors.values())
     for convs in joined(graph, [name for name in graph.convs if name not in in_float], single):
-        if sum(errors[name] for name in convs) >= much > 0:
-            others = {*graph.convs} - {*convs}
-            tensors = [tensor for name in convs for tensor in rounded_at(graph, name, convs, single)]
-            tried = {
-                method: judge(others, dict.fromkeys(tensors, method)) for method in dict.fromkeys((usual, *RANGES))
-            }
+        harm = sum(errors[name] for name in convs)
+        tensors = {tensor: None for name in convs for tensor in rounded_at(graph, name, convs, single)}
+        splits = single and all(splittable(graph, tensor, in_float) for tensor in tensors)
+        others = [method for share, methods in STANDS_OUT.items() if harm >= share * total > 0 for method in methods]
+        methods = dict.fromkeys([usual, *(method for method in others if method != METHOD or splits)])
+        if len(methods) > 1:
+            rest = {*graph.convs} - {*convs}
+            tried = {method: judge(rest, dict.fromkeys(tensors, method)) for method in methods}
             chosen |= dict.fromkeys(tensors, min(tried, key=tried.__getitem__))
     return {tensor: method for tensor, method in chosen.items() if method != usual}

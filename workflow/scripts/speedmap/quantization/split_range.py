@@ -1,0 +1,78 @@
+"""The range of what SiLU gives, split over two copies of its channels: eight bits take half the step.
+
+silu(x) is nearly min(silu(x), r) + silu(x - r), off by 0.28 at most where x is about r. The first copy saturates at r,
+where it is rounded; the second, the same convolution with r taken off its bias, holds the rest. What reads them adds
+both with the same weights. Linear layers have it as outlier channel splitting (R. Zhao et al., ICML 2019).
+"""
+
+from collections.abc import Collection
+
+import numpy as np
+from onnx import ModelProto
+
+from speedmap.graph.detector_graph import Graph
+from speedmap.quantization import ranges
+
+METHOD = "split"
+INPUTS = np.linspace(-1.27, 30, 3128)  # of SiLU, from its least value to where it changes nothing
+OUTPUTS = INPUTS / (1 + np.exp(-INPUTS))
+
+
+def splittable(graph: Graph, tensor: str, in_float: Collection[str]) -> bool:
+    """Return whether a tensor is a convolution's SiLU that convolutions alone read, all of them in eight bits.
+
+    In float16 the first one's copies would take an H100 as long again.
+    """
+    maker, readers = graph.activated(tensor), graph.consumers[tensor]
+    if maker is None or any(node.op_type != "Conv" for node in readers):
+        return False
+    whole = all(graph.weight(node.name).shape[1] == len(graph.weight(maker.name)) for node in readers)
+    return whole and not {maker.name, *(node.name for node in readers)} & {*in_float}
+
+
+def scale(histogram: ranges.Histogram, signed: bool) -> ranges.Scale:
+    """Choose the scale of two copies whose sum changes the values least, in the mean of squares."""
+    used = np.flatnonzero(histogram.counts)
+    counts, values = histogram.counts[used].astype(float), histogram.centres[used]
+    tried = [ranges.scale(0.0, histogram.high * clip, signed) for clip in ranges.CLIPS / 2]
+    return min(tried, key=lambda scale: float(counts @ np.square(_sum(values, scale) - values)))
+
+
+def _sum(values: np.ndarray, first: ranges.Scale) -> np.ndarray:
+    """Return what two rounded copies of values of SiLU add up to."""
+    rest = np.maximum(np.interp(values, OUTPUTS, INPUTS), values) - _reach(first)
+    return first.round(values) + first.round(rest / (1 + np.exp(-rest)))
+
+
+def _reach(scale: ranges.Scale) -> float:
+    return scale.step * scale.limits[1]
+
+
+def split(model: ModelProto, tensor: str, maker: str, first: ranges.Scale) -> None:
+    """Double the channels of a rounded tensor in a model with Q/DQ.
+
+    maker: the convolution whose SiLU it is. first: the scale that it is rounded on.
+    """
+    graph = Graph(model)
+    _double(graph, maker, 0)
+    conv = graph.convs[maker]
+    bias = graph.constant(conv.input[2])
+    conv.input[2] = f"{maker}/bias"
+    graph.put(conv.input[2], np.concatenate([bias, bias - _reach(first)]).astype(bias.dtype))
+    for reader in graph.convs.values():
+        if reader.input[0] in (tensor, f"{tensor}/rounded"):
+            _double(graph, reader.name, 1)
+    del model.graph.value_info[:]  # of fewer channels
+
+
+def _double(graph: Graph, conv: str, axis: int) -> None:
+    """Repeat a convolution's weights along an axis, rounded or in float."""
+    node, own = graph.convs[conv], f"{conv}/weight"
+    rounded = node.input[1] in graph.producers
+    names = {own: own if rounded else node.input[1]}
+    if rounded and axis == 0:
+        names |= {f"{own}/{part}": f"{own}/{part}" for part in ("scale", "zero")}
+    for name, source in names.items():
+        graph.put(name, np.concatenate([graph.constant(source)] * 2, axis))
+    if not rounded:
+        node.input[1] = own
