@@ -11,6 +11,7 @@ from speedmap.graph.detector_graph import Graph
 from speedmap.quantization import calibration, insert_qdq, ranges, split_range
 from speedmap.quantization.options import Options
 from speedmap.quantization.qdq_plan import TURING
+from speedmap.results.prepared import Choice
 
 SILU_LEAST = 0.2785
 
@@ -65,6 +66,18 @@ def test_two_copies_add_up_to_the_tensor(model, tensor, statistics, pictures, di
     roundings = step * (2.2 if dialect == TURING else 1)  # before SiLU, too, whose slope is 1.1 at most
     change = np.abs(lower + upper - inputs / (1 + np.exp(-inputs)))
     assert change[inputs < 2 * 127 * step].max() < SILU_LEAST + roundings
+
+
+@pytest.mark.parametrize("dialect", ["tensorrt", TURING])
+def test_the_rest_of_a_graph_with_a_split_range_is_made_half(model, tensor, statistics, dialect):
+    choice = Choice(in_float=Graph(model).head, table=[], ranges={tensor: "split"})
+    typed = insert_qdq.type_int8(model, statistics, choice, dialect, Options())
+    onnx.checker.check_model(typed, full_check=True)
+    inferred = onnx.shape_inference.infer_shapes(typed, strict_mode=True).graph
+    shapes = {value.name: value.type.tensor_type.shape for value in inferred.value_info}
+    bias = Graph(typed).constant(f"{Graph(model).activated(tensor).name}/bias")
+    assert bias.dtype == np.float16
+    assert shapes[f"{tensor}/rounded"].dim[1].dim_value == len(bias)
 
 
 def test_a_tensor_that_is_not_rounded_is_not_split(model, tensor, statistics):

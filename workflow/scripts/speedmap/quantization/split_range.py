@@ -62,7 +62,10 @@ def split(model: ModelProto, tensor: str, maker: str, first: ranges.Scale) -> No
     for reader in graph.convs.values():
         if reader.input[0] in (tensor, f"{tensor}/rounded"):
             _double(graph, reader.name, 1)
-    del model.graph.value_info[:]  # of fewer channels
+    changed = {tensor, *graph.producers[tensor].input, *conv.output}
+    shapes = [value for value in model.graph.value_info if value.name not in changed]
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(shapes)
 
 
 def _double(graph: Graph, conv: str, axis: int) -> None:
