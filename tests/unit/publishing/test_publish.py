@@ -149,6 +149,19 @@ def test_the_index_has_a_row_a_device_and_model(results):
     assert found[0]["Torch ms"] is None
 
 
+def test_a_row_of_the_index_is_of_one_input_mode(results):
+    paths, _ = results()
+    alone = [path for path in paths if str(INT8.folder) in str(path)]
+    for precision in ("fp16", "int8"):
+        cell = Cell("tensorrt", "yolov5s", precision, "dynamic")
+        alone.append(Path(cell.folder) / "speed.json")
+        write(alone[-1], speed(cell, median=3.0))
+    mixed = index.figures(gather(alone), "tensorrt", "yolov5s")
+    assert (mixed["FP16 ms"], mixed["INT8 ms"]) == (3.0, 3.0)
+    both = index.figures(gather([*paths, *alone]), "tensorrt", "yolov5s")
+    assert (both["FP16 ms"], both["INT8 ms"]) == (2.0, 2.0)
+
+
 def test_a_doubtful_figure_is_published_with_its_mark(results):
     paths, others = results()
     noisy = speed(FP16, warnings=[OthersUsedCpu(0.84)])
