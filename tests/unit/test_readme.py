@@ -60,7 +60,9 @@ def test_what_dynamic_input_gains_and_costs_is_that_of_the_published_table():
     table = pandas.read_csv(PUBLISHED / "h200-tensorrt8.6/table.csv")
     int8 = table[(table.precision == "int8") & (table.input == "dynamic")]
     turns = [f"{ratio:.3f}" for ratio in int8["float / INT8"]]
-    assert "INT8 is {} times as fast as FP16 for n, {} for s, {} for m, {} for l and {} for x, ".format(*turns) in README
+    assert (
+        "INT8 is {} times as fast as FP16 for n, {} for s, {} for m, {} for l and {} for x, ".format(*turns) in README
+    )
     speeds = table.set_index("cell")["p50 ms"]
     alone = [f"{speeds[row.cell.replace('int8', 'fp16')] / row['p50 ms']:.3f}" for _, row in int8.iterrows()]
     assert "by each timed alone it is {}, {}, {}, {} and {} times as fast".format(*alone) in README

@@ -48,6 +48,23 @@ def test_a_range_is_split_for_tensorrt_where_the_maker_computes_in_eight_bits(de
     assert asked == {"power", "mse", "percentile", *(["split"] if tried else [])}
 
 
+@pytest.mark.parametrize(("harm", "tried"), [(0.02, set()), (0.05, {"power", "split"})])
+def test_splitting_is_tried_from_less_harm_on_than_other_ranges(detector, harm, tried):
+    conv, asked = detector.second[0], set()
+    others = [name for name in detector.convs if name not in (conv, *detector.head)]
+    groups = {name: group for group in joined(detector, others, True) for name in group}
+    parts = {name: 1 / len(group) for name, group in groups.items()}
+    errors = {name: part * (1 - harm) / sum(parts.values()) for name, part in parts.items()} | {conv: harm}
+    errors |= dict.fromkeys(detector.head, 0)
+
+    def judge(rest, ranges_of):
+        asked.update(ranges_of.values() if detector.convs[conv].input[0] in ranges_of else [])
+        return 1
+
+    better_ranges(detector, detector.head, errors, True, "power", judge)
+    assert asked == tried
+
+
 @pytest.mark.parametrize("harm", ["even", "in float"])
 def test_no_range_is_tried_where_none_stands_out_or_what_does_stays_in_float(detector, harm):
     groups = joined(detector, list(detector.convs), True)

@@ -8,7 +8,7 @@ from helpers.networks import SIZE
 from speedmap.dataset import images
 from speedmap.graph import onnx_runtime
 from speedmap.graph.detector_graph import Graph
-from speedmap.quantization import calibration, insert_qdq, ranges, split_range
+from speedmap.quantization import calibration, insert_qdq, ranges, sensitivity, split_range
 from speedmap.quantization.options import Options
 from speedmap.quantization.qdq_plan import TURING
 from speedmap.results.prepared import Choice
@@ -113,6 +113,22 @@ def test_the_scale_of_two_copies_halves_the_error_of_a_long_tail():
     assert errors[1] < errors[0] / 2
 
 
+def test_two_splits_in_a_row_and_a_reader_in_float_compute_the_same_network(model, tensor, statistics, pictures):
+    detector = Graph(model)
+    second = next(name for name in detector.producers if detector.activated(name) is detector.convs[detector.second[0]])
+    batch = images.load(pictures[0], SIZE, dynamic=True)[0]
+    expected = onnx_runtime.opened(model)(batch)
+    for in_float in ([], [detector.consumers[second][0].name]):
+        kept = [*detector.head, *in_float]
+        both = insert_qdq.quantize(
+            model, statistics, kept, "tensorrt", Options(), ranges_of=dict.fromkeys([tensor, second], "split")
+        )
+        onnx.checker.check_model(both, full_check=True)
+        one = insert_qdq.quantize(model, statistics, kept, "tensorrt", Options())
+        changes = [sensitivity.error([onnx_runtime.opened(graph)(batch)], [expected]) for graph in (both, one)]
+        assert changes[0] < 1.5 * changes[1]
+
+
 def test_only_what_eight_bit_convolutions_alone_read_is_split(model, tensor):
     detector = Graph(model)
     maker, reader = detector.activated(tensor).name, detector.second[0]
@@ -122,3 +138,28 @@ def test_only_what_eight_bit_convolutions_alone_read_is_split(model, tensor):
     joined = next(node.input[0] for node in model.graph.node if node.op_type == "Concat")
     assert not split_range.splittable(detector, joined, detector.head)
     assert not split_range.splittable(detector, detector.image, detector.head)
+
+
+@pytest.mark.parametrize("end", ["maker", "reader"])
+def test_a_grouped_convolution_is_not_split(model, tensor, end):
+    twin = onnx.ModelProto()
+    twin.CopyFrom(model)
+    detector = Graph(twin)
+    conv = detector.activated(tensor) if end == "maker" else detector.convs[detector.second[0]]
+    next(attribute for attribute in conv.attribute if attribute.name == "group").i = 2
+    assert not split_range.splittable(detector, tensor, detector.head)
+
+
+def test_what_a_convolution_gives_is_read_by_its_silu_alone(model, tensor):
+    twin = onnx.ModelProto()
+    twin.CopyFrom(model)
+    source = Graph(twin).activated(tensor).output[0]
+    twin.graph.node.append(onnx.helper.make_node("Relu", [source], ["besides"], "besides"))
+    detector = Graph(twin)
+    assert not split_range.splittable(detector, tensor, detector.head)
+
+
+def test_the_convolutions_at_a_split_range_stay_in_eight_bits(model, tensor):
+    detector = Graph(model)
+    assert split_range.fixed(detector, {tensor: "split"}) == {detector.activated(tensor).name, detector.second[0]}
+    assert split_range.fixed(detector, {tensor: "mse"}) == set()

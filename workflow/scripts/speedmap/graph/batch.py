@@ -43,7 +43,7 @@ def _written(graph: Graph, name: str, batch: int) -> str:
         return name
     changed = f"{name}-b{batch}"
     if changed not in {tensor.name for tensor in graph.proto.initializer}:
-        graph.add(changed, np.concatenate(([batch], shape[1:])).astype(shape.dtype))
+        graph.put(changed, np.concatenate(([batch], shape[1:])).astype(shape.dtype))
     return changed
 
 

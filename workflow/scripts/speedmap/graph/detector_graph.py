@@ -106,10 +106,6 @@ class Graph:
         """Return a convolution's weights [out, in, h, w]."""
         return self.constant(self.convs[conv].input[1])
 
-    def add(self, name: str, value: np.ndarray) -> None:
-        """Add an initializer."""
-        self.proto.initializer.append(numpy_helper.from_array(value, name))
-
     def put(self, name: str, value: np.ndarray) -> None:
         """Change an initializer's values, or add it."""
         if name not in self._initializers:

@@ -30,10 +30,10 @@ HEAD = (
 )
 NOTE = (
     "Speed: median milliseconds of one image through the engine alone. mAP: COCO mAP50-95 in points. Of engines with "
-    "static input, or with dynamic input where more precisions have that; of torch with dynamic input. The precision "
-    "is the one that was asked for; the tables behind the links say which one ran. ?: of a run that was disturbed, "
-    "unstable or ill known; its table says more. [index.csv](index.csv) holds the same unrounded, with all warnings, "
-    "to be sorted by any column."
+    "static input, or with dynamic input where more precisions were timed so; of torch with dynamic input. The "
+    "precision is the one that was asked for; the tables behind the links say which one ran. ?: of a run that was "
+    "disturbed, unstable or ill known; its table says more. [index.csv](index.csv) holds the same unrounded, with all "
+    "warnings, to be sorted by any column."
 )
 RATE = " images/s"
 RATES = tuple(f"{precision.upper()}{RATE}" for precision in PRECISIONS)
@@ -97,9 +97,8 @@ def figures(rows: list[CellResult], backend: str, model: str) -> dict[str, float
     rows = [row for row in rows if row.cell.batch == 1]
     groups = {"Torch": [row for row in rows if (row.cell.backend, row.cell.shape) == ("torch", "dynamic")]}
     typed = [row for row in rows if row.cell.backend == backend]
-    shape = max(
-        ("static", "dynamic"), key=lambda shape: len({row.cell.precision for row in typed if row.cell.shape == shape})
-    )
+    timed = [(row.cell.shape, row.cell.precision) for row in typed if row.speed]
+    shape = max(("static", "dynamic"), key=lambda shape: sum((shape, precision) in timed for precision in PRECISIONS))
     for precision in PRECISIONS:
         groups[precision.upper()] = [row for row in typed if (row.cell.shape, row.cell.precision) == (shape, precision)]
     return _columns(groups, FIGURES) | _columns(groups, DOUBTS) | _throughputs(several, backend)

@@ -74,6 +74,7 @@ def quantize(
     _insert(result, nodes)
     for tensor, scale in split:
         split_range.split(result, tensor, makers[tensor], scale)
+    _drop_unread(result)
     return result
 
 
@@ -101,8 +102,8 @@ def _weight(graph: Graph, conv: str, weight: RoundedWeight) -> list[NodeProto]:
 
     Returns the nodes that round them.
     """
-    graph.add(f"{conv}/weight", weight.value)
-    graph.add(f"{conv}/bias", weight.bias)
+    graph.put(f"{conv}/weight", weight.value)
+    graph.put(f"{conv}/bias", weight.bias)
     graph.convs[conv].input[1:] = [rounded(f"{conv}/weight"), f"{conv}/bias"]
     return _pair(graph, f"{conv}/weight", weight.steps, np.zeros(len(weight.steps), np.int8))
 
@@ -124,7 +125,7 @@ def _pair(graph: Graph, tensor: str, scale: np.ndarray, zero: np.ndarray) -> lis
     """Make the two nodes from a tensor to its rounded values, per channel when the scale is an array."""
     parameters, axis = [f"{tensor}/scale", f"{tensor}/zero"], {"axis": 0} if scale.ndim else {}
     for name, value in zip(parameters, (scale, zero), strict=True):
-        graph.add(name, value)
+        graph.put(name, value)
     return [
         helper.make_node(kind, [before, *parameters], [after], f"{tensor}/{kind}", **axis)
         for kind, before, after in (
@@ -168,7 +169,6 @@ def _insert(model: onnx.ModelProto, new: list[NodeProto]) -> None:
     ordered = onnx.GraphProto(node=nodes)
     del model.graph.node[:]
     model.graph.node.extend(ordered.node)
-    _drop_unread(model)
 
 
 def _released(waiting: dict[str, list[NodeProto]], name: str) -> Iterator[NodeProto]:

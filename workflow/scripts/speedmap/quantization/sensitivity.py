@@ -12,7 +12,7 @@ from speedmap.graph import multiply_adds, onnx_runtime
 from speedmap.graph.detector_graph import Graph
 from speedmap.graph.onnx_runtime import opened
 from speedmap.model.postprocess import SEEN, scores
-from speedmap.quantization import float_price
+from speedmap.quantization import float_price, split_range
 from speedmap.quantization.calibration import CalibrationError, Statistics
 from speedmap.quantization.insert_qdq import quantize
 from speedmap.quantization.options import Options
@@ -50,7 +50,8 @@ def choose(
     changed = [name for name in graph.convs if ranges_of.keys() & {*tensors_of(name)}]
     single |= {name: judge(graph.convs.keys() - {name}, ranges_of) for name in changed}
     if convention.bound:
-        ranked += float_price.islands(graph, ends, single, share, budget, cost, free=not options.target)
+        islands = float_price.islands(graph, ends, single, share, budget, cost, free=not options.target)
+        ranked += [name for name in islands if name not in split_range.fixed(graph, ranges_of)]
     count, reached = fewest(lambda count: judge(ranked[:count], ranges_of), len(ranked), options.target)
     kept = [name for name in graph.convs if name in ranked[:count]]  # in an order: sums depend on it
     return Choice(

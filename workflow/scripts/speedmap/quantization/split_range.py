@@ -5,10 +5,10 @@ where it is rounded; the second, the same convolution with r taken off its bias,
 both with the same weights. Linear layers have it as outlier channel splitting (R. Zhao et al., ICML 2019).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import numpy as np
-from onnx import ModelProto
+from onnx import ModelProto, NodeProto
 
 from speedmap.graph.detector_graph import Graph
 from speedmap.quantization import ranges
@@ -24,10 +24,22 @@ def splittable(graph: Graph, tensor: str, in_float: Collection[str]) -> bool:
     In float16 the first one's copies would take an H100 as long again.
     """
     maker, readers = graph.activated(tensor), graph.consumers[tensor]
-    if maker is None or any(node.op_type != "Conv" for node in readers):
+    if maker is None or {node.op_type for node in graph.consumers[maker.output[0]]} != {"Sigmoid", "Mul"}:
         return False
-    whole = all(graph.weight(node.name).shape[1] == len(graph.weight(maker.name)) for node in readers)
-    return whole and not {maker.name, *(node.name for node in readers)} & {*in_float}
+    if any(node.op_type != "Conv" for node in readers) or any(map(_grouped, (maker, *readers))):
+        return False
+    return not {maker.name, *(node.name for node in readers)} & {*in_float}
+
+
+def fixed(graph: Graph, ranges_of: Mapping[str, str]) -> set[str]:
+    """Name the convolutions that make and read split tensors, which must stay in eight bits."""
+    split = [tensor for tensor, method in ranges_of.items() if method == METHOD]
+    ends = [node for tensor in split for node in (graph.activated(tensor), *graph.consumers[tensor])]
+    return {node.name for node in ends}
+
+
+def _grouped(conv: NodeProto) -> bool:
+    return any(attribute.name == "group" and attribute.i != 1 for attribute in conv.attribute)
 
 
 def scale(histogram: ranges.Histogram, signed: bool) -> ranges.Scale:
@@ -60,7 +72,7 @@ def split(model: ModelProto, tensor: str, maker: str, first: ranges.Scale) -> No
     conv.input[2] = f"{maker}/bias"
     graph.put(conv.input[2], np.concatenate([bias, bias - _reach(first)]).astype(bias.dtype))
     for reader in graph.convs.values():
-        if reader.input[0] in (tensor, f"{tensor}/rounded"):
+        if reader.input[0] == f"{tensor}/rounded":
             _double(graph, reader.name, 1)
     changed = {tensor, *graph.producers[tensor].input, *conv.output}
     shapes = [value for value in model.graph.value_info if value.name not in changed]
