@@ -4,8 +4,14 @@ import onnx
 import pytest
 
 from speedmap.graph.detector_graph import Graph
+from speedmap.quantization import split_range
 from speedmap.quantization.output_ranges import better_ranges
 from speedmap.quantization.qdq_plan import joined
+
+
+@pytest.fixture(autouse=True)
+def copies_cost_time(monkeypatch):
+    monkeypatch.setattr(split_range, "FILLED", 0)  # the detector has few channels
 
 
 @pytest.fixture
@@ -48,8 +54,12 @@ def test_a_range_is_split_for_tensorrt_where_the_maker_computes_in_eight_bits(de
     assert asked == {"power", "mse", "percentile", *(["split"] if tried else [])}
 
 
-@pytest.mark.parametrize(("harm", "tried"), [(0.02, set()), (0.05, {"power", "split"})])
-def test_splitting_is_tried_from_less_harm_on_than_other_ranges(detector, harm, tried):
+@pytest.mark.parametrize(
+    ("harm", "filled", "tried"),
+    [(0.02, 0, set()), (0.05, 0, {"power", "split"}), (0.02, 32, {"power", "split"}), (0, 32, set())],
+)
+def test_splitting_is_tried_from_less_harm_on_than_other_ranges(detector, harm, filled, tried, monkeypatch):
+    monkeypatch.setattr(split_range, "FILLED", filled)
     conv, asked = detector.second[0], set()
     others = [name for name in detector.convs if name not in (conv, *detector.head)]
     groups = {name: group for group in joined(detector, others, True) for name in group}

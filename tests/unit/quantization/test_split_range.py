@@ -140,6 +140,16 @@ def test_only_what_eight_bit_convolutions_alone_read_is_split(model, tensor):
     assert not split_range.splittable(detector, detector.image, detector.head)
 
 
+@pytest.mark.parametrize(("channels", "free"), [(16, True), (17, False)])
+def test_copies_cost_nothing_where_kernels_fill_up_the_channels(model, tensor, channels, free):
+    twin = onnx.ModelProto()
+    twin.CopyFrom(model)
+    wide = Graph(twin)
+    weight = wide.activated(tensor).input[1]
+    wide.put(weight, np.zeros((channels, 3, 6, 6), np.float32))
+    assert split_range.costless(wide, tensor) is free
+
+
 @pytest.mark.parametrize("end", ["maker", "reader"])
 def test_a_grouped_convolution_is_not_split(model, tensor, end):
     twin = onnx.ModelProto()

@@ -4,10 +4,11 @@ from collections.abc import Callable, Collection, Mapping
 
 from speedmap.graph.detector_graph import Graph
 from speedmap.quantization.qdq_plan import joined, rounded_at
-from speedmap.quantization.split_range import METHOD, splittable
+from speedmap.quantization.split_range import METHOD, costless, splittable
 
-# Shares of the sum of all errors from which on the range of a rounding is tried in other ways.
-STANDS_OUT = {0.1: ("power", "mse", "percentile"), 0.03: (METHOD,)}  # mse and percentile clip more than power
+STANDS_OUT = 0.1  # share of the sum of all errors from which on the range of a rounding is tried in other ways
+SPLIT_FROM = 0.03  # that from which on splitting it is, where that costs a kernel time
+RANGES = ("power", "mse", "percentile")  # of which the last two clip more than the first
 
 Judge = Callable[[Collection[str], Mapping[str, str]], float]  # the error with some in float, and other ranges of some
 
@@ -23,10 +24,13 @@ def better_ranges(
     for convs in joined(graph, [name for name in graph.convs if name not in in_float], single):
         harm = sum(errors[name] for name in convs)
         tensors = {tensor: None for name in convs for tensor in rounded_at(graph, name, convs, single)}
-        splits = single and all(splittable(graph, tensor, in_float) for tensor in tensors)
-        others = [method for share, methods in STANDS_OUT.items() if harm >= share * total > 0 for method in methods]
-        methods = dict.fromkeys([usual, *(method for method in others if method != METHOD or splits)])
-        if len(methods) > 1:
+        methods = {usual: None}
+        if harm >= STANDS_OUT * total:
+            methods |= dict.fromkeys(RANGES)
+        if single and all(splittable(graph, tensor, in_float) for tensor in tensors):
+            free = all(costless(graph, tensor) for tensor in tensors)
+            methods |= {METHOD: None} if free or harm >= SPLIT_FROM * total else {}
+        if harm and len(methods) > 1:
             rest = {*graph.convs} - {*convs}
             tried = {method: judge(rest, dict.fromkeys(tensors, method)) for method in methods}
             chosen |= dict.fromkeys(tensors, min(tried, key=tried.__getitem__))

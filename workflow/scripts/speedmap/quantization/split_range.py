@@ -14,6 +14,7 @@ from speedmap.graph.detector_graph import Graph
 from speedmap.quantization import ranges
 
 METHOD = "split"
+FILLED = 32  # channels that TensorRT's eight-bit kernels fill up to with zeros
 INPUTS = np.linspace(-1.27, 30, 3128)  # of SiLU, from its least value to where it changes nothing
 OUTPUTS = INPUTS / (1 + np.exp(-INPUTS))
 
@@ -29,6 +30,11 @@ def splittable(graph: Graph, tensor: str, in_float: Collection[str]) -> bool:
     if any(node.op_type != "Conv" for node in readers) or any(map(_grouped, (maker, *readers))):
         return False
     return not {maker.name, *(node.name for node in readers)} & {*in_float}
+
+
+def costless(graph: Graph, tensor: str) -> bool:
+    """Return whether the copies of a tensor's channels take the place of zeros."""
+    return 2 * len(graph.weight(graph.activated(tensor).name)) <= FILLED
 
 
 def fixed(graph: Graph, ranges_of: Mapping[str, str]) -> set[str]:
