@@ -20,10 +20,7 @@ OUTPUTS = INPUTS / (1 + np.exp(-INPUTS))
 
 
 def splittable(graph: Graph, tensor: str, in_float: Collection[str]) -> bool:
-    """Return whether a tensor is a convolution's SiLU that convolutions alone read, all of them in eight bits.
-
-    In float16 the first one's copies would take an H100 as long again.
-    """
+    """Return whether a tensor is a convolution's SiLU that convolutions alone read, all of them in eight bits."""
     maker, readers = graph.activated(tensor), graph.consumers[tensor]
     if maker is None or {node.op_type for node in graph.consumers[maker.output[0]]} != {"Sigmoid", "Mul"}:
         return False
