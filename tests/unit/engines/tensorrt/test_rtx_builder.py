@@ -17,7 +17,7 @@ from speedmap.graph import batch, export, fp16
 from speedmap.graph.detector_graph import Graph
 from speedmap.model import checkpoint, rewrites, yolov5
 from speedmap.model.architecture import Architecture
-from speedmap.quantization import calibration, insert_qdq
+from speedmap.quantization import calibration, insert_qdq, split_range
 from speedmap.quantization.options import Options
 
 pytestmark = pytest.mark.skipif(
@@ -72,8 +72,9 @@ def photos(folder, count=2):
 class Maker:
     """Takes networks through the steps of the workflow up to typed ONNX files; shared steps are done once."""
 
-    def __init__(self, folder, network, imgsz, **options):
+    def __init__(self, folder, network, imgsz, splits=0, **options):
         self.folder, self.imgsz, self.options, self.rounded = folder, imgsz, Options(**options), {}
+        self.splits = splits
         for shape in ("static", "dynamic"):
             export.export(network, self.plain(shape), imgsz, shape == "dynamic")
 
@@ -88,8 +89,10 @@ class Maker:
     def typed(self, kind, shape):
         model = onnx.load(self.plain(shape))
         if kind == "int8":
-            head = Graph(model).head
-            model = insert_qdq.quantize(model, self.statistics, head, "tensorrt", self.options, self.rounded)
+            graph, head = Graph(model), Graph(model).head
+            split = [name for name in graph.producers if split_range.splittable(graph, name, head)][: self.splits]
+            ranges_of = dict.fromkeys(split, split_range.METHOD)
+            model = insert_qdq.quantize(model, self.statistics, head, "tensorrt", self.options, self.rounded, ranges_of)
         path = self.folder / f"{kind}-{shape}.onnx"
         onnx.save(fp16.to_fp16(model), path)
         return path
@@ -107,14 +110,14 @@ def rewritten(tmp_path_factory):
     torch.manual_seed(0)
     network = yolov5.YOLOv5(Architecture.official("n", 3, 0.5)).eval().fuse()
     form = rewrites.Form(stem=7, pools="parallel")
-    return Maker(tmp_path_factory.mktemp("rewritten"), rewrites.rewritten(network, form), 64)
+    return Maker(tmp_path_factory.mktemp("rewritten"), rewrites.rewritten(network, form), 64, splits=2)
 
 
 @pytest.fixture(scope="module")
 def real(request, tmp_path_factory):
     """A checkpoint of the default matrix, or an official one; how its weights are rounded is all one to a builder."""
     network = yolov5.build(checkpoint.load(request.param).tensors)
-    return Maker(tmp_path_factory.mktemp(request.param.stem), network, 320, compensate=False)
+    return Maker(tmp_path_factory.mktemp(request.param.stem), network, 320, splits=2, compensate=False)
 
 
 @pytest.mark.parametrize(("kind", "shape"), CELLS)
@@ -136,7 +139,11 @@ def test_a_batch_of_a_small_detector_is_built(rtx, mini, kind):
 def test_a_detector_in_another_form_is_built(rtx, rewritten, kind, shape):
     graph = Graph(onnx.load(rewritten.plain(shape)))
     assert graph.weight(graph.first[0]).shape[2:] == (7, 7)
-    size, _ = rtx(rewritten.typed(kind, shape), shapes(64, shape))
+    path = rewritten.typed(kind, shape)
+    typed = Graph(onnx.load(path))
+    made = len(typed.constant(typed.convs[graph.first[0]].input[2]))
+    assert made == (2 if kind == "int8" else 1) * graph.weight(graph.second[0]).shape[1]  # a split range has two copies
+    size, _ = rtx(path, shapes(64, shape))
     assert size > 10_000
 
 
