@@ -7,9 +7,8 @@ from speedmap.graph import multiply_adds
 from speedmap.publishing import since
 from speedmap.reporting import charts, detection_pictures, report
 from speedmap.reporting.pareto_points import points
-from speedmap.results import records
+from speedmap.results import inventory, records
 from speedmap.results.cell_result import gather
-from speedmap.results.inventory import Dataset
 from speedmap.results.prepared import Choice, Peaks
 from speedmap.results.reported import Limits, Provenance
 from speedmap.run.job import run_step
@@ -18,7 +17,7 @@ from speedmap.run.job import run_step
 def render_report(inputs, models: list[str], imgsz: int, baseline: str, limits: dict, out: str, pareto: str) -> None:
     """Write results/report.html, and its first chart as a picture, results/pareto.svg; inputs: the rule's, by name."""
     graphs, choices = (dict(zip(models, paths, strict=False)) for paths in (inputs.graphs, inputs.sensitivity))
-    rows, data = gather(inputs.records), records.read(Path(inputs.dataset), Dataset)
+    rows, data = gather(inputs.records), records.read(Path(inputs.dataset), inventory.Dataset)
     changes, compared = since.held(rows, baseline, list(inputs.baseline), Limits(**limits))
     material = report.Material(
         rows=rows,

@@ -113,6 +113,18 @@ def test_for_tensorrt_the_ends_go_to_float_and_without_a_target_only_what_costs_
     assert all(float_price.price(detector, [name], record.in_float, sizes, work) > 0 for name in left)
 
 
+@pytest.mark.parametrize("split", [True, False])
+def test_no_target_takes_the_convolutions_at_a_split_range_to_float(graph, statistics, pictures, monkeypatch, split):
+    detector = Graph(onnx.load(graph))
+    maker = detector.convs[detector.second[0]]
+    tensor = next(name for name in detector.producers if detector.activated(name) is maker)
+    ends = {maker.name, *(node.name for node in detector.consumers[tensor])}
+    monkeypatch.setattr(sensitivity, "better_ranges", lambda *_: {tensor: "split"} if split else {})
+    options = Options(images=8, scan=1, target=1e-9, least_share=0, compensate=False)
+    record = sensitivity.choose(graph, statistics, pictures, SIZE, "tensorrt", options)
+    assert ends.isdisjoint(record.in_float) == split
+
+
 def test_a_model_that_sees_nothing_is_an_error(graph, statistics, pictures, monkeypatch):
     monkeypatch.setattr(sensitivity, "SEEN", 1.0)
     with pytest.raises(CalibrationError, match=r"sees nothing in any of 2 calibration images.*dataset\.calibration"):

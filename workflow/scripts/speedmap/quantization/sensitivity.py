@@ -50,8 +50,8 @@ def choose(
     changed = [name for name in graph.convs if ranges_of.keys() & {*tensors_of(name)}]
     single |= {name: judge(graph.convs.keys() - {name}, ranges_of) for name in changed}
     if convention.bound:
-        islands = float_price.islands(graph, ends, single, share, budget, cost, free=not options.target)
-        ranked += [name for name in islands if name not in split_range.fixed(graph, ranges_of)]
+        limited = share | dict.fromkeys(split_range.fixed(graph, ranges_of), np.inf)
+        ranked += float_price.islands(graph, ends, single, limited, budget, cost, free=not options.target)
     count, reached = fewest(lambda count: judge(ranked[:count], ranges_of), len(ranked), options.target)
     kept = [name for name in graph.convs if name in ranked[:count]]  # in an order: sums depend on it
     return Choice(

@@ -86,11 +86,9 @@ def split(model: ModelProto, tensor: str, maker: str, first: ranges.Scale) -> No
 def _double(graph: Graph, conv: str, axis: int) -> None:
     """Repeat a convolution's weights along an axis, rounded or in float."""
     node, own = graph.convs[conv], f"{conv}/weight"
-    rounded = node.input[1] in graph.producers
-    names = {own: own if rounded else node.input[1]}
-    if rounded and axis == 0:
-        names |= {f"{own}/{part}": f"{own}/{part}" for part in ("scale", "zero")}
-    for name, source in names.items():
-        graph.put(name, np.concatenate([graph.constant(source)] * 2, axis))
-    if not rounded:
-        node.input[1] = own
+    if node.input[1] in graph.producers:
+        for name in (own, *((f"{own}/scale", f"{own}/zero") if axis == 0 else ())):
+            graph.put(name, np.concatenate([graph.constant(name)] * 2, axis))
+    else:
+        graph.put(own, np.concatenate([graph.weight(conv)] * 2, axis))
+        node.input[1] = own  # others may read the same one
