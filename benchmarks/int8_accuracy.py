@@ -37,7 +37,7 @@ from speedmap.graph.detector_graph import (
     Graph,
 )
 from speedmap.model import checkpoint, postprocess, yolov5
-from speedmap.model.rewrites import Form, rewritten
+from speedmap.model.rewrites import rewritten
 from speedmap.quantization import calibration, insert_qdq, qdq_plan, sensitivity
 from speedmap.quantization.options import Options
 from speedmap.results import records
@@ -45,15 +45,15 @@ from speedmap.results.prepared import Choice
 from speedmap.run import fingerprint
 
 SHARED = ROOT.parent / "shared"
-FORMS = {"tensorrt": Form(stem=7, pools="parallel"), "openvino": Form()}  # as the config's defaults export them
+STEMS = {"tensorrt": 7, "openvino": 6}  # as the config's defaults export them
 
 
 def main(settings: argparse.Namespace) -> None:
     options = Options(**json.loads(settings.options))
     settings.work.mkdir(parents=True, exist_ok=True)
     settings.dialect = qdq_plan.dialect(settings.backend, json.loads(settings.target) or openvino.OpenVINO().platform())
-    form = FORMS[settings.backend]
-    static, graph = (exported(settings.weights, settings.work, shape, form) for shape in ("static", settings.shape))
+    stem = STEMS[settings.backend]
+    static, graph = (exported(settings.weights, settings.work, shape, stem) for shape in ("static", settings.shape))
     pictures = coco.calibration_files(settings.calibration)
     statistics = calibrated(static, pictures, settings, options)
     chosen = selected(static, statistics, pictures, settings, options)
@@ -69,11 +69,11 @@ def main(settings: argparse.Namespace) -> None:
     report(results, truth, settings, chosen)
 
 
-def exported(weights: Path, work: Path, shape: str, form: Form) -> Path:
-    """Export a checkpoint in a form, once."""
-    path = work / f"{weights.stem}-{form.stem}-{form.pools}-{shape}.onnx"
+def exported(weights: Path, work: Path, shape: str, stem: int) -> Path:
+    """Export a checkpoint with a stem of 6 or 7 pixels, once."""
+    path = work / f"{weights.stem}-{stem}-{shape}.onnx"
     if not path.exists():
-        network = rewritten(yolov5.build(checkpoint.load(weights).tensors), form)
+        network = rewritten(yolov5.build(checkpoint.load(weights).tensors), stem)
         export.export(network, path, 640, shape == "dynamic")
     return path
 

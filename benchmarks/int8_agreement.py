@@ -18,7 +18,7 @@ import onnx
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from int8_accuracy import ENGINES, FORMS, SHARED, calibrated, detected, exported, selected
+from int8_accuracy import ENGINES, SHARED, STEMS, calibrated, detected, exported, selected
 
 from speedmap.accuracy import evaluate
 from speedmap.dataset import coco
@@ -36,16 +36,16 @@ def main(settings: argparse.Namespace) -> None:
     options = Options(**json.loads(settings.options))
     settings.work.mkdir(parents=True, exist_ok=True)
     pictures = coco.calibration_files(settings.calibration)
-    form = FORMS[settings.backend]
+    stem = STEMS[settings.backend]
     settings.dialect = qdq_plan.dialect(settings.backend, openvino.OpenVINO().platform())
-    static = exported(settings.weights, settings.work, "static", form)
+    static = exported(settings.weights, settings.work, "static", stem)
     statistics = calibrated(static, pictures, settings, options)
     chosen = selected(static, statistics, pictures, settings, options)
     seen = sensitivity.spread(pictures, options.scan)
     unseen = dict(enumerate(path for path in pictures if path not in seen))
     scores = {}
     for shape in ("dynamic", "static"):
-        model = onnx.load(exported(settings.weights, settings.work, shape, form))
+        model = onnx.load(exported(settings.weights, settings.work, shape, stem))
         rounded = insert_qdq.quantize(
             model, statistics, chosen.in_float, settings.dialect, options, ranges_of=chosen.ranges
         )

@@ -65,7 +65,7 @@ QUANTIZERS = {"nncf": by_nncf, "modelopt": by_modelopt}
 
 
 def main(settings: argparse.Namespace) -> None:
-    graph = ours.exported(settings.weights, settings.work, "static", ours.Form())
+    graph = ours.exported(settings.weights, settings.work, "static", 6)
     out, head = settings.work / f"{graph.stem}-{settings.dialect}.onnx", Graph(onnx.load(graph)).head
     files = coco.calibration_files(ours.SHARED / "coco/calibration/images")[:: 128 // settings.images]
     QUANTIZERS.get(settings.dialect, by_onnxruntime)(graph, head, files, out, settings.dialect)

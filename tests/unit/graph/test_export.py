@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import onnx
 import pytest
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument
 
 from helpers.networks import tiny
 from speedmap.graph import export, fp16, multiply_adds, onnx_runtime
@@ -28,7 +29,7 @@ def exported(request, tmp_path_factory):
 
 def test_the_graph_computes_what_the_network_computes(exported):
     network, path, dynamic = exported
-    shapes = [(64, 96), (96, 32)] if dynamic else [(64, 64)]
+    shapes = [(64, 64), (64, 32), (32, 64)] if dynamic else [(64, 64)]
     batches = [np.random.default_rng(0).random((1, 3, *shape), np.float32) for shape in shapes]
     assert export.worst_difference(network, path, batches)["box_px"] < 0.01
 
@@ -73,10 +74,18 @@ def test_half_keeps_inputs_outputs_and_the_decoding_in_float32(exported):
 
 
 def test_decoding_is_a_polynomial_of_the_sigmoid_without_copies_of_its_parts(exported):
-    kinds = [node.op_type for node in onnx.load(exported[1]).graph.node if "model.24" in node.name]
+    _, path, dynamic = exported
+    kinds = [node.op_type for node in onnx.load(path).graph.node if "model.24" in node.name]
     assert kinds.count("Sigmoid") == 3
-    assert not {"Split", "Slice", "Pow"} & set(kinds)
-    assert kinds.count("Concat") <= 1 + 3 * ("Range" in kinds)
+    assert not {"Split", "Pow", "Range"} & set(kinds)
+    assert kinds.count("Slice") == (6 if dynamic else 0)  # of the tables of where cells begin, two a level
+    assert kinds.count("Concat") <= 1 + 3 * dynamic
+
+
+def test_what_is_larger_than_a_graph_was_exported_for_is_refused(exported):
+    _, path, _ = exported
+    with pytest.raises((Fail, InvalidArgument), match=r"model\.24|images"):
+        onnx_runtime.session(path).run(None, {INPUT: np.zeros((1, 3, 96, 64), np.float32)})
 
 
 def test_half_computes_about_the_same(exported, tmp_path):

@@ -88,13 +88,41 @@ def test_a_difference_beyond_the_noise_is_told_from_none():
     assert faster["low"] > 1
 
 
+def test_openings_that_differ_widen_the_interval_as_rounds_that_do_not_cannot_tell():
+    random = np.random.default_rng(0)
+    pairs = [(level + 0.001 * random.normal(), 1.0) for level in (0.94, 0.96, 0.94, 0.96) for _ in range(10)]
+    result, blind = alternating.speedup(pairs, 4), alternating.speedup(pairs[:10])
+    assert result["ratio"] == pytest.approx(0.95, abs=0.002)
+    assert result["low"] < 0.945 < 0.955 < result["high"]
+    assert blind["high"] - blind["low"] < 0.005
+    assert result["rounds"] == 40
+
+
+def test_engines_are_opened_in_either_order(tmp_path, monkeypatch):
+    opened = []
+    for name, ms in (("twin", 22), ("engine", 20)):
+        (tmp_path / name).write_text(json.dumps({"median_ms": ms, "seed": ms}))
+
+    class Backend(null.Null):
+        def session(self, engine, cell):
+            opened.append(engine.name)
+            return super().session(engine, cell)
+
+    monkeypatch.setattr(alternating, "watch", watched())
+    cell = Cell("null", "m", "int8", "static")
+    result = alternating.measure(Backend(), cell, tmp_path / "engine", tmp_path / "twin", ["64x64"], 0.1)
+    assert opened[:8] == ["engine", "twin", "twin", "engine"] * 2  # then layers are looked at
+    assert (result["openings"], len(result["rounds_ms"]) % 4) == (4, 0)
+    assert result["ratio"] == pytest.approx(1.1, rel=0.02)
+
+
 @pytest.mark.parametrize(
     ("ms", "seconds", "expected"),
     [
-        ({"a": 4.0, "b": 6.0}, 4, (40, 20)),  # 100 ms a turn, of runs of 5 ms
-        ({"a": 4.0, "b": 6.0}, 100, (40, 50)),
-        ({"a": 40.0, "b": 60.0}, 2, (20, 2)),
-        ({"a": 400.0, "b": 600.0}, 2, (10, 1)),
+        ({"a": 4.0, "b": 6.0}, 1, (10, 20)),  # 100 ms a turn, of runs of 5 ms
+        ({"a": 4.0, "b": 6.0}, 25, (10, 50)),
+        ({"a": 40.0, "b": 60.0}, 0.5, (5, 2)),
+        ({"a": 400.0, "b": 600.0}, 0.5, (3, 1)),
     ],
 )
 def test_engines_run_for_the_seconds_given_in_enough_rounds(ms, seconds, expected):
@@ -130,7 +158,7 @@ def test_the_step_writes_a_record_of_both_engines(tmp_path, monkeypatch, warning
     measure_speedup.measure_speedup(cell, **inputs, imgsz=64, seconds=0.1, out=tmp_path / "speedup.json")
     record = records.read(tmp_path / "speedup.json", Speedup)
     assert record.ratio == pytest.approx(1.1, rel=0.02)
-    assert alternating.speedup(record.rounds_ms)["ratio"] == record.ratio
+    assert alternating.speedup(record.rounds_ms, record.openings)["ratio"] == record.ratio
     assert record.artefact.engine_sha256 == storage.sha256(inputs["engine"])
     assert record.twin.engine_sha256 == storage.sha256(inputs["twin"])
     assert record.runs[0].gpu is None

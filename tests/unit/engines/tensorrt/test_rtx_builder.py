@@ -109,8 +109,7 @@ def mini(tmp_path_factory):
 def rewritten(tmp_path_factory):
     torch.manual_seed(0)
     network = yolov5.YOLOv5(Architecture.official("n", 3, 0.5)).eval().fuse()
-    form = rewrites.Form(stem=7, pools="parallel")
-    return Maker(tmp_path_factory.mktemp("rewritten"), rewrites.rewritten(network, form), 64, splits=2)
+    return Maker(tmp_path_factory.mktemp("rewritten"), rewrites.rewritten(network, stem=7), 64, splits=2)
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def export(network: YOLOv5, path: Path, imgsz: int, dynamic: bool) -> None:
     """Write a fused network as simplified float32 ONNX.
 
     It maps `images` [1, 3, h, w] in 0..1 to `output` [1, anchors, 5 + classes]; h = w = imgsz unless `dynamic`, which
-    leaves both free (multiples of 32).
+    leaves both free (multiples of 32, up to imgsz).
     """
     import onnxslim  # and SymPy with it, which whoever reads weights or compares graphs does not need
 

@@ -81,21 +81,19 @@ class Detect(nn.Module):
         """Turn one level's [n, anchors * values, h, w] into [n, anchors * h * w, values], boxes in input pixels.
 
         One polynomial of the sigmoid s serves all values, so that engines compute it in one kernel and take nothing
-        apart: a centre is 2 s stride + where its cell begins, a size 4 s^2 anchors, any probability s.
+        apart: a centre is 2 s stride + where its cell begins, a size 4 s^2 anchors, any probability s. Where cells
+        begin is cut from tables, constants of a graph as long as the longest side that it is traced with: ranges, made
+        anew for each dynamic input, take TensorRT six kernels.
         """
         batch, _, height, width = raw.shape
         rest = self.values - 4
         square = nn.functional.pad(4 * stride * anchors, (2, rest)).view(1, -1, 1, 1, self.values)
         linear = torch.cat((raw.new_full((2,), 2 * stride), raw.new_zeros(2), raw.new_ones(rest)))
         x, y = torch.eye(2, self.values, device=raw.device, dtype=raw.dtype)
-        offset = _begins(width, stride, raw).view(-1, 1) * x + _begins(height, stride, raw).view(-1, 1, 1) * y
+        begins = (torch.arange(int(max(height, width)), device=raw.device, dtype=raw.dtype) - 0.5) * stride
+        columns, rows = (begins.view(-1, 1) * x)[:width], (begins.view(-1, 1, 1) * y)[:height]
         s = raw.view(batch, -1, self.values, height, width).permute(0, 1, 3, 4, 2).sigmoid()
-        return (s * (s * square + linear) + offset).reshape(batch, -1, self.values)
-
-
-def _begins(cells: int, stride: int, like: Tensor) -> Tensor:
-    """Return where the centres that a row of cells can name begin: half a cell before each."""
-    return (torch.arange(cells, device=like.device, dtype=like.dtype) - 0.5) * stride
+        return (s * (s * square + linear) + columns + rows).reshape(batch, -1, self.values)
 
 
 class YOLOv5(nn.Module):

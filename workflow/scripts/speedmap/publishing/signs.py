@@ -76,7 +76,7 @@ def _speed(record: Speed) -> Iterator[str]:
 
 def _turns(record: Speedup) -> Iterator[str]:
     """Yield what of a speed-up does not follow from its rounds."""
-    for name, value in speedup(record.rounds_ms).items() if record.rounds_ms else ():
+    for name, value in speedup(record.rounds_ms, record.openings).items() if record.rounds_ms else ():
         if not _near(getattr(record, name), value):
             yield f"its {name}, {getattr(record, name)}, is not that of its rounds, {value}"
 

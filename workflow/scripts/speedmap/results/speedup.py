@@ -30,8 +30,9 @@ class Layers(Strict, kw_only=True, omit_defaults=True):
 class Speedup(Strict, kw_only=True, tag_field="schema", tag=SCHEMA):
     """How many times as fast an INT8 engine is as its FP16 twin when they take turns, with a 95% interval.
 
-    first_ms: of FP16, second_ms: of INT8; rounds_ms: of both in each round, [] where that was not kept yet. watch: None
-    where that was not noted yet. aside: as a Speed's.
+    openings: how often both were opened, with as many rounds each time. first_ms: of FP16, second_ms: of INT8;
+    rounds_ms: of both in each round, [] where that was not kept yet. watch: None where that was not noted yet.
+    aside: as a Speed's.
     """
 
     speedmap: str = __version__
@@ -40,6 +41,7 @@ class Speedup(Strict, kw_only=True, tag_field="schema", tag=SCHEMA):
     low: Positive
     high: Positive
     rounds: Count
+    openings: Count = 1
     first_ms: Positive
     second_ms: Positive
     rounds_ms: list[tuple[Positive, Positive]] = field(default_factory=list)
