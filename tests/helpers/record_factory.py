@@ -108,7 +108,15 @@ def engine(size=10_000_000, digest=SHA, **options):
 
 def speedup(cell, ratio=1.1, digest=SHA):
     artefact, twin = Artefact(engine_sha256=digest), Artefact(engine_sha256=OTHER_SHA)
-    figures = {"ratio": ratio, "low": ratio, "high": ratio, "rounds": 40, "first_ms": ratio, "second_ms": 1.0}
+    figures = {
+        "ratio": ratio,
+        "low": ratio,
+        "high": ratio,
+        "rounds": 40,
+        "openings": 4,
+        "first_ms": ratio,
+        "second_ms": 1.0,
+    }
     return Speedup(cell=cell, artefact=artefact, twin=twin, runs=[], **figures)
 
 

@@ -72,6 +72,16 @@ def test_what_dynamic_input_gains_and_costs_is_that_of_the_published_table():
     assert s["less torch"] < 0 < n["less torch"]
 
 
+def test_what_the_new_form_gains_is_that_of_its_published_pair():
+    folder = PUBLISHED / "h200-tensorrt8.6"
+    name = "tensorrt/yolov5n-v7.0-int8-dynamic/speedup.json"
+    before, now = (records.read(path / name, Speedup) for path in (folder, folder / "cut-grid"))
+    text = " ".join(README.split())
+    assert f"INT8 is {now.ratio:.3f} times as fast as FP16 ({now.low:.3f} to {now.high:.3f} over four openings" in text
+    assert f"{now.second_ms:.3f} ms for {before.second_ms:.3f} before" in text
+    assert now.openings == 4
+
+
 def test_what_batches_gain_is_that_of_the_published_records_with_its_doubt():
     folder = PUBLISHED / "h200-tensorrt8.6/batches"
     rows = gather(folders.recorded(folder))

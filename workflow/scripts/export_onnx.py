@@ -15,6 +15,7 @@ from speedmap.run.job import run_step
 def export_onnx(network: str, image_set: str, imgsz: int, form: dict, static: str, dynamic: str, record: str) -> None:
     """Export a network in a form that computes the same; the record holds the worst differences from torch."""
     model = weights.network(Path(network))
+    form = {"stem": 6} | form
     rewritten = rewrites.rewritten(model, **form)
     files = list(map(Path, records.read(Path(image_set), ImageSet).calibration_files[: export.CHECKED]))
     graphs = {}

@@ -151,6 +151,12 @@ def test_beside_a_process_that_times_nothing_every_other_is_foreign_even_a_singl
     assert foreign(samples, None) == [9]
 
 
+def test_in_a_container_the_own_process_is_known_though_it_came_later_and_left_earlier():
+    lists = ([], [], [9], [9], [])
+    assert foreign([Sample(at_s=0.0, pids=pids) for pids in lists], OWN) == []
+    assert foreign([Sample(at_s=0.0, pids=pids) for pids in (*lists, [8])], OWN) == [8, 9]
+
+
 def test_what_a_desktop_drew_before_the_watch_does_not_count(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     asked, before, library = [], time.time() * 1e6, Desktop()

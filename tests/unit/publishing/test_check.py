@@ -61,6 +61,33 @@ def test_what_this_project_publishes_is_whole_and_unedited(published):
     assert check.problems(published.parent) == []
 
 
+@pytest.fixture
+def opened(tmp_path):
+    """A copy of the pair that was opened four times."""
+    return shutil.copytree(PUBLISHED / "h200-tensorrt8.6/cut-grid", tmp_path / "h200-tensorrt8.6")
+
+
+def test_a_pair_that_was_opened_four_times_is_whole_and_unedited(opened):
+    assert check.problems(opened) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"high": 1.02}, "its high, 1.02, is not that of its rounds, 0.98899"),
+        ({"openings": 1}, "its ratio, 0.9729826"),
+        ({"openings": 3}, "has 40 rounds in 3 openings, not as many in each of 4"),
+        ({"openings": 10**9}, "has 40 rounds in 1000000000 openings"),
+        ({"rounds_ms": [[2.0, 1.0]] * 39}, "has 39 rounds in 4 openings"),
+    ],
+    ids=str,
+)
+def test_openings_that_do_not_fit_the_rounds_are_found(opened, change, said):
+    path = opened / "tensorrt/yolov5n-v7.0-int8-dynamic/speedup.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    assert any(f"speedup.json: {said}" in line for line in rehashed(opened))
+
+
 def test_an_edited_throughput_is_found_although_its_hash_was_made_anew(tmp_path):
     folder = shutil.copytree(BATCHES, tmp_path / BATCHES.parent.name)
     table = (folder / "table.md").read_text()

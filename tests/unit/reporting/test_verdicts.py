@@ -102,6 +102,12 @@ def test_the_line_to_quote_names_machine_figures_and_doubt():
     )
 
 
+def test_the_line_to_quote_says_that_engines_were_opened_once():
+    rows = [replace(row, speedup=row.speedup and structs.replace(row.speedup, openings=1)) for row in pair()]
+    (line,) = map(str, claims.claims(rows, experiment(shapes=["dynamic", "static"])))
+    assert "95% interval of engines that took turns, opened once; " in line
+
+
 def test_without_int8_the_medians_are_quoted():
     noisy = cell("m", 2.0, 0.4, warnings=[OthersUsedCpu(0.4)])
     (line,) = map(str, claims.claims([S, noisy], experiment(shapes=["static"])))

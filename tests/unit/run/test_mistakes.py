@@ -34,7 +34,7 @@ def refused(tmp_path, monkeypatch):
         ({"Precisions": ["int8"]}, "'Precisions' is no key; did you mean 'precisions'?"),
         ({"limit": 5}, "'limit' is no key; it belongs under dataset"),
         ({"speed": {"samples": 3}}, "speed: 'samples' is no key; did you mean 'min_samples'?"),
-        ({"publish": {"yes": 1}}, "publish: 'yes' is no key; there are force"),
+        ({"publish": {"yes": 1}}, "publish: 'yes' is no key; there is only force"),
         ({"dataset": {"calib" if key == "calibration" else key: value for key, value in SAMPLE.items()}},
          "dataset: 'calib' is no key; did you mean 'calibration'?"),
         ({"dataset": {key: SAMPLE[key] for key in ("name", "images", "annotations")}},

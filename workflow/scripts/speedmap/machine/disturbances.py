@@ -69,9 +69,9 @@ def foreign(samples: list[Sample], own: int | None) -> list[int]:
     """Return the processes on the GPU that are not the one that was timed.
 
     In a container NVML numbers processes as the host does, so that the own one cannot be told by its number: one
-    single process that was there in every sample is then taken for it.
+    single process that was there in every sample with any is then taken for it.
     """
-    lists = _told(samples, "pids")
+    lists = [pids for pids in _told(samples, "pids") if pids]  # it is none before it opens an engine
     seen = {pid for pids in lists for pid in pids}
     if own is None or own in seen:
         return sorted(seen - {own})

@@ -82,8 +82,8 @@ class Detect(nn.Module):
 
         One polynomial of the sigmoid s serves all values, so that engines compute it in one kernel and take nothing
         apart: a centre is 2 s stride + where its cell begins, a size 4 s^2 anchors, any probability s. Where cells
-        begin is cut from tables, constants of a graph as long as the longest side that it is traced with: ranges, made
-        anew for each dynamic input, take TensorRT six kernels.
+        begin is cut from tables, constants of a graph as long as the longest side that it is traced with: an engine has
+        cheaper kernels for it than for ranges that are made anew for each dynamic input.
         """
         batch, _, height, width = raw.shape
         rest = self.values - 4

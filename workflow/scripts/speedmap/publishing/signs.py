@@ -27,7 +27,7 @@ from speedmap.results.prepared import Verification
 from speedmap.results.reported import Manifest, Provenance
 from speedmap.results.speed import Speed
 from speedmap.results.speedup import Speedup
-from speedmap.timing.alternating import speedup
+from speedmap.timing.alternating import OPENINGS, speedup
 from speedmap.timing.speed import sum_up
 
 ROUNDED = 5e-5  # records round samples to 1e-5 ms, and ratios of small ones less finely
@@ -76,7 +76,11 @@ def _speed(record: Speed) -> Iterator[str]:
 
 def _turns(record: Speedup) -> Iterator[str]:
     """Yield what of a speed-up does not follow from its rounds."""
-    for name, value in speedup(record.rounds_ms, record.openings).items() if record.rounds_ms else ():
+    rounds, openings = record.rounds_ms, record.openings
+    if openings not in (1, OPENINGS) or len(rounds) % openings:
+        yield f"has {len(rounds)} rounds in {openings} openings, not as many in each of {OPENINGS}"
+        return
+    for name, value in speedup(rounds, openings).items() if rounds else ():
         if not _near(getattr(record, name), value):
             yield f"its {name}, {getattr(record, name)}, is not that of its rounds, {value}"
 

@@ -96,7 +96,8 @@ def _known(rows: list[CellResult], pairs: list[Gain]) -> str:
     if not pairs:
         how = "of each median"
     elif all(pair.turns for pair in pairs):
-        how = "of engines that took turns"
+        once = any(pair.row.speedup.openings == 1 for pair in pairs)
+        how = "of engines that took turns" + (", opened once" if once else "")
     else:
         how = "of engines each timed alone where they did not take turns"
     scores = f"; mAP50-95 in points with its standard error, on {data.images} images of {data.name}" if data else ""

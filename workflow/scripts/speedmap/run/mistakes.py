@@ -75,7 +75,8 @@ def _no_key(error: ValidationError, schema: dict) -> str:
     known, key = _properties(error.schema), _extra(error)[0]
     elsewhere = [name for name, other in _properties(schema).items() if key in _properties(other)]
     moved = f"it belongs under {elsewhere[0]}" if elsewhere and not error.absolute_path else ""
-    return f"{key!r} is no key; {moved or nearest(key, known) or 'there are ' + ', '.join(known)}"
+    there = f"there {'are' if len(known) > 1 else 'is only'} {', '.join(known)}"
+    return f"{key!r} is no key; {moved or nearest(key, known) or there}"
 
 
 def _missing(error: ValidationError, _schema: dict) -> str:

@@ -1,12 +1,13 @@
 """How much faster one engine is than another: runs that alternate between the two in one process.
 
 An engine timed twice differs by up to 8% from process to process, for clocks and memory differ; two that take turns
-share both, so that their ratio is known far better than either time. It still differs between openings of the same two:
-yolov5n's on an H200 from 0.959 to 0.983 in four (results/published/h200-tensorrt8.6/cut-grid). So there are several.
+share the clocks, and in one opening their ratio is known to a thousandth. Between openings of the same two it differs:
+yolov5n's on an H200 was 0.959 to 0.983 in four (results/published/h200-tensorrt8.6/cut-grid). So there are several.
 """
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
 from statistics import geometric_mean, median
@@ -21,13 +22,14 @@ from speedmap.results.timing_findings import ForeignProcess, OthersUsedCpu, Thro
 from speedmap.timing.protocol import Run, runner
 
 OPENINGS = 4  # of both engines, half of them with either one first
+STUDENT = 3.182  # of as many: a 95% interval of Student's t with three degrees of freedom
 ROUNDS, RUNS = 10, 50  # turns of each engine in an opening and runs a turn, at most
 LEAST_ROUNDS = 3
 SHAPES = 3  # of the inputs of a dynamic engine, the data set's most frequent
 PROFILED = 20  # runs that layers are timed in
 NEIGHBOURS = (ForeignProcess, OthersUsedCpu)  # that make times of layers worthless
 OWN_LOAD = Throttled("sw power cap")  # of a large engine, which takes its turns under it, too
-DRAWS, SEED = 2000, 0  # of the bootstrap over rounds
+DRAWS, SEED = 2000, 0  # of the bootstrap over the rounds of a single opening
 LEVELS = (2.5, 97.5)  # percent
 DIGITS = 6  # of milliseconds
 
@@ -40,16 +42,8 @@ def measure(backend: Backend, cell: Cell, engine: Path, twin: Path, sizes: list[
     """
     engines = {"first": (twin, replace(cell, precision="fp16")), "second": (engine, cell)}
     batches = {size: np.full((cell.batch, 3, *map(int, size.split("x"))), 0.5, np.float32) for size in sizes}
-    pairs: list[tuple[float, float]] = []
-    counts: tuple[int, int] | None = None
-    with watch(backend.on_gpu) as watched:
-        for opening in range(OPENINGS):
-            with ExitStack() as stack:
-                names = list(engines) if opening % 2 else list(engines)[::-1]
-                opened = {name: stack.enter_context(backend.session(*engines[name])) for name in names}
-                runners = [runner(opened[name], batches) for name in engines]
-                counts = counts or turns(runners, sizes, seconds / OPENINGS)
-                pairs += alternate(*runners, sizes, *counts)
+    watched = watch(backend.on_gpu)
+    pairs = _pairs(backend, engines, batches, seconds / OPENINGS, watched)
     with watch(backend.on_gpu) as beside:
         layers = {name: backend.layers(*engine, batches[sizes[0]], PROFILED) for name, engine in engines.items()}
     told = all(layers.values()) and not any(map(_worthless, beside.result.warnings))
@@ -60,6 +54,32 @@ def measure(backend: Backend, cell: Cell, engine: Path, twin: Path, sizes: list[
         "watch": watched.result,
         "layers": Layers(**layers) if told else Layers(),
     }
+
+
+def _pairs(
+    backend: Backend,
+    engines: Mapping[str, tuple[Path, Cell]],
+    batches: dict[str, np.ndarray],
+    seconds: float,
+    watched: AbstractContextManager,
+) -> list[tuple[float, float]]:
+    """Open both engines several times, and let them take turns each time, in as many rounds.
+
+    watched: entered when both have run for the first time, so that the clocks are up.
+    """
+    pairs: list[tuple[float, float]] = []
+    counts = (0, 0)
+    with ExitStack() as watching:
+        for opening in range(OPENINGS):
+            with ExitStack() as stack:
+                names = list(engines) if opening % 2 else list(engines)[::-1]
+                opened = {name: stack.enter_context(backend.session(*engines[name])) for name in names}
+                runners = [runner(opened[name], batches) for name in engines]
+                if not opening:
+                    counts = turns(runners, list(batches), seconds)
+                    watching.enter_context(watched)
+                pairs += alternate(*runners, list(batches), *counts)
+    return pairs
 
 
 def _worthless(warning: Watched) -> bool:
@@ -106,15 +126,17 @@ def turns(runners: Sequence[Run], inputs: Sequence[str], seconds: float) -> tupl
 def speedup(pairs: Sequence[tuple[float, float]], openings: int = 1, draws: int = DRAWS) -> dict:
     """Return how many times as fast the second engine is: the mean of the openings' median ratios, and a 95% interval.
 
-    pairs: of the rounds of all openings, as many of each. Returns `ratio`, `low`, `high` (bootstrap over openings and
-    over the rounds of each), `rounds`, and `first_ms`, `second_ms`, the medians of each.
+    pairs: of the rounds of all openings, as many of each. Returns `ratio`, `low`, `high` (by Student's t over OPENINGS;
+    of a single opening by a bootstrap over its rounds), `rounds`, and `first_ms`, `second_ms`, the medians of each.
     """
     times = np.asarray(pairs, float)
     ratios = (times[:, 0] / times[:, 1]).reshape(openings, -1)
-    random = np.random.default_rng(SEED)
-    drawn = np.stack([np.median(random.choice(each, (draws, len(each))), axis=1) for each in ratios])
-    means = np.take_along_axis(drawn, random.integers(openings, size=(openings, draws)), 0).mean(0)
-    low, high = np.percentile(means, LEVELS)
+    medians = np.median(ratios, axis=1)
+    if openings == 1:
+        drawn = np.random.default_rng(SEED).choice(ratios[0], (draws, len(times)))
+        low, high = np.percentile(np.median(drawn, axis=1), LEVELS)
+    else:
+        low, high = medians.mean() + STUDENT * medians.std(ddof=1) / math.sqrt(openings) * np.array([-1, 1])
     first, second = np.median(times, axis=0)
-    return {"ratio": float(np.median(ratios, axis=1).mean()), "low": float(low), "high": float(high),
-            "rounds": len(times), "first_ms": float(first), "second_ms": float(second)}  # fmt: skip
+    return {"ratio": float(medians.mean()), "low": float(low), "high": float(high), "rounds": len(times),
+            "first_ms": float(first), "second_ms": float(second)}  # fmt: skip
