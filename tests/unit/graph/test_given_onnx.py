@@ -221,6 +221,12 @@ def test_a_file_that_is_no_onnx_is_refused(plain, tmp_path, content, message):
         given_onnx.read(tmp_path / "best.onnx")
 
 
+def test_weights_are_sent_to_their_key(tmp_path):
+    (tmp_path / "best.pt").write_bytes(b"PK\x03\x04" + bytes(100))
+    with pytest.raises(GraphError, match=r"best\.pt: no ONNX file, .*; name it by `weights`"):
+        given_onnx.read(tmp_path / "best.pt")
+
+
 def test_a_giant_file_is_refused_before_it_is_read(tmp_path):
     with (tmp_path / "best.onnx").open("wb") as file:
         file.write(b"\x08")

@@ -56,7 +56,9 @@ def test_numbers_that_json_lacks_are_refused(tmp_path):
 def test_what_is_no_record_is_named(tmp_path, text):
     path = tmp_path / "record.json"
     path.write_text(text)
-    with pytest.raises(records.RecordError, match=r"record\.json: .*; move it away and run again"):
+    with pytest.raises(
+        records.RecordError, match=r"record\.json: .*; make it anew by `snakemake --cores 1 -f .*record\.json`"
+    ):
         records.read(path, Value)
 
 
@@ -64,7 +66,7 @@ def test_a_record_of_an_older_schema_is_named(tmp_path):
     path = tmp_path / "record.json"
     path.write_text('{"value": 1.5, "schema": 1}')
     with pytest.raises(
-        records.RecordError, match="of schema 1, where this version of speedmap reads schema 2; move it away"
+        records.RecordError, match="of schema 1, where this version of speedmap reads schema 2; make it anew"
     ):
         records.read(path, Value)
 

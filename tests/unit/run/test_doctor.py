@@ -199,7 +199,10 @@ def test_a_config_that_is_not_there(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("int8: {method: implicit}", "line 1: int8.method: implicit is gone: only TensorRT 8.6 and 10 calibrate"),
+        (
+            "int8: {method: implicit}",
+            "line 1: int8.method: implicit cannot be: only TensorRT 8.6 and 10 calibrate",
+        ),
         ("platform: {tensorrt: '8.6'}", "line 1: platform: is given, but for which backend? name it"),
     ],
 )

@@ -51,5 +51,5 @@ def opened(folder: Path) -> tuple[Usage, Session]:
             f"{facts}: not there; give the folder of a cell whose speed was measured (foreign ones have none)"
         )
     usage = records.read(facts, Usage)
-    metadata.demand_unchanged(engine, usage.engine_sha256)
+    metadata.demand_unchanged(engine, usage.engine_sha256, facts)
     return usage, registry.backend(usage.cell.backend).session(engine, usage.cell)

@@ -112,7 +112,7 @@ MESSAGES = {
     ),
     r"SafetensorError|deserializing header": (
         "the weights file is truncated or damaged",
-        "below results/, move it away and run again; elsewhere, copy or fetch it again",
+        "below results/, make it anew by snakemake -f and its path; elsewhere, copy or fetch it again",
     ),
     r"Cannot import compiled blob|runtime_requirements_magic": (
         "the engine was built by another OpenVINO, for another CPU, or is damaged",

@@ -28,6 +28,7 @@ OTHERS = {
     "ConvTranspose": "is a segmentation network",
     **dict.fromkeys(("HardSwish", "LeakyRelu", "Relu", "Mish", "Clip"), "has another activation than SiLU"),
 }  # fmt: skip
+WEIGHTS = (".pt", ".pth", ".safetensors")
 AGAIN = "export the detector with YOLOv5's export.py --include onnx, without --nms, --int8 and --train"
 
 
@@ -50,7 +51,8 @@ def load(path: Path) -> ModelProto:
             _spell(model)
     except (DecodeError, onnx.checker.ValidationError, ValueError, TypeError, RecursionError) as error:
         cause = " ".join(str(error).split())[:200]
-        raise GraphError(f"{path}: no ONNX file, or a damaged one ({cause}); copy it again") from error
+        remedy = "name it by `weights`" if path.suffix in WEIGHTS else "copy it again"
+        raise GraphError(f"{path}: no ONNX file, or a damaged one ({cause}); {remedy}") from error
     if wrong:
         raise GraphError(f"{path}: {wrong}")
     return model

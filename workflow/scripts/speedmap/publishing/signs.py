@@ -34,6 +34,7 @@ ROUNDED = 5e-5  # records round samples to 1e-5 ms, and ratios of small ones les
 CLOCK = timedelta(seconds=1)  # that moments told to the second may lie before those told exactly
 DAY = timedelta(days=1)  # that clocks of two machines may differ by
 FIGURE = re.compile(r"[0-9]+[.]?([0-9]*)(?= ms|<|$)")
+LISTED = ["p50 ms", "mAP", "float / INT8"]  # columns of table.csv that records are held against
 AGAIN = "publish what was measured, unchanged"
 
 
@@ -130,7 +131,7 @@ def _engine(row: CellResult, verified: Path) -> Iterator[str]:
     hashes = {(record.artefact.engine_sha256, record.artefact.onnx_sha256) for record in row.measured}
     if hashes - {(row.engine.engine_sha256, row.engine.onnx_sha256)}:
         yield "its records are of different engines"
-    if row.speedup and row.speedup.artefact.engine_sha256 != row.engine.engine_sha256:
+    if not row.speedup and verified.with_name("speedup.json").is_file():
         yield "speedup.json is of another engine"
     if verified.is_file() and row.speed and row.speed.audit != records.read(verified, Verification).audit:
         yield "speed.json and verify.json say differently what the engine runs"
@@ -153,15 +154,15 @@ def _figures(row: CellResult) -> tuple[float | None, float | None]:
 
 
 def _csv(path: Path, rows: list[CellResult]) -> Iterator[str]:
-    """Yield each speed and mAP in table.csv that no record has."""
-    measured = {row.title: _figures(row) for row in rows}
+    """Yield each speed, mAP and speed-up in table.csv that no record has."""
+    measured = {row.title: (*_figures(row), row.speedup and row.speedup.ratio) for row in rows}
     try:
-        table = pd.read_csv(path).set_index("cell").reindex(columns=["p50 ms", "mAP"]).apply(pd.to_numeric)
+        table = pd.read_csv(path).set_index("cell").reindex(columns=LISTED).apply(pd.to_numeric)
     except (ValueError, KeyError, TypeError):
         yield f"{path}: is no table of cells and their figures"
         return
     for cell, shown in table.iterrows():
-        for name, its, has in zip(table.columns, shown, measured.get(cell, (None, None)), strict=True):
+        for name, its, has in zip(table.columns, shown, measured.get(cell, [None] * len(LISTED)), strict=True):
             if pd.notna(its) and not (has and math.isclose(its, has, rel_tol=1e-9)):
                 yield f"{path}: the {name} of {cell}, {its}, is in no record"
 

@@ -107,7 +107,7 @@ def gather(paths: list[str]) -> list[CellResult]:
         joined.setdefault(record.cell, {})[path.stem] = record
         places[record.cell] = path.parent
     rows = {cell: _row(cell, by_name, places[cell]) for cell, by_name in joined.items()}
-    return [replace(row, references=_references(row.cell, rows)) for row in rows.values()]
+    return [replace(row, references=_references(row.cell, rows), speedup=_of_these(row, rows)) for row in rows.values()]
 
 
 def _row(cell: Cell, joined: dict[str, Speed | Accuracy], folder: Path) -> CellResult:
@@ -117,6 +117,16 @@ def _row(cell: Cell, joined: dict[str, Speed | Accuracy], folder: Path) -> CellR
     if accuracy and accuracy.metrics.map < 0:  # as COCOeval says it
         accuracy, failed = None, (NoBoxes(),)
     return CellResult(cell, joined.get("speed"), accuracy, engine, speedup=speedup, failed=failed, builds=builds)
+
+
+def _of_these(row: CellResult, rows: dict[Cell, CellResult]) -> Speedup | None:
+    """Return a cell's speed-up if it is of the engine that was timed and of its FP16 twin's, not of older ones."""
+    twin = rows.get(replace(row.cell, precision="fp16"))
+    if not (row.speedup and row.speed and twin and twin.speed):
+        return None
+    engines = [record.artefact.engine_sha256 for record in (row.speed, twin.speed)]
+    same = engines == [row.speedup.artefact.engine_sha256, row.speedup.twin.engine_sha256]
+    return row.speedup if same else None
 
 
 def _beside(path: Path, kind: type) -> object | None:

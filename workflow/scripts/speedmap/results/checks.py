@@ -5,7 +5,7 @@ from pathlib import Path
 from speedmap.results import records
 from speedmap.results.accuracy import Accuracy
 from speedmap.results.inventory import Dataset
-from speedmap.results.records import AGAIN, RecordError
+from speedmap.results.records import RecordError, anew
 from speedmap.results.speed import Speed
 
 
@@ -23,11 +23,11 @@ def checked(paths: list[str], dataset: Dataset | None = None) -> list[str]:
     for path in map(Path, paths):
         record = measured(path)
         if isinstance(record, Speed) and record.audit.precision not in record.audit.shares:
-            raise RecordError(f"{path}: runs {record.audit.precision}, of which it knows no share; {AGAIN}")
+            raise RecordError(f"{path}: runs {record.audit.precision}, of which it knows no share; {anew(path)}")
         if path.parent.parts[-2:] != Path(record.cell.folder).parts[-2:]:
-            raise RecordError(f"{path}: is of {record.cell.backend}/{record.cell.name}; {AGAIN}")
+            raise RecordError(f"{path}: is of {record.cell.backend}/{record.cell.name}; {anew(path)}")
         if dataset and record.dataset.sha256 != dataset.sha256:
-            raise RecordError(f"{path}: is of other images or boxes than results/dataset.json; {AGAIN}")
+            raise RecordError(f"{path}: is of other images or boxes than results/dataset.json; {anew(path)}")
     return paths
 
 

@@ -27,7 +27,7 @@ def built(engine: Path, record: Path) -> Artefact:
     """Name an engine or network by the record beside it; ArtefactError when that file is gone or has changed since."""
     demand_there(engine)
     described = records.read(record, Weights if engine.suffix == ".safetensors" else Engine)
-    demand_unchanged(engine, described.engine_sha256)
+    demand_unchanged(engine, described.engine_sha256, record)
     if isinstance(described, Engine):
         return Artefact(engine_sha256=described.engine_sha256, onnx_sha256=described.onnx_sha256)
     return Artefact(engine_sha256=described.engine_sha256, weights_sha256=described.weights_sha256)
@@ -36,13 +36,15 @@ def built(engine: Path, record: Path) -> Artefact:
 def demand_there(engine: Path) -> None:
     """Raise ArtefactError where no engine is."""
     if not engine.is_file():
-        raise ArtefactError(f"{engine}: no such engine; let snakemake build it")
+        raise ArtefactError(f"{engine}: no such engine; {records.anew(engine)}")
 
 
-def demand_unchanged(engine: Path, sha256: str) -> None:
-    """Raise ArtefactError where an engine is not the one that a record is of."""
+def demand_unchanged(engine: Path, sha256: str, record: Path) -> None:
+    """Raise ArtefactError where an engine is not the one, by its hash, that a record is of."""
     if storage.sha256(engine) != sha256:
-        raise ArtefactError(f"{engine}: truncated or changed since it was built; delete it and let snakemake build it")
+        raise ArtefactError(
+            f"{engine}: truncated or changed since {record.name} was written; {records.anew(engine, record)}"
+        )
 
 
 def complete(

@@ -11,7 +11,6 @@ from speedmap import __version__, storage
 from speedmap.errors import UserError
 
 SCHEMA = 2  # of every record; raised when a field changes its meaning
-AGAIN = "move it away and run again"
 FRONT = ("schema", "speedmap", "cell", "measured", "protocol", "artefact", "environment", "runs")  # as one reads them
 
 S = TypeVar("S", bound=Struct)
@@ -53,6 +52,11 @@ def _plain(value: object) -> float:
     raise NotImplementedError(f"{type(value)} has no place in a record")
 
 
+def anew(*paths: Path) -> str:
+    """Say how files of a run are made anew, which a finished table does not ask for when they are missing."""
+    return f"make it anew by `snakemake --cores 1 -f {' '.join(map(str, paths))}`"
+
+
 def read(path: Path, kind: type[S]) -> S:
     """Read a record of some kind; RecordError when it is no JSON, of another schema, or not as the kind says."""
     content = path.read_bytes()
@@ -61,10 +65,10 @@ def read(path: Path, kind: type[S]) -> S:
         if schema == SCHEMA:
             return msgspec.json.decode(content, type=kind)
     except msgspec.ValidationError as error:
-        raise RecordError(f"{path}: not a sound record ({error}); {AGAIN}") from error
+        raise RecordError(f"{path}: not a sound record ({error}); {anew(path)}") from error
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise RecordError(f"{path}: no JSON record ({error}); {AGAIN}") from error
-    raise RecordError(f"{path}: of schema {schema}, where this version of speedmap reads schema {SCHEMA}; {AGAIN}")
+        raise RecordError(f"{path}: no JSON record ({error}); {anew(path)}") from error
+    raise RecordError(f"{path}: of schema {schema}, where this version of speedmap reads schema {SCHEMA}; {anew(path)}")
 
 
 def convert(facts: dict, kind: type[S]) -> S:

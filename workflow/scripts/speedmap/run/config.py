@@ -192,4 +192,4 @@ def check_method(method: str, backend: str, platform: dict) -> None:
     why = "only TensorRT 8.6 and 10 calibrate while they build"
     if version:
         why = f"TensorRT {NO_CALIBRATOR} has removed its calibrators (this is {version})"
-    raise ConfigError(f"int8.method: implicit is gone: {why}; use explicit, the default, which also loses less mAP")
+    raise ConfigError(f"int8.method: implicit cannot be: {why}; use explicit, the default, which also loses less mAP")
