@@ -37,6 +37,7 @@ given = deepcopy(config)  # by --configfile and --config
 DEFAULT = Path("config.yaml" if Path("config.yaml").exists() else "config/config.yaml")
 
 with start.refusing():
+    start.demand_writable()
     config_files.check_readable(filter(Path.exists, [DEFAULT]))
 
 

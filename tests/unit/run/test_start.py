@@ -1,5 +1,8 @@
 """How a run refuses to go on."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from speedmap.errors import UserError
@@ -35,3 +38,13 @@ def test_a_function_that_gives_a_rule_its_files_refuses_as_well():
 def test_other_errors_are_left_as_they_are():
     with pytest.raises(ZeroDivisionError), start.refusing():
         raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("folder", [".", "results"])
+def test_a_folder_that_cannot_be_written_is_told_before_anything_runs(tmp_path, monkeypatch, folder):
+    (tmp_path / "results").mkdir()
+    monkeypatch.chdir(tmp_path)
+    start.demand_writable()
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK or Path(path) != Path(folder))
+    with pytest.raises(UserError, match=rf"{(tmp_path / folder).resolve()}: you may not write there"):
+        start.demand_writable()

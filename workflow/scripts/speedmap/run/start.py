@@ -1,5 +1,6 @@
 """What a run does when it starts and when it ends."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,13 @@ def without_history() -> str:
         return ""
     return ("results/ is here without its history in .snakemake, so that nobody can tell whether it is of this config "
             "and these images; move it away, or give --forceall")  # fmt: skip
+
+
+def demand_writable() -> None:
+    """Raise UserError where this user may not write what a run writes."""
+    for folder in map(Path, (".", ".snakemake", "results", "logs")):
+        if folder.is_dir() and not os.access(folder, os.W_OK):
+            raise UserError(f"{folder.resolve()}: you may not write there; change its owner or mode, or run elsewhere")
 
 
 def begin(config: Settings, backend: str | None, dag) -> None:
@@ -83,6 +91,8 @@ def fail(config: Settings, backend: str, dag, logs: list[str]) -> None:
     missing = failed_run.unmade(dag)
     if "results/table.md" in missing:
         failed_run.write(config.planned(backend), missing, config.experiment, backend, PARTIAL)
+        if PARTIAL.exists():
+            OURS.warning(f"{PARTIAL} has what was measured, and says why the rest was not")
     for log in logs:
         for line in explain.killed(Path(log).read_text("utf-8", errors="replace")):
             OURS.warning(line)
