@@ -116,7 +116,7 @@ def test_a_speed_up_that_does_not_follow_from_its_rounds_is_found(edit):
 
 def test_a_speed_up_of_another_engine_is_found(edit):
     said = edit(f"{CELL}/speedup.json", "artefact", "engine_sha256", value="0" * 64)
-    assert any(f"{CELL}: speedup.json is of another engine" in line for line in said)
+    assert any(f"{CELL}: speedup.json is of other engines" in line for line in said)
 
 
 @pytest.mark.parametrize("name", [SPEED, "table.md", "environment.json"])

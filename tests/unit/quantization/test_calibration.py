@@ -142,5 +142,5 @@ def test_a_file_of_something_else_is_an_error(tmp_path):
             (tmp_path / name).write_bytes(content)
         else:
             np.savez(tmp_path / name, x=1)
-        with pytest.raises(CalibrationError, match="delete it"):
+        with pytest.raises(CalibrationError, match="make it anew"):
             Statistics.load(tmp_path / name)

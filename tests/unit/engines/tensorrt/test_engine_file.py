@@ -21,7 +21,7 @@ def engine(tmp_path):
 
 @pytest.mark.parametrize("key", ["gpu", "compute_capability", "tensorrt"])
 def test_an_engine_from_elsewhere_is_refused(engine, key):
-    with pytest.raises(EngineError, match=f"built for {key} .*delete it"):
+    with pytest.raises(EngineError, match=f"built for {key} .*make it anew"):
         engine_file.refuse_foreign(engine, HERE | {key: "another"})
 
 

@@ -6,6 +6,8 @@ Where each was seen stands beside its recorded text in tests/unit/errors/test_kn
 import re
 from typing import NamedTuple
 
+from speedmap.errors import anew
+
 
 class Known(NamedTuple):
     """A message that is understood: the pattern that finds it, why it comes, and what to do about it."""
@@ -15,7 +17,7 @@ class Known(NamedTuple):
     remedy: str
 
 
-REBUILD = "delete it and let snakemake build it here"
+REBUILD = anew("PATH")
 INSTALL = "install envs/gpu.txt anew in an empty environment"
 
 # The first that matches counts: a cause stands before what follows from it, the special before the general.
@@ -108,11 +110,11 @@ MESSAGES = {
     ),
     r"Protobuf parsing failed|Error parsing message with type 'onnx|Unable to read the model": (
         "the ONNX file is truncated or no ONNX file",
-        "delete it and let snakemake make it again",
+        REBUILD,
     ),
     r"SafetensorError|deserializing header": (
         "the weights file is truncated or damaged",
-        "below results/, make it anew by snakemake -f and its path; elsewhere, copy or fetch it again",
+        f"below results/, {REBUILD}; elsewhere, copy or fetch it again",
     ),
     r"Cannot import compiled blob|runtime_requirements_magic": (
         "the engine was built by another OpenVINO, for another CPU, or is damaged",

@@ -8,7 +8,7 @@ from torch.nn.functional import pad
 from speedmap.model.yolov5 import YOLOv5
 
 
-def rewritten(network: YOLOv5, stem: int = 6) -> YOLOv5:
+def rewritten(network: YOLOv5, stem: int) -> YOLOv5:
     """Return a fused network that computes what another does.
 
     stem: 7 writes its first kernel of 6x6 as 7x7 with a row and a column of zeros; 6 leaves it as checkpoints have it.

@@ -132,7 +132,7 @@ def _engine(row: CellResult, verified: Path) -> Iterator[str]:
     if hashes - {(row.engine.engine_sha256, row.engine.onnx_sha256)}:
         yield "its records are of different engines"
     if not row.speedup and verified.with_name("speedup.json").is_file():
-        yield "speedup.json is of another engine"
+        yield "speedup.json is of other engines than those that were timed"
     if verified.is_file() and row.speed and row.speed.audit != records.read(verified, Verification).audit:
         yield "speed.json and verify.json say differently what the engine runs"
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from speedmap import storage
 from speedmap.dataset import images as imagery
-from speedmap.errors import UserError
+from speedmap.errors import UserError, anew
 from speedmap.graph.detector_graph import Graph
 from speedmap.graph.onnx_runtime import tapped
 from speedmap.quantization.observers import POSITIONS, Moments, Observer, Sums, Window
@@ -98,7 +98,7 @@ class Statistics:
             )
             record = json.loads(str(saved.record))
         except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
-            raise CalibrationError(f"{npz}: no calibration statistics ({error}); delete it and run again") from error
+            raise CalibrationError(f"{npz}: no calibration statistics ({error}); {anew(npz)}") from error
         histograms = dict(zip(names, (Histogram(*row) for row in rows), strict=True))
         return cls(histograms, channels, windows, dict(zip(names, shapes, strict=True)), record)
 

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from speedmap.errors import anew
 from speedmap.results import records
 from speedmap.results.accuracy import Accuracy
 from speedmap.results.inventory import Dataset
-from speedmap.results.records import RecordError, anew
+from speedmap.results.records import RecordError
 from speedmap.results.speed import Speed
 
 

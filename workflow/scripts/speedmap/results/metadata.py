@@ -7,7 +7,7 @@ from typing import TypeVar
 from msgspec import structs
 
 from speedmap import storage
-from speedmap.errors import UserError
+from speedmap.errors import UserError, anew
 from speedmap.results import records
 from speedmap.results.accuracy import Accuracy, Evaluated
 from speedmap.results.cell import Cell
@@ -36,15 +36,13 @@ def built(engine: Path, record: Path) -> Artefact:
 def demand_there(engine: Path) -> None:
     """Raise ArtefactError where no engine is."""
     if not engine.is_file():
-        raise ArtefactError(f"{engine}: no such engine; {records.anew(engine)}")
+        raise ArtefactError(f"{engine}: no such engine; {anew(engine)}")
 
 
 def demand_unchanged(engine: Path, sha256: str, record: Path) -> None:
     """Raise ArtefactError where an engine is not the one, by its hash, that a record is of."""
     if storage.sha256(engine) != sha256:
-        raise ArtefactError(
-            f"{engine}: truncated or changed since {record.name} was written; {records.anew(engine, record)}"
-        )
+        raise ArtefactError(f"{engine}: truncated or changed since {record.name} was written; {anew(engine, record)}")
 
 
 def complete(

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from speedmap import __version__, storage
-from speedmap.errors import UserError
+from speedmap.errors import UserError, anew
 
 SCHEMA = 2  # of every record; raised when a field changes its meaning
 FRONT = ("schema", "speedmap", "cell", "measured", "protocol", "artefact", "environment", "runs")  # as one reads them
@@ -50,11 +50,6 @@ def _plain(value: object) -> float:
     if isinstance(value, float):
         return float(value)
     raise NotImplementedError(f"{type(value)} has no place in a record")
-
-
-def anew(*paths: Path) -> str:
-    """Say how files of a run are made anew, which a finished table does not ask for when they are missing."""
-    return f"make it anew by `snakemake --cores 1 -f {' '.join(map(str, paths))}`"
 
 
 def read(path: Path, kind: type[S]) -> S:

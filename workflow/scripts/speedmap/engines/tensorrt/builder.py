@@ -15,6 +15,7 @@ from speedmap.engines.tensorrt import entropy_calibration, float_silu, image_blo
 from speedmap.engines.tensorrt.builder_config import Options, Shapes, configure, flags_for
 from speedmap.engines.tensorrt.entropy_calibration import Feed
 from speedmap.engines.tensorrt.library import EngineError, explain, load, logger, platform
+from speedmap.errors import anew
 from speedmap.graph.batch import batch_of
 
 log = logging.getLogger(__name__)
@@ -133,7 +134,7 @@ def _read(path: Path) -> ModelProto:
     try:
         return onnx.load(path)
     except Exception as error:  # protobuf's DecodeError is no part of a stable interface
-        raise EngineError(f"{path}: no ONNX file ({error}); delete it and let snakemake export it again") from error
+        raise EngineError(f"{path}: no ONNX file ({error}); {anew(path)}") from error
 
 
 def _builder(log: Any) -> Any:

@@ -12,7 +12,8 @@ from msgspec import MsgspecError, Struct, json
 
 from speedmap import storage
 from speedmap.dataset.letterbox import STRIDE
-from speedmap.engines.tensorrt.library import REBUILD, EngineError, explain, load, logger
+from speedmap.engines.tensorrt.library import EngineError, explain, load, logger
+from speedmap.errors import anew
 from speedmap.graph.detector_graph import INPUT, OUTPUT
 
 IDENTITY = ("gpu", "compute_capability", "tensorrt")  # what an engine is bound to; a newer driver still runs it
@@ -31,20 +32,20 @@ def refuse_foreign(engine: Path, here: dict[str, str]) -> None:
     """Compare an engine's description beside it with the file and this machine; EngineError when they differ."""
     path = Path(f"{engine}.json")  # engine.2.json of a further build
     if not engine.is_file():
-        raise EngineError(f"{engine}: no such engine; let snakemake build it")
+        raise EngineError(f"{engine}: no such engine; {anew(engine)}")
     if not path.is_file():  # not written yet while the rule that builds still audits
         return
     try:
         made = json.decode(path.read_bytes(), type=Description)
     except (MsgspecError, UnicodeDecodeError) as error:
-        raise EngineError(f"{path}: not a description of an engine ({error!r}); {REBUILD}") from error
+        raise EngineError(f"{path}: not a description of an engine ({error!r}); {anew(engine)}") from error
     for key in IDENTITY:
         if made.platform.get(key) != here[key]:
             raise EngineError(
-                f"{engine}: built for {key} {made.platform.get(key)}, this machine has {here[key]}; {REBUILD}"
+                f"{engine}: built for {key} {made.platform.get(key)}, this machine has {here[key]}; {anew(engine)}"
             )
     if storage.sha256(engine) != made.engine_sha256:
-        raise EngineError(f"{engine}: truncated or changed since it was built; {REBUILD}")
+        raise EngineError(f"{engine}: truncated or changed since it was built; {anew(engine)}")
 
 
 def deserialize(engine: Path, here: dict[str, str]) -> tuple[Any, Any]:

@@ -19,7 +19,6 @@ from speedmap.machine.nvml import Gpu, Identity, NoGpu
 
 # By major version: oldest, newest GPU. 10 is in no list of envs/; it is there for those who have it installed already.
 CAPABILITIES = {8: ((5, 0), (9, 0)), 10: ((7, 5), None), 11: ((7, 5), None)}
-REBUILD = catalogue.REBUILD
 DEVICES = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvmap")  # of the driver: Linux, WSL, Jetson
 
 log = logging.getLogger(__name__)
